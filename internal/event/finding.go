@@ -1,0 +1,56 @@
+package event
+
+import "time"
+
+// Finding is a detector's claim about events. It is immutable.
+type Finding struct {
+	ID string `json:"id" expr:"id"`
+	// Rule names the rule, or Model the model; one of them is empty.
+	Rule  string `json:"rule,omitempty" expr:"rule"`
+	Model string `json:"model,omitempty" expr:"model"`
+	// Version is the digest of the rule's or model's text.
+	Version  string   `json:"version,omitempty" expr:"version"`
+	Title    string   `json:"title" expr:"title"`
+	Severity Severity `json:"severity" expr:"severity"`
+	// Score is 0 to 1; a rule's is 1.
+	Score       float64 `json:"score" expr:"score"`
+	Explanation string  `json:"explanation,omitempty" expr:"explanation"`
+	// Subject is the object that the claim is about, Actor who did it.
+	Subject Ref      `json:"subject,omitzero" expr:"subject"`
+	Actor   Actor    `json:"actor,omitzero" expr:"actor"`
+	Attack  []string `json:"attack,omitempty" expr:"attack"`
+	Source  Source   `json:"source" expr:"source"`
+	// Trust is the least of the events behind it.
+	Trust Trust `json:"trust" expr:"trust"`
+	// Events are the addresses of the events behind it, the first one first.
+	Events []Address `json:"events" expr:"events"`
+	// Time and Received are those of the first event.
+	Time     time.Time `json:"time" expr:"time"`
+	Received time.Time `json:"received" expr:"received"`
+}
+
+// Incident is findings that belong together.
+type Incident struct {
+	ID       string        `json:"id" expr:"id"`
+	State    IncidentState `json:"state" expr:"state"`
+	Priority Severity      `json:"priority" expr:"priority"`
+	// Subject is the first finding's, resolved to a live object where that
+	// was possible.
+	Subject Ref `json:"subject,omitzero" expr:"subject"`
+	// Findings are the ids, oldest first; Rules the distinct rule names.
+	Findings []string  `json:"findings" expr:"findings"`
+	Rules    []string  `json:"rules" expr:"rules"`
+	Created  time.Time `json:"created" expr:"created"`
+	Updated  time.Time `json:"updated" expr:"updated"`
+}
+
+// IncidentState is where an incident stands.
+type IncidentState string
+
+// The states of an incident.
+const (
+	IncidentOpen          IncidentState = "open"
+	IncidentContained     IncidentState = "contained"
+	IncidentResolved      IncidentState = "resolved"
+	IncidentFalsePositive IncidentState = "false_positive"
+)

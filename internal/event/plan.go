@@ -1,0 +1,125 @@
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Plan is what an action would do: a list of writes and nothing else. It is
+// made before anybody is asked, and the executor accepts only what it lists.
+type Plan struct {
+	Action string `json:"action"`
+	Target Ref    `json:"target"`
+	// Summary is one line for people.
+	Summary string `json:"summary"`
+	// Writes are sent in order. None means that there is nothing to do.
+	Writes []Write `json:"writes,omitempty"`
+	// Before is the pre-image that the undo needs, in the action's own form.
+	Before json.RawMessage `json:"before,omitempty"`
+	// Notes say what is lost, what is not covered, and what leaks.
+	Notes []string `json:"notes,omitempty"`
+	// Replicas names how the workload fares, where there is one.
+	Reversible bool `json:"reversible"`
+}
+
+// Write is one request that changes the world, as exact as the API takes it.
+type Write struct {
+	// Verb is create (left alone when an equal object of ours exists), patch
+	// (a JSON merge patch) or delete; post is an HTTP request to a webhook.
+	Verb      string `json:"verb"`
+	Group     string `json:"group,omitempty"`
+	Version   string `json:"version,omitempty"`
+	Resource  string `json:"resource,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// UID and ResourceVersion make a patch or delete conditional. Both are
+	// captured when the plan is made.
+	UID             string          `json:"uid,omitempty"`
+	ResourceVersion string          `json:"resource_version,omitempty"`
+	Body            json.RawMessage `json:"body,omitempty"`
+}
+
+// AnnotationPrefix starts the keys of all labels and annotations that
+// Firebreak writes.
+const AnnotationPrefix = "firebreak.io/"
+
+// Digest names what the plan does: SHA-256 over its action and writes, in
+// hexadecimal. It leaves out the resourceVersion and Firebreak's own
+// annotations (they carry times), so that it stays the same while the deed
+// stays the same. It returns an error when a body is not JSON.
+func (p Plan) Digest() (string, error) {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	if err := enc.Encode([]string{p.Action, p.Target.String(), p.Target.UID}); err != nil {
+		return "", fmt.Errorf("digest plan: %w", err)
+	}
+	for _, w := range p.Writes {
+		w.ResourceVersion = ""
+		body, err := stableBody(w.Body)
+		if err != nil {
+			return "", fmt.Errorf("digest plan: %s %s %s: %w", w.Verb, w.Resource, w.Name, err)
+		}
+		w.Body = body
+		if err := enc.Encode(w); err != nil {
+			return "", fmt.Errorf("digest plan: %w", err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func stableBody(body json.RawMessage) (json.RawMessage, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	var object map[string]any
+	if err := json.Unmarshal(body, &object); err != nil {
+		return nil, err
+	}
+	if meta, ok := object["metadata"].(map[string]any); ok {
+		delete(meta, "resourceVersion")
+		if notes, ok := meta["annotations"].(map[string]any); ok {
+			for k := range notes {
+				if strings.HasPrefix(k, AnnotationPrefix) {
+					delete(notes, k)
+				}
+			}
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Result says how far an effect is known to hold.
+type Result string
+
+// The results of a step.
+const (
+	// ResultApplied: the write was read back; nothing more is claimed.
+	ResultApplied Result = "applied"
+	// ResultUnverified: the write was read back, but whether it has the
+	// effect that was meant is not known (a quarantine without evaluation).
+	ResultUnverified Result = "applied-unverified"
+	// ResultPartial: it has the effect only in part; the notes say where not.
+	ResultPartial Result = "partial"
+	// ResultNothing: the target was already as wanted.
+	ResultNothing Result = "nothing-to-do"
+	// ResultSent: a message was taken by its receiver.
+	ResultSent Result = "sent"
+	// ResultUndone and ResultGone: the undo was read back, or its target no
+	// longer exists.
+	ResultUndone Result = "undone"
+	ResultGone   Result = "target-gone"
+)
+
+// Receipt is what an action did.
+type Receipt struct {
+	// Key is RUN/STEP, the effect key that the object carries too.
+	Key    string          `json:"key"`
+	Result Result          `json:"result"`
+	Before json.RawMessage `json:"before,omitempty"`
+	Notes  []string        `json:"notes,omitempty"`
+	Time   time.Time       `json:"time"`
+}

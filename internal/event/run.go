@@ -1,0 +1,214 @@
+package event
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// RunState is where a run stands; see respond.Next for the moves.
+type RunState string
+
+// The states of a run.
+const (
+	RunGuarding  RunState = "guarding"
+	RunAwaiting  RunState = "awaiting_approval"
+	RunRunning   RunState = "running"
+	RunHolding   RunState = "holding"
+	RunReverting RunState = "reverting"
+	// Terminal states.
+	RunObserved   RunState = "observed"
+	RunClosed     RunState = "closed"
+	RunDenied     RunState = "denied"
+	RunExpired    RunState = "expired"
+	RunFailed     RunState = "failed"
+	RunNeedsHuman RunState = "needs_human"
+)
+
+// RunStates is the closed set of states, which is a metric label.
+func RunStates() []RunState {
+	return []RunState{
+		RunGuarding, RunAwaiting, RunRunning, RunHolding, RunReverting,
+		RunObserved, RunClosed, RunDenied, RunExpired, RunFailed, RunNeedsHuman,
+	}
+}
+
+// Terminal says that a run in this state moves no more.
+func (s RunState) Terminal() bool {
+	switch s {
+	case RunObserved, RunClosed, RunDenied, RunExpired, RunFailed, RunNeedsHuman:
+		return true
+	}
+	return false
+}
+
+// Mode is how far a playbook may go by itself.
+type Mode string
+
+// The modes: plan only; ask before each effect; act.
+const (
+	ModeObserve Mode = "observe"
+	ModeAsk     Mode = "ask"
+	ModeAct     Mode = "act"
+)
+
+// AtEnd says what becomes of a hold when its time is up.
+type AtEnd string
+
+// What can be done at the end of a hold. Ask keeps it until somebody answers.
+const (
+	AtEndRestore AtEnd = "restore"
+	AtEndDelete  AtEnd = "delete"
+	AtEndAsk     AtEnd = "ask"
+)
+
+// Run is one execution of a playbook for one incident. Each record of the run
+// log holds the whole of it.
+type Run struct {
+	ID string `json:"id"`
+	// Spec is the playbook as it was when the run began; it ends with it.
+	Playbook string          `json:"playbook"`
+	Version  string          `json:"version"`
+	Spec     json.RawMessage `json:"spec"`
+	Incident string          `json:"incident"`
+	Finding  Finding         `json:"finding"`
+	Target   Ref             `json:"target"`
+	Mode     Mode            `json:"mode"`
+	State    RunState        `json:"state"`
+	Reason   string          `json:"reason,omitempty"`
+	Steps    []Step          `json:"steps"`
+	Approval *Approval       `json:"approval,omitempty"`
+	Created  time.Time       `json:"created"`
+	Updated  time.Time       `json:"updated"`
+	// Input is the sequence of the last input that was consumed.
+	Input uint64 `json:"input,omitempty"`
+	// Record numbers the records of this run from 1; Previous is the SHA-256
+	// of the record before, Epoch the lease under which it was written, Nonce
+	// tells a writer whether an unanswered append was its own.
+	Record   uint64 `json:"record"`
+	Previous string `json:"previous,omitempty"`
+	Epoch    uint64 `json:"epoch"`
+	Nonce    string `json:"nonce"`
+}
+
+// StepState is where a step stands.
+type StepState string
+
+// The states of a step.
+const (
+	StepPending   StepState = "pending"
+	StepPlanned   StepState = "planned"
+	StepIntent    StepState = "intent"
+	StepDone      StepState = "done"
+	StepSkipped   StepState = "skipped"
+	StepDenied    StepState = "denied"
+	StepFailed    StepState = "failed"
+	StepReverting StepState = "reverting"
+	StepReverted  StepState = "reverted"
+)
+
+// Step is one step of a run.
+type Step struct {
+	Name   string    `json:"name"`
+	Action string    `json:"action"`
+	State  StepState `json:"state"`
+	// Plan is the newest plan: from StepIntent on the one that is carried
+	// out, with UID and resourceVersion.
+	Plan   *Plan  `json:"plan,omitempty"`
+	Digest string `json:"digest,omitempty"`
+	// Verdicts are the guards' for that plan.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// Attempts counts intents, Conflicts those that met a changed object.
+	Attempts  int        `json:"attempts,omitempty"`
+	Conflicts int        `json:"conflicts,omitempty"`
+	NotBefore *time.Time `json:"not_before,omitempty"`
+	Receipt   *Receipt   `json:"receipt,omitempty"`
+	Error     string     `json:"error,omitempty"`
+	// Until is when the hold ends; nil for a step that holds nothing.
+	Until *time.Time `json:"until,omitempty"`
+	AtEnd AtEnd      `json:"at_end,omitempty"`
+	// EndAsked says that the time is up and people were asked what to do.
+	EndAsked bool     `json:"end_asked,omitempty"`
+	Undo     *Receipt `json:"undo,omitempty"`
+}
+
+// Verdict is what one guard says of one plan.
+type Verdict struct {
+	Guard    string   `json:"guard"`
+	Decision Decision `json:"decision"`
+	Reason   string   `json:"reason"`
+}
+
+// Decision is what a guard decides, in order of strength.
+type Decision string
+
+// The decisions of a guard.
+const (
+	Pass Decision = "pass"
+	Ask  Decision = "ask"
+	// Wait: not now; it is asked again.
+	Wait Decision = "wait"
+	Deny Decision = "deny"
+)
+
+// Approval is what people are asked and what they said.
+type Approval struct {
+	ID string `json:"id"`
+	// Digest is over the digests of all effects that are asked for.
+	Digest string `json:"digest"`
+	// By are the users and groups that may approve (user/NAME, group/NAME);
+	// empty leaves it to cluster RBAC alone.
+	By        []string  `json:"by,omitempty"`
+	Need      int       `json:"need"`
+	Reasons   []string  `json:"reasons,omitempty"`
+	Excluded  []string  `json:"excluded,omitempty"`
+	Requested time.Time `json:"requested"`
+	Expires   time.Time `json:"expires"`
+	Votes     []Vote    `json:"votes,omitempty"`
+	State     string    `json:"state"`
+}
+
+// The states of an approval.
+const (
+	ApprovalOpen    = "open"
+	ApprovalGranted = "granted"
+	ApprovalDenied  = "denied"
+	ApprovalExpired = "expired"
+	ApprovalVoid    = "void"
+)
+
+// Vote is one person's answer. Refused says why it did not count.
+type Vote struct {
+	User    string    `json:"user"`
+	Groups  []string  `json:"groups,omitempty"`
+	Approve bool      `json:"approve"`
+	Digest  string    `json:"digest,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Time    time.Time `json:"time"`
+	Refused string    `json:"refused,omitempty"`
+}
+
+// InputKind says what an input is.
+type InputKind string
+
+// The kinds of input that people give to a run.
+const (
+	InputVote InputKind = "vote"
+	InputUndo InputKind = "undo"
+	// InputExtend moves the end of the holds.
+	InputExtend InputKind = "extend"
+)
+
+// Input is what a person says to a run. The person was authenticated and
+// authorised before it was stored.
+type Input struct {
+	ID   string    `json:"id"`
+	Run  string    `json:"run"`
+	Kind InputKind `json:"kind"`
+	Vote *Vote     `json:"vote,omitempty"`
+	// User, Reason: who asked for an undo or an extension, and why.
+	User   string    `json:"user,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	AtEnd  AtEnd     `json:"at_end,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+	Time   time.Time `json:"time"`
+}
