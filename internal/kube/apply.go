@@ -1,0 +1,125 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// ApplyOptions say how a write is sent.
+type ApplyOptions struct {
+	// DryRun lets the API server check everything and store nothing.
+	DryRun bool
+	// FieldManager is [FieldManager] when empty.
+	FieldManager string
+}
+
+// Apply sends one planned write, and nothing that is not in it. It returns
+// the UID and resourceVersion of the object afterwards (none after a delete).
+//
+// A patch is a JSON merge patch that carries metadata.uid and
+// metadata.resourceVersion of the write, a delete has them as preconditions:
+// an object that changed since is [ErrConflict], another object of the same
+// name [ErrUIDMismatch] or ErrConflict. A create of what is there already is
+// [ErrExists].
+func (c *Client) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
+	if o.FieldManager == "" {
+		o.FieldManager = FieldManager
+	}
+	if w.Name == "" || w.Resource == "" || w.Version == "" {
+		return "", "", fmt.Errorf("%s %s %q: write without a version, resource or name", w.Verb, w.Resource, w.Name)
+	}
+	var object *unstructured.Unstructured
+	at := schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}
+	to := c.resource(at, w.Namespace)
+	switch w.Verb {
+	case "create":
+		object, err = create(ctx, to, w, o)
+	case "patch":
+		object, err = patch(ctx, to, w, o)
+	case "delete":
+		err = remove(ctx, to, w, o)
+	default:
+		err = fmt.Errorf("verb %q is none of create, patch, delete", w.Verb)
+	}
+	if err != nil {
+		return "", "", request{w.Verb, w.Group, w.Resource, w.Namespace, w.Name}.fail(err)
+	}
+	if object == nil {
+		return "", "", nil
+	}
+	return string(object.GetUID()), object.GetResourceVersion(), nil
+}
+
+func create(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(w.Body, &object.Object); err != nil {
+		return nil, fmt.Errorf("decode body: %w", err)
+	}
+	if object.GetName() != w.Name || object.GetNamespace() != w.Namespace {
+		return nil, fmt.Errorf("body names %s/%s", object.GetNamespace(), object.GetName())
+	}
+	return to.Create(ctx, object, metav1.CreateOptions{FieldManager: o.FieldManager, DryRun: dry(o)})
+}
+
+func patch(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
+	body, err := conditional(w)
+	if err != nil {
+		return nil, err
+	}
+	return to.Patch(ctx, w.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: o.FieldManager, DryRun: dry(o)})
+}
+
+// conditional is the body with the UID and resourceVersion that it must meet.
+func conditional(w event.Write) ([]byte, error) {
+	if w.UID == "" || w.ResourceVersion == "" {
+		return nil, ErrUnconditional
+	}
+	var body map[string]any
+	if err := json.Unmarshal(w.Body, &body); err != nil {
+		return nil, fmt.Errorf("decode body: %w", err)
+	}
+	meta, ok := body["metadata"].(map[string]any)
+	if !ok {
+		if body["metadata"] != nil || body == nil {
+			return nil, fmt.Errorf("body is no object with metadata")
+		}
+		meta = map[string]any{}
+		body["metadata"] = meta
+	}
+	meta["uid"], meta["resourceVersion"] = w.UID, w.ResourceVersion
+	return json.Marshal(body)
+}
+
+func remove(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) error {
+	if w.UID == "" || w.ResourceVersion == "" {
+		return ErrUnconditional
+	}
+	uid := types.UID(w.UID)
+	return to.Delete(ctx, w.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &w.ResourceVersion},
+		DryRun:        dry(o),
+	})
+}
+
+func (c *Client) resource(at schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {
+	if namespace == "" {
+		return c.dynamic.Resource(at)
+	}
+	return c.dynamic.Resource(at).Namespace(namespace)
+}
+
+func dry(o ApplyOptions) []string {
+	if o.DryRun {
+		return []string{metav1.DryRunAll}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package kube
+
+import (
+	"fmt"
+	"os"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/flowcontrol"
+)
+
+// Options say how to reach a cluster and as whom.
+type Options struct {
+	// Kubeconfig is a file. When it is empty the service account of the pod
+	// that this process runs in is used, else what kubectl would use.
+	Kubeconfig string
+	// Context names one of the kubeconfig's, empty is its current one.
+	Context string
+	// Token replaces the kubeconfig's credential by a bearer token.
+	Token string
+	// QPS and Burst bound the requests a second (20 and 40 when zero): an
+	// incident is no time to load the API server.
+	QPS       float32
+	Burst     int
+	UserAgent string
+}
+
+// The bounds on requests that apply where Options say nothing.
+const (
+	DefaultQPS   = 20
+	DefaultBurst = 40
+)
+
+// Client talks to one cluster as one identity.
+type Client struct {
+	config  *rest.Config
+	typed   kubernetes.Interface
+	dynamic dynamic.Interface
+}
+
+// New makes a client. It does not connect: use [Client.Who] to try.
+func New(o Options) (*Client, error) {
+	config, err := load(o)
+	if err != nil {
+		return nil, fmt.Errorf("load kubeconfig: %w", err)
+	}
+	if o.Token != "" {
+		config = rest.AnonymousClientConfig(config)
+		config.BearerToken = o.Token
+	}
+	if o.QPS == 0 {
+		o.QPS = DefaultQPS
+	}
+	if o.Burst == 0 {
+		o.Burst = DefaultBurst
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = FieldManager
+	}
+	config.QPS, config.Burst, config.UserAgent = o.QPS, o.Burst, o.UserAgent
+	// One limiter for both clients: each would make its own.
+	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(o.QPS, o.Burst)
+	config.WarningHandler = rest.NoWarnings{}
+	c := &Client{config: config}
+	if c.typed, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("make Kubernetes client: %w", err)
+	}
+	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("make Kubernetes client: %w", err)
+	}
+	return c, nil
+}
+
+func load(o Options) (*rest.Config, error) {
+	if o.Kubeconfig == "" && o.Context == "" && os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
+		return rest.InClusterConfig()
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if o.Kubeconfig != "" {
+		rules = &clientcmd.ClientConfigLoadingRules{ExplicitPath: o.Kubeconfig}
+	}
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+}
+
+// Host is the address of the API server.
+func (c *Client) Host() string { return c.config.Host }

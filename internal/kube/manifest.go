@@ -1,0 +1,59 @@
+package kube
+
+import (
+	"bytes"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// Account is the service account that Firebreak runs as.
+type Account struct{ Namespace, Name string }
+
+// RoleName is the name of the ClusterRole and its binding.
+const RoleName = "firebreak"
+
+// RoleManifest is a ClusterRole with exactly these permissions and its
+// binding to the account, as YAML for kubectl apply. The same permissions in
+// any order give the same bytes. What [MergePermissions] refuses is an error.
+func RoleManifest(to Account, permissions []Permission) ([]byte, error) {
+	if to.Namespace == "" || to.Name == "" {
+		return nil, fmt.Errorf("role manifest: no service account")
+	}
+	merged, err := MergePermissions(permissions)
+	if err != nil {
+		return nil, fmt.Errorf("role manifest: %w", err)
+	}
+	meta := metav1.ObjectMeta{Name: RoleName, Labels: map[string]string{
+		"app.kubernetes.io/name": "firebreak", "app.kubernetes.io/component": "rbac",
+	}}
+	role := rbacv1.ClusterRole{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
+		ObjectMeta: meta,
+	}
+	for _, p := range merged {
+		role.Rules = append(role.Rules, rbacv1.PolicyRule{
+			APIGroups: []string{p.Group}, Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs,
+		})
+	}
+	binding := rbacv1.ClusterRoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
+		ObjectMeta: meta,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: RoleName},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: to.Namespace, Name: to.Name}},
+	}
+	var out bytes.Buffer
+	for i, object := range []any{role, binding} {
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			return nil, fmt.Errorf("role manifest: %w", err)
+		}
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		out.Write(text)
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,103 @@
+package kube
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Permission is one rule of a role: verbs on one resource.
+type Permission struct {
+	// Group is empty for the core group.
+	Group    string
+	Resource string
+	Verbs    []string
+	// Names limits it to objects of these names; empty is all.
+	Names []string
+}
+
+// String reads "get,patch pods" or "get leases.coordination.k8s.io (a, b)".
+func (p Permission) String() string {
+	s := strings.Join(p.Verbs, ",") + " " + p.Resource
+	if p.Group != "" {
+		s += "." + p.Group
+	}
+	if len(p.Names) > 0 {
+		s += " (" + strings.Join(p.Names, ", ") + ")"
+	}
+	return s
+}
+
+// BasePermissions are what the service needs whatever actions are enabled: to
+// resolve targets, to look at what guards protect, and to ask the API server
+// who an approver is and what he may approve.
+func BasePermissions() []Permission {
+	return []Permission{
+		{Resource: "pods", Verbs: []string{"get", "list"}},
+		{Resource: "nodes", Verbs: []string{"get", "list"}},
+		{Resource: "namespaces", Verbs: []string{"get"}},
+		{Group: "apps", Resource: "replicasets", Verbs: []string{"get"}},
+		{Group: "apps", Resource: "statefulsets", Verbs: []string{"get"}},
+		{Group: "apps", Resource: "daemonsets", Verbs: []string{"get"}},
+		{Group: "batch", Resource: "jobs", Verbs: []string{"get"}},
+		{Resource: "replicationcontrollers", Verbs: []string{"get"}},
+		{Group: "authentication.k8s.io", Resource: "tokenreviews", Verbs: []string{"create"}},
+		{Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verbs: []string{"create"}},
+	}
+}
+
+// ErrTooMuch: a permission that Firebreak never asks for.
+var ErrTooMuch = errors.New("permission is never asked for")
+
+// MergePermissions gives one permission for each resource and set of names,
+// with verbs and names sorted and without repeats. Wildcards, escalate, bind,
+// impersonate, exec and reading secrets are errors: whatever an action
+// declares, the role can't hold them.
+func MergePermissions(all []Permission) ([]Permission, error) {
+	merged := map[string]*Permission{}
+	for _, p := range all {
+		if err := check(p); err != nil {
+			return nil, err
+		}
+		names := sorted(p.Names)
+		key := p.Group + "\n" + p.Resource + "\n" + strings.Join(names, "\n")
+		m, ok := merged[key]
+		if !ok {
+			m = &Permission{Group: p.Group, Resource: p.Resource, Names: names}
+			merged[key] = m
+		}
+		m.Verbs = sorted(append(m.Verbs, p.Verbs...))
+	}
+	out := make([]Permission, 0, len(merged))
+	for _, p := range merged {
+		out = append(out, *p)
+	}
+	slices.SortFunc(out, func(a, b Permission) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource), slices.Compare(a.Names, b.Names))
+	})
+	return out, nil
+}
+
+func check(p Permission) error {
+	if p.Resource == "" || len(p.Verbs) == 0 {
+		return fmt.Errorf("permission %q: no resource or no verbs", p)
+	}
+	bad := strings.ContainsRune(p.Group+p.Resource+strings.Join(p.Names, ""), '*')
+	for _, v := range p.Verbs {
+		bad = bad || slices.Contains([]string{"*", "escalate", "bind", "impersonate"}, v)
+	}
+	resource, sub, _ := strings.Cut(p.Resource, "/")
+	bad = bad || p.Group == "" && (resource == "secrets" || sub == "exec" || sub == "attach" || sub == "proxy")
+	if bad {
+		return fmt.Errorf("%w: %s", ErrTooMuch, p)
+	}
+	return nil
+}
+
+func sorted(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return slices.Compact(s)
+}

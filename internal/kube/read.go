@@ -1,0 +1,88 @@
+package kube
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+const networking = "networking.k8s.io"
+
+// Pod reads one pod.
+func (c *Client) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	pod, err := c.typed.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	return answer(pod, err, request{"get", "", "pods", namespace, name})
+}
+
+// Pods lists the pods of a namespace (of all when it is empty) that a label
+// selector in kubectl's form matches; an empty selector matches all.
+func (c *Client) Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
+	list, err := c.typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, request{"list", "", "pods", namespace, ""}.fail(err)
+	}
+	return list.Items, nil
+}
+
+// Node reads one node.
+func (c *Client) Node(ctx context.Context, name string) (*corev1.Node, error) {
+	node, err := c.typed.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	return answer(node, err, request{"get", "", "nodes", "", name})
+}
+
+// Nodes lists all nodes.
+func (c *Client) Nodes(ctx context.Context) ([]corev1.Node, error) {
+	list, err := c.typed.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, request{"list", "", "nodes", "", ""}.fail(err)
+	}
+	return list.Items, nil
+}
+
+// Namespace reads one namespace.
+func (c *Client) Namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	ns, err := c.typed.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	return answer(ns, err, request{"get", "", "namespaces", "", name})
+}
+
+// Services lists the services of a namespace.
+func (c *Client) Services(ctx context.Context, namespace string) ([]corev1.Service, error) {
+	list, err := c.typed.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, request{"list", "", "services", namespace, ""}.fail(err)
+	}
+	return list.Items, nil
+}
+
+// NetworkPolicies lists the network policies of a namespace.
+func (c *Client) NetworkPolicies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error) {
+	list, err := c.typed.NetworkingV1().NetworkPolicies(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, request{"list", networking, "networkpolicies", namespace, ""}.fail(err)
+	}
+	return list.Items, nil
+}
+
+// NetworkPolicy reads one network policy.
+func (c *Client) NetworkPolicy(ctx context.Context, namespace, name string) (*networkingv1.NetworkPolicy, error) {
+	policy, err := c.typed.NetworkingV1().NetworkPolicies(namespace).Get(ctx, name, metav1.GetOptions{})
+	return answer(policy, err, request{"get", networking, "networkpolicies", namespace, name})
+}
+
+// Get reads any object; namespace is empty for what has none.
+func (c *Client) Get(ctx context.Context, group, version, resource, namespace, name string) (*unstructured.Unstructured, error) {
+	at := schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
+	object, err := c.resource(at, namespace).Get(ctx, name, metav1.GetOptions{})
+	return answer(object, err, request{"get", group, resource, namespace, name})
+}
+
+func answer[T any](object *T, err error, r request) (*T, error) {
+	if err != nil {
+		return nil, r.fail(err)
+	}
+	return object, nil
+}

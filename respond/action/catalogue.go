@@ -1,0 +1,94 @@
+package action
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+// Class says whether people must be asked before a step in mode ask.
+type Class string
+
+// The classes: telling somebody, and changing the cluster.
+const (
+	Notify Class = "notify"
+	Effect Class = "effect"
+)
+
+// Permission is what an action needs of the cluster's RBAC.
+type Permission = kube.Permission
+
+// Kind is an entry of the catalogue. Validation, schema, docs and RBAC come
+// from it.
+type Kind struct {
+	// Name is what a playbook says: pod.quarantine.
+	Name  string
+	Doc   string
+	Class Class
+	// Reversible says that there is an undo, so that a step holds.
+	Reversible bool
+	// Targets are the resources that it works on; empty is any target.
+	Targets []string
+	// Config makes a pointer to the typed parameters with their defaults, into
+	// which the step's with is decoded.
+	Config func() any
+	// Needs are the permissions that planning, doing and undoing take.
+	Needs []Permission
+	// New makes the action with parameters as Config gave them. It checks
+	// them, and reaches nothing.
+	New func(d Deps, config any) (Action, error)
+}
+
+// Allows says whether the action works on this resource.
+func (k Kind) Allows(resource string) bool {
+	return len(k.Targets) == 0 || slices.Contains(k.Targets, resource)
+}
+
+// catalogue is filled by the init function of each action's file.
+var catalogue = map[string]Kind{}
+
+func register(k Kind) { catalogue[k.Name] = k }
+
+// Kinds lists the catalogue by name.
+func Kinds() []Kind {
+	kinds := make([]Kind, 0, len(catalogue))
+	for _, k := range catalogue {
+		kinds = append(kinds, k)
+	}
+	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
+	return kinds
+}
+
+// Lookup finds a kind by name.
+func Lookup(name string) (Kind, bool) {
+	k, ok := catalogue[name]
+	return k, ok
+}
+
+// Permissions are what the named actions need, and what the service needs
+// without any. An unknown name is an error.
+func Permissions(names ...string) ([]Permission, error) {
+	all := kube.BasePermissions()
+	for _, name := range names {
+		k, ok := Lookup(name)
+		if !ok {
+			return nil, fmt.Errorf("action %q is not in the catalogue", name)
+		}
+		all = append(all, k.Needs...)
+	}
+	return kube.MergePermissions(all)
+}
+
+// params gives the typed parameters, or the defaults for nil.
+func params[T any](kind string, config any) (*T, error) {
+	if config == nil {
+		return new(T), nil
+	}
+	p, ok := config.(*T)
+	if !ok || p == nil {
+		return nil, fmt.Errorf("%s: parameters are %T, not %T", kind, config, p)
+	}
+	return p, nil
+}

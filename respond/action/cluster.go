@@ -1,0 +1,50 @@
+package action
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+// Cluster is what actions need of a cluster. [*kube.Client] is one, [Offline]
+// another. Errors are those of package kube.
+type Cluster interface {
+	Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
+	Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error)
+	Node(ctx context.Context, name string) (*corev1.Node, error)
+	Services(ctx context.Context, namespace string) ([]corev1.Service, error)
+	NetworkPolicies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error)
+	NetworkPolicy(ctx context.Context, namespace, name string) (*networkingv1.NetworkPolicy, error)
+	Owner(ctx context.Context, pod *corev1.Pod) (kube.Owner, error)
+	Apply(ctx context.Context, w event.Write, o kube.ApplyOptions) (uid, resourceVersion string, err error)
+}
+
+var _ Cluster = (*kube.Client)(nil)
+
+// Webhook is a receiver that the operator's config names.
+type Webhook struct {
+	URL string
+	// Secret signs each request; empty sends no signature.
+	Secret []byte
+	// AllowPrivate lets the URL be in a private network.
+	AllowPrivate bool
+}
+
+// Deps are what actions are made with.
+type Deps struct {
+	Cluster  Cluster
+	Webhooks map[string]Webhook
+	// HTTP sends to public addresses only, PrivateHTTP to any; neither
+	// follows redirects.
+	HTTP, PrivateHTTP *http.Client
+	Logger            *slog.Logger
+	// Offline says that there is no cluster: plans are made of what the
+	// target's reference says.
+	Offline bool
+}

@@ -1,0 +1,60 @@
+package action
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+// ErrOffline: there is no cluster to write to.
+var ErrOffline = errors.New("no cluster: this is a replay")
+
+// noteOffline is on every plan that was made without a cluster.
+const noteOffline = "planned without a cluster: labels and policies unknown"
+
+// Offline stands in for the cluster in a replay: any pod or node exists, and
+// nothing more is known of it; nothing can be written. Use it with
+// [Deps.Offline], by which plans take UID and node from the target.
+type Offline struct{}
+
+var _ Cluster = Offline{}
+
+// Pod gives a pod of that name.
+func (Offline) Pod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, nil
+}
+
+// Pods gives none.
+func (Offline) Pods(context.Context, string, string) ([]corev1.Pod, error) { return nil, nil }
+
+// Node gives a node of that name.
+func (Offline) Node(_ context.Context, name string) (*corev1.Node, error) {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
+}
+
+// Services gives none.
+func (Offline) Services(context.Context, string) ([]corev1.Service, error) { return nil, nil }
+
+// NetworkPolicies gives none.
+func (Offline) NetworkPolicies(context.Context, string) ([]networkingv1.NetworkPolicy, error) {
+	return nil, nil
+}
+
+// NetworkPolicy finds none.
+func (Offline) NetworkPolicy(context.Context, string, string) (*networkingv1.NetworkPolicy, error) {
+	return nil, kube.ErrNotFound
+}
+
+// Owner knows none.
+func (Offline) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return kube.Owner{}, nil }
+
+// Apply always gives [ErrOffline].
+func (Offline) Apply(context.Context, event.Write, kube.ApplyOptions) (string, string, error) {
+	return "", "", ErrOffline
+}
