@@ -1,0 +1,158 @@
+package bus
+
+import (
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Stream names one of the streams.
+type Stream string
+
+// The streams.
+const (
+	Events    Stream = "EVENTS"
+	Findings  Stream = "FINDINGS"
+	Incidents Stream = "INCIDENTS"
+	Inputs    Stream = "INPUTS"
+	Runs      Stream = "RUNS"
+	Outbox    Stream = "OUTBOX"
+	DeadStore Stream = "DEAD"
+
+	control   Stream = "KV_CTL"
+	snapshots Stream = "KV_SNAPSHOT"
+)
+
+// SubjectEvents carries the frames of events.
+const SubjectEvents = "ev"
+
+// SubjectFinding is where a finding is; the id makes it unique.
+func SubjectFinding(id string) string { return "find." + id }
+
+// SubjectIncident is where the records of an incident are.
+func SubjectIncident(id string) string { return "inc." + id }
+
+// SubjectInput is where people's inputs to a run are.
+func SubjectInput(run string) string { return "in." + run }
+
+// SubjectRun is where the records of a run are.
+func SubjectRun(id string) string { return "run." + id }
+
+// SubjectOutbox is where a message to a sink waits.
+func SubjectOutbox(sink, key string) string { return "out." + sink + "." + key }
+
+// SubjectDead is where what a source sent and nobody could read goes. A
+// source outside the closed set is "other".
+func SubjectDead(source event.Source) string {
+	switch source {
+	case event.SourceFalco, event.SourceAudit, event.SourceLog, event.SourceControl:
+		return "dead." + string(source)
+	}
+	return "dead.other"
+}
+
+const (
+	month = 30 * 24 * time.Hour
+	// minDuplicates is the least that the server takes (0 would be two
+	// minutes). No message carries an id, so nothing is ever dropped by it.
+	minDuplicates = 100 * time.Millisecond
+)
+
+// topology is all streams with their settings. Reads that must see the last
+// write forbid direct gets, which a replica could answer late.
+func topology(o Options) []jetstream.StreamConfig {
+	table := []jetstream.StreamConfig{
+		{
+			Name: string(Events), Description: "frames of events, oldest out",
+			Subjects: []string{SubjectEvents},
+			MaxAge:   o.EventAge, MaxBytes: o.MaxEventBytes, MaxMsgSize: 1 << 20, AllowDirect: true,
+		},
+		{
+			Name: string(Findings), Description: "immutable, one a subject",
+			Subjects: []string{"find.>"}, MaxAge: month,
+		},
+		{
+			Name: string(Incidents), Description: "each record the full state, compare-and-set",
+			Subjects: []string{"inc.>"},
+		},
+		{
+			Name: string(Inputs), Description: "what people say to a run",
+			Subjects: []string{"in.>"}, MaxAge: month,
+		},
+		{
+			Name: string(Runs), Description: "the authoritative log: each record the full state, compare-and-set",
+			Subjects: []string{"run.>"}, DenyDelete: true, DenyPurge: true,
+		},
+		{
+			Name: string(Outbox), Description: "messages to sinks, gone when delivered",
+			Subjects: []string{"out.>"}, Retention: jetstream.WorkQueuePolicy,
+		},
+		{
+			// Of the advisories only these two: that a consumer was made is
+			// no dead letter.
+			Name: string(DeadStore), Description: "what could not be processed",
+			Subjects: []string{
+				"dead.>",
+				"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
+				"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
+			},
+			MaxAge: month, MaxBytes: 1 << 30,
+		},
+		bucket(control, "operator state and leases", 8),
+		bucket(snapshots, "detector state", 1),
+	}
+	for i := range table {
+		table[i].Replicas = o.Replicas
+		table[i].Storage = jetstream.FileStorage
+		table[i].Duplicates = minDuplicates
+		if table[i].MaxBytes == 0 {
+			table[i].MaxBytes = -1
+		}
+	}
+	return table
+}
+
+// bucket is a stream in the form of a NATS key-value bucket, so that NATS'
+// own tools can read it.
+func bucket(name Stream, doc string, history int64) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: string(name), Description: doc,
+		Subjects:          []string{keyPrefix(name) + ">"},
+		MaxMsgsPerSubject: history, Discard: jetstream.DiscardNew,
+		AllowRollup: true, DenyDelete: true,
+	}
+}
+
+func keyPrefix(name Stream) string {
+	return "$KV." + strings.TrimPrefix(string(name), "KV_") + "."
+}
+
+// streamOf is the stream that a subject or a filter belongs to, or "".
+func streamOf(subject string) Stream {
+	head, _, _ := strings.Cut(subject, ".")
+	switch head {
+	case SubjectEvents:
+		return Events
+	case "find":
+		return Findings
+	case "inc":
+		return Incidents
+	case "in":
+		return Inputs
+	case "run":
+		return Runs
+	case "out":
+		return Outbox
+	case "dead":
+		return DeadStore
+	}
+	for _, name := range []Stream{control, snapshots} {
+		if strings.HasPrefix(subject, keyPrefix(name)) {
+			return name
+		}
+	}
+	return ""
+}
