@@ -1,0 +1,90 @@
+package telemetry
+
+import (
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// other is the value of a label for everything outside its set.
+const other = "other"
+
+// Reasons for which input is rejected: the closed set of the label reason.
+const (
+	ReasonMalformed    = "malformed"
+	ReasonTooLarge     = "too_large"
+	ReasonTooDeep      = "too_deep"
+	ReasonDuplicateKey = "duplicate_key"
+	ReasonEncoding     = "encoding"
+	ReasonUnsupported  = "unsupported"
+	ReasonIncomplete   = "incomplete"
+	ReasonUnauthorized = "unauthorized"
+	ReasonOverload     = "overload"
+	ReasonStore        = "store"
+)
+
+// Consumers of the streams: the closed set of the label consumer.
+const (
+	ConsumerDetect  = "detect"
+	ConsumerRespond = "respond"
+	ConsumerOutbox  = "outbox"
+)
+
+// Results of a step beside those of [event.Result].
+const (
+	ResultFailed   = "failed"
+	ResultConflict = "conflict"
+	ResultDenied   = "denied"
+	ResultSkipped  = "skipped"
+	ResultPlanned  = "planned"
+)
+
+// label is a metric label with its closed set of values.
+type label struct {
+	key    string
+	values []string
+}
+
+// of gives the label its value, or "other".
+func (l label) of(value string) attribute.KeyValue {
+	if !slices.Contains(l.values, value) {
+		value = other
+	}
+	return attribute.String(l.key, value)
+}
+
+type labels struct {
+	source, class, severity, reason, state, action, result, consumer label
+}
+
+func newLabels(actions []string) labels {
+	return labels{
+		source: label{"source", []string{
+			string(event.SourceFalco), string(event.SourceAudit), string(event.SourceLog), string(event.SourceControl),
+		}},
+		class:    label{"class", event.Classes()},
+		severity: label{"severity", texts(event.Severities())},
+		reason: label{"reason", []string{
+			ReasonMalformed, ReasonTooLarge, ReasonTooDeep, ReasonDuplicateKey, ReasonEncoding, ReasonUnsupported,
+			ReasonIncomplete, ReasonUnauthorized, ReasonOverload, ReasonStore,
+		}},
+		state:  label{"state", texts(event.RunStates())},
+		action: label{"action", slices.Clone(actions)},
+		result: label{"result", []string{
+			string(event.ResultApplied), string(event.ResultUnverified), string(event.ResultPartial),
+			string(event.ResultNothing), string(event.ResultSent), string(event.ResultUndone), string(event.ResultGone),
+			ResultFailed, ResultConflict, ResultDenied, ResultSkipped, ResultPlanned,
+		}},
+		consumer: label{"consumer", []string{ConsumerDetect, ConsumerRespond, ConsumerOutbox}},
+	}
+}
+
+func texts[S ~string](values []S) []string {
+	plain := make([]string, len(values))
+	for i, v := range values {
+		plain[i] = string(v)
+	}
+	return plain
+}
