@@ -1,0 +1,247 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+)
+
+// iterating are the built-in functions that take a predicate.
+var iterating = []string{
+	"all", "any", "none", "one", "filter", "map", "find", "findIndex", "findLast", "findLastIndex", "count", "sum",
+}
+
+// plainFunctions are the other built-in functions that may be called. Left out
+// is what makes its argument larger (repeat, replace, toBase64, toJSON), costs
+// more than its argument's length (sort, uniq, groupBy), or reads the clock.
+var plainFunctions = []string{
+	"len", "abs", "ceil", "floor", "round", "int", "float", "string", "trim", "trimPrefix", "trimSuffix", "upper", "lower",
+	"split", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "fromBase64", "duration", "first", "last", "keys", "values",
+	"concat", "join", "min", "max", "type",
+}
+
+const (
+	maxPatternBytes = 512
+	// maxPatternSize is in instructions of the compiled pattern.
+	maxPatternSize = 1000
+	maxJoin        = 16
+)
+
+// inspector walks an expression before it is compiled and finds what is
+// refused. Positions are in characters.
+type inspector struct {
+	funcs []string
+	depth int
+	// locals are the names that let has bound, and whether each may be
+	// iterated inside a loop.
+	locals map[string]bool
+	err    *file.Error
+}
+
+func inspect(text string, _ any, funcs []Func) *file.Error {
+	config := conf.CreateNew()
+	config.MaxNodes = maxNodes
+	in := inspector{locals: map[string]bool{}}
+	for _, f := range funcs {
+		in.funcs = append(in.funcs, f.Name)
+		config.Functions[f.Name] = &builtin.Function{Name: f.Name, Func: f.Fn}
+	}
+	tree, err := parser.ParseWithConfig(text, config)
+	if err != nil {
+		var f *file.Error
+		if errors.As(err, &f) {
+			return f
+		}
+		return &file.Error{Message: strings.SplitN(err.Error(), "\n", 2)[0]}
+	}
+	in.walk(tree.Node)
+	return in.err
+}
+
+func (in *inspector) refuse(n ast.Node, format string, args ...any) {
+	if in.err == nil {
+		in.err = &file.Error{Location: n.Location(), Message: fmt.Sprintf(format, args...)}
+	}
+}
+
+func (in *inspector) walk(n ast.Node) {
+	if n == nil || in.err != nil {
+		return
+	}
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		in.walk(n.Node)
+	case *ast.BinaryNode:
+		in.binary(n)
+	case *ast.ChainNode:
+		in.walk(n.Node)
+	case *ast.MemberNode:
+		in.walk(n.Node)
+		in.walk(n.Property)
+	case *ast.SliceNode:
+		in.walk(n.Node)
+		in.walk(n.From)
+		in.walk(n.To)
+	case *ast.CallNode:
+		in.call(n)
+	case *ast.BuiltinNode:
+		in.builtin(n)
+	case *ast.PredicateNode:
+		in.walk(n.Node)
+	case *ast.ConditionalNode:
+		in.walk(n.Cond)
+		in.walk(n.Exp1)
+		in.walk(n.Exp2)
+	case *ast.VariableDeclaratorNode:
+		in.walk(n.Value)
+		in.locals[n.Name] = in.inner(n.Value)
+		in.walk(n.Expr)
+	case *ast.SequenceNode:
+		in.refuse(n, "; between expressions is not supported")
+	case *ast.ArrayNode:
+		for _, item := range n.Nodes {
+			in.walk(item)
+		}
+	case *ast.MapNode:
+		for _, pair := range n.Pairs {
+			in.walk(pair)
+		}
+	case *ast.PairNode:
+		in.walk(n.Key)
+		in.walk(n.Value)
+	case *ast.IdentifierNode:
+		if strings.HasPrefix(n.Value, "__") || n.Value == "$env" {
+			in.refuse(n, "unknown name %s", n.Value)
+		}
+	}
+}
+
+func (in *inspector) binary(n *ast.BinaryNode) {
+	in.walk(n.Left)
+	in.walk(n.Right)
+	switch n.Operator {
+	case "..":
+		in.refuse(n, "ranges (..) are not supported")
+	case "matches":
+		pattern, ok := n.Right.(*ast.StringNode)
+		if !ok {
+			in.refuse(n.Right, "the pattern of matches has to be a constant")
+			return
+		}
+		if why := patternProblem(pattern.Value); why != "" {
+			in.refuse(n.Right, "%s", why)
+		}
+	}
+}
+
+func patternProblem(pattern string) string {
+	if len(pattern) > maxPatternBytes {
+		return fmt.Sprintf("pattern has %d bytes, more than %d", len(pattern), maxPatternBytes)
+	}
+	if _, err := regexp.Compile(pattern); err != nil {
+		return err.Error()
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return err.Error()
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return err.Error()
+	}
+	if len(program.Inst) > maxPatternSize {
+		return fmt.Sprintf("pattern is too large: %d instructions, more than %d", len(program.Inst), maxPatternSize)
+	}
+	return ""
+}
+
+func (in *inspector) call(n *ast.CallNode) {
+	name, ok := n.Callee.(*ast.IdentifierNode)
+	switch {
+	case !ok:
+		in.refuse(n, "methods can't be called")
+	case !slices.Contains(in.funcs, name.Value):
+		in.refuse(n, "unknown function %s%s", name.Value, Suggest(name.Value, slices.Concat(iterating, plainFunctions, in.funcs)))
+	}
+	for _, arg := range n.Arguments {
+		in.walk(arg)
+	}
+}
+
+func (in *inspector) builtin(n *ast.BuiltinNode) {
+	if slices.Contains(plainFunctions, n.Name) {
+		if n.Name == "join" && len(n.Arguments) > 1 {
+			if sep, ok := n.Arguments[1].(*ast.StringNode); !ok || len(sep.Value) > maxJoin {
+				in.refuse(n.Arguments[1], "the separator of join has to be a constant of at most %d bytes", maxJoin)
+			}
+		}
+		if in.depth > 0 && (n.Name == "concat" || n.Name == "split") && !in.inner(n) {
+			in.refuse(n, "%s of something that is the same for each item, inside a loop", n.Name)
+		}
+		for _, arg := range n.Arguments {
+			in.walk(arg)
+		}
+		return
+	}
+	if !slices.Contains(iterating, n.Name) {
+		in.refuse(n, "function %s is not supported%s", n.Name, Suggest(n.Name, slices.Concat(iterating, plainFunctions, in.funcs)))
+		return
+	}
+	if len(n.Arguments) == 0 {
+		return
+	}
+	in.walk(n.Arguments[0])
+	if in.depth > 0 && !in.inner(n.Arguments[0]) {
+		in.refuse(n, "%s inside a loop has to go over a part of the outer loop's item, or a literal", n.Name)
+	}
+	if in.depth >= 2 {
+		in.refuse(n, "more than one loop inside another")
+	}
+	in.depth++
+	for _, arg := range n.Arguments[1:] {
+		in.walk(arg)
+	}
+	in.depth--
+}
+
+// inner says whether what a loop goes over comes from the item of the loop
+// around it, so that both together take no more steps than the event has
+// values, or is a short literal.
+func (in *inspector) inner(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.PointerNode:
+		return true
+	case *ast.ChainNode:
+		return in.inner(n.Node)
+	case *ast.MemberNode:
+		return in.inner(n.Node)
+	case *ast.SliceNode:
+		return in.inner(n.Node)
+	case *ast.IdentifierNode:
+		return in.locals[n.Value]
+	case *ast.ArrayNode:
+		return len(n.Nodes) <= 32
+	case *ast.NilNode:
+		return true
+	case *ast.BinaryNode:
+		return n.Operator == "??" && in.inner(n.Left) && in.inner(n.Right)
+	case *ast.BuiltinNode:
+		return len(n.Arguments) > 0 && !slices.ContainsFunc(n.Arguments, func(a ast.Node) bool {
+			switch a.(type) {
+			case *ast.PredicateNode, *ast.StringNode:
+				return false
+			}
+			return !in.inner(a)
+		})
+	}
+	return false
+}

@@ -1,0 +1,183 @@
+package conf
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+)
+
+// total rewrites an expression so that values of a type that is only known
+// when it runs can't make it fail: what strangers wrote would otherwise switch
+// a rule off by sending a number where it expects text. It also takes named Go
+// types (event.Source) down to the types that operators compare.
+type total struct{}
+
+// Visit is called for each node after its children.
+func (total) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		plainType(node)
+	case *ast.MemberNode:
+		switch base := n.Node.Type(); {
+		case unknown(n.Node) || base != nil && base.Kind() == reflect.Map && base.Elem().Kind() == reflect.Interface:
+			replace(node, anyType, "__get", n.Node, n.Property)
+		default:
+			plainType(node)
+		}
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			truth(&n.Node)
+		}
+	case *ast.ConditionalNode:
+		truth(&n.Cond)
+	case *ast.BinaryNode:
+		binary(node, n)
+	case *ast.BuiltinNode:
+		builtins(node, n)
+	}
+}
+
+var (
+	anyType    = reflect.TypeFor[any]()
+	boolType   = reflect.TypeFor[bool]()
+	stringType = reflect.TypeFor[string]()
+)
+
+func unknown(n ast.Node) bool {
+	t := n.Type()
+	return t == nil || t.Kind() == reflect.Interface
+}
+
+func number(n ast.Node) bool {
+	t := n.Type()
+	return t != nil && t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
+}
+
+func replace(node *ast.Node, result reflect.Type, name string, args ...ast.Node) {
+	call := &ast.CallNode{Callee: &ast.IdentifierNode{Value: name}, Arguments: args}
+	ast.Patch(node, call)
+	call.SetType(result)
+}
+
+// plainType wraps a value of a named string or integer type.
+func plainType(node *ast.Node) {
+	t := (*node).Type()
+	if t == nil || t.PkgPath() == "" || t.PkgPath() == "time" {
+		return
+	}
+	switch {
+	case t.Kind() == reflect.String:
+		replace(node, stringType, "__plain", *node)
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64:
+		replace(node, reflect.TypeFor[int](), "__int", *node)
+	}
+}
+
+func truth(node *ast.Node) {
+	if unknown(*node) {
+		replace(node, boolType, "__true", *node)
+	}
+}
+
+func binary(node *ast.Node, n *ast.BinaryNode) {
+	either := unknown(n.Left) || unknown(n.Right)
+	switch n.Operator {
+	case "and", "&&", "or", "||":
+		truth(&n.Left)
+		truth(&n.Right)
+	case "contains", "startsWith", "endsWith":
+		if either {
+			replace(node, boolType, "__"+n.Operator, n.Left, n.Right)
+		}
+	case "matches":
+		if pattern, ok := n.Right.(*ast.StringNode); ok {
+			if re, err := regexp.Compile(pattern.Value); err == nil {
+				replace(node, boolType, "__matches", n.Left, &ast.ConstantNode{Value: re})
+			}
+		}
+	case "in":
+		if either {
+			replace(node, boolType, "__in", n.Left, n.Right)
+		}
+	case "<", "<=":
+		if either {
+			replace(node, boolType, "__"+n.Operator, n.Left, n.Right)
+		}
+	case ">", ">=":
+		if either {
+			replace(node, boolType, "__<"+n.Operator[1:], n.Right, n.Left)
+		}
+	case "+":
+		if !number(n.Left) || !number(n.Right) {
+			text := n.Left.Type() != nil && n.Left.Type().Kind() == reflect.String
+			result := anyType
+			if text {
+				result = stringType
+			}
+			replace(node, result, map[bool]string{true: "__join", false: "__add"}[text], n.Left, n.Right)
+		}
+	}
+}
+
+// textFunctions take text in all arguments but numbers.
+var textFunctions = []string{
+	"trim", "trimPrefix", "trimSuffix", "upper", "lower", "split", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "fromBase64",
+}
+
+func builtins(node *ast.Node, n *ast.BuiltinNode) {
+	switch {
+	case slices.Contains(iterating, n.Name):
+		if len(n.Arguments) == 0 {
+			return
+		}
+		if unknown(n.Arguments[0]) {
+			replace(&n.Arguments[0], reflect.TypeFor[[]any](), "__list", n.Arguments[0])
+		}
+		if n.Name == "map" || n.Name == "sum" || len(n.Arguments) < 2 {
+			return
+		}
+		if p, ok := n.Arguments[1].(*ast.PredicateNode); ok {
+			truth(&p.Node)
+		}
+	case slices.Contains(textFunctions, n.Name):
+		for i := range n.Arguments {
+			if unknown(n.Arguments[i]) {
+				replace(&n.Arguments[i], stringType, "__text", n.Arguments[i])
+			}
+		}
+	case n.Name == "len":
+		if len(n.Arguments) == 1 && unknown(n.Arguments[0]) {
+			replace(node, reflect.TypeFor[int](), "__len", n.Arguments[0])
+		}
+	case n.Name == "string":
+		replace(node, stringType, "__string", n.Arguments...)
+	case n.Name == "concat":
+		replace(node, reflect.TypeFor[[]any](), "__concat", n.Arguments...)
+	case n.Name == "join":
+		replace(node, stringType, "__joined", n.Arguments...)
+	case n.Name == "first" || n.Name == "last" || n.Name == "keys" || n.Name == "values":
+		replace(node, anyType, "__"+n.Name, n.Arguments...)
+	}
+}
+
+func options(env any, kind Kind, funcs []Func) []expr.Option {
+	out := []expr.Option{expr.Env(env), expr.MaxNodes(maxNodes * 4), expr.Patch(total{})}
+	switch kind {
+	case Bool:
+		out = append(out, expr.AsBool())
+	case String:
+		out = append(out, expr.AsKind(reflect.String))
+	default:
+		out = append(out, expr.AsAny())
+	}
+	for _, f := range slices.Concat(totalFuncs, funcs) {
+		if f.Signature == nil {
+			f.Signature = new(func(...any) any)
+		}
+		out = append(out, expr.Function(f.Name, f.Fn, f.Signature))
+	}
+	return out
+}
