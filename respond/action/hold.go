@@ -1,0 +1,102 @@
+package action
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/validate/content"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// The keys that Firebreak writes to objects: the hold is a label and an
+// annotation of pods, the others annotations.
+const (
+	HoldKey   = event.AnnotationPrefix + "hold"
+	LabelKey  = event.AnnotationPrefix + "label"
+	CordonKey = event.AnnotationPrefix + "cordon"
+)
+
+// HoldQuarantine is the value of the hold label.
+const HoldQuarantine = "quarantine"
+
+// Holder is one run step that holds an object.
+type Holder struct {
+	// Until is when the hold ends; zero has no end of its own.
+	Until time.Time `json:"until,omitzero"`
+	// Digest is that of the plan.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Holders are the steps (RUN/STEP) that hold an object. The last one that
+// leaves restores it.
+type Holders map[string]Holder
+
+// others lists the holders except key, sorted.
+func (h Holders) others(key string) []string {
+	var keys []string
+	for k := range h {
+		if k != key {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// with is the set and key in it.
+func (h Holders) with(key string, x Holder) Holders {
+	c := maps.Clone(h)
+	if c == nil {
+		c = Holders{}
+	}
+	c[key] = x
+	return c
+}
+
+// without is the set and key not in it.
+func (h Holders) without(key string) Holders {
+	c := maps.Clone(h)
+	delete(c, key)
+	return c
+}
+
+// quarantineRecord is the annotation of a quarantined pod: what it takes to
+// end the hold with nothing but the cluster.
+type quarantineRecord struct {
+	// Labels are the pod's own that were taken off.
+	Labels map[string]string `json:"labels"`
+	Runs   Holders           `json:"runs"`
+}
+
+// parseQuarantine reads the record of a pod. Whoever may patch the pod may
+// have changed it, so labels that no API server would take make it an error.
+func parseQuarantine(annotations map[string]string) (rec quarantineRecord, found bool, err error) {
+	text, found := annotations[HoldKey]
+	if !found {
+		return rec, false, nil
+	}
+	if err := json.Unmarshal([]byte(text), &rec); err != nil {
+		return quarantineRecord{}, true, fmt.Errorf("decode annotation %s: %w", HoldKey, err)
+	}
+	for k, v := range rec.Labels {
+		if err := checkLabel(k, v); err != nil {
+			return quarantineRecord{}, true, fmt.Errorf("annotation %s: %w", HoldKey, err)
+		}
+	}
+	return rec, true, nil
+}
+
+// checkLabel says what is wrong with a label.
+func checkLabel(key, value string) error {
+	if problems := content.IsLabelKey(key); len(problems) > 0 {
+		return fmt.Errorf("label %q: %s", key, problems[0])
+	}
+	if problems := content.IsLabelValue(value); len(problems) > 0 {
+		return fmt.Errorf("label %s: value %q: %s", key, value, problems[0])
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+const podLabel = "pod.label"
+
+func init() {
+	register(Kind{
+		Name: podLabel,
+		Doc: "Sets labels on a pod, for a policy, a Service or a scanner that selects them. " +
+			"The end of the hold puts back what was there, where the value is still Firebreak's.",
+		Class:      Effect,
+		Reversible: true,
+		Targets:    []string{"pods"},
+		Config:     func() any { return new(LabelConfig) },
+		Needs:      []Permission{{Resource: "pods", Verbs: []string{"get", "patch"}}},
+		New: func(d Deps, config any) (Action, error) {
+			c, err := params[LabelConfig](podLabel, config)
+			if err != nil {
+				return nil, err
+			}
+			return label{d, maps.Clone(c.Labels)}, c.check()
+		},
+	})
+}
+
+// LabelConfig are the parameters of pod.label.
+type LabelConfig struct {
+	// Labels are the keys and values to set. Keys of Firebreak's own prefix
+	// are refused.
+	Labels map[string]string `yaml:"labels" json:"labels"`
+}
+
+func (c LabelConfig) check() error {
+	if len(c.Labels) == 0 {
+		return fmt.Errorf("%s: no labels", podLabel)
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
+		if err := checkLabel(k, c.Labels[k]); err != nil {
+			return fmt.Errorf("%s: %w", podLabel, err)
+		}
+		if strings.HasPrefix(k, event.AnnotationPrefix) {
+			return fmt.Errorf("%s: label %s: the prefix is Firebreak's own", podLabel, k)
+		}
+	}
+	return nil
+}
+
+// labelRecord is the annotation of a pod with labels of ours, by label key.
+type labelRecord map[string]labelHold
+
+type labelHold struct {
+	// Before is the value that was there; nil is none.
+	Before *string `json:"before"`
+	Value  string  `json:"value"`
+	Runs   Holders `json:"runs"`
+}
+
+type label struct {
+	Deps
+	labels map[string]string
+}
+
+func parseLabels(pod *corev1.Pod) (labelRecord, error) {
+	text, ok := pod.Annotations[LabelKey]
+	rec := labelRecord{}
+	if !ok {
+		return rec, nil
+	}
+	if err := json.Unmarshal([]byte(text), &rec); err != nil {
+		return labelRecord{}, fmt.Errorf("decode annotation %s: %w", LabelKey, err)
+	}
+	return rec, nil
+}
+
+// Plan lists one patch, with the labels that are not yet as wanted and those
+// that this or another run holds.
+func (l label) Plan(ctx context.Context, r Request) (event.Plan, error) {
+	pod, err := readPod(ctx, l.Deps, r.Target)
+	if err != nil {
+		return event.Plan{}, err
+	}
+	rec, err := parseLabels(pod)
+	p := event.Plan{Action: podLabel, Target: r.Target, Reversible: true}
+	if err != nil {
+		p.Notes = append(p.Notes, "the pod's label record can't be read and is replaced")
+	}
+	set, before := object{}, map[string]*string{}
+	for _, k := range slices.Sorted(maps.Keys(l.labels)) {
+		hold, held := rec[k]
+		now, present := pod.Labels[k]
+		switch {
+		case held && hold.Value != l.labels[k]:
+			return p, refuse(r.Target, "label %s is held at %q by %s", k, hold.Value, strings.Join(hold.Runs.others(""), ", "))
+		case !held && present && now == l.labels[k]:
+			p.Notes = append(p.Notes, fmt.Sprintf("label %s is %q already and stays so", k, now))
+			continue
+		case !held || !present || now != hold.Value:
+			hold.Value, hold.Before = l.labels[k], nil
+			if present {
+				hold.Before = &now
+			}
+		}
+		hold.Runs = hold.Runs.with(r.Key, Holder{Until: r.Until})
+		rec[k], set[k], before[k] = hold, hold.Value, hold.Before
+	}
+	p.Notes = offlineNotes(l.Deps, p.Notes)
+	if len(set) == 0 {
+		p.Summary = fmt.Sprintf("label %s: nothing to do", r.Target)
+		return p, nil
+	}
+	p.Summary = fmt.Sprintf("label %s: set %s", r.Target, strings.Join(slices.Sorted(maps.Keys(set)), ", "))
+	w, err := podPatch(pod, set, LabelKey, rec)
+	if err != nil {
+		return p, err
+	}
+	p.Writes = []event.Write{w}
+	p.Before, err = encode(object{"labels": before})
+	return p, err
+}
+
+// Do sends the patch and reads it back.
+func (l label) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, error) {
+	landed := func() (bool, error) {
+		pod, err := readPod(ctx, l.Deps, r.Target)
+		if err != nil {
+			return false, err
+		}
+		rec, err := parseLabels(pod)
+		return err == nil && rec.holdBy(r.Key), nil
+	}
+	return patchTarget(ctx, l.Deps, podLabel, "pods", r, p, landed)
+}
+
+func (rec labelRecord) holdBy(key string) bool {
+	for _, hold := range rec {
+		if _, ok := hold.Runs[key]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Undo restores each label that nobody else holds and whose value is still
+// the one that was set.
+func (l label) Undo(ctx context.Context, r Request, _ event.Receipt, _ event.AtEnd) (event.Receipt, error) {
+	for range attempts {
+		pod, err := readPod(ctx, l.Deps, r.Target)
+		if errors.Is(err, ErrGone) {
+			return receipt(r, event.ResultGone), nil
+		}
+		if err != nil {
+			return event.Receipt{}, err
+		}
+		rec, err := parseLabels(pod)
+		if err != nil {
+			return event.Receipt{}, err
+		}
+		if !rec.holdBy(r.Key) {
+			return receipt(r, event.ResultUndone), nil
+		}
+		set, notes := rec.leave(r.Key, pod.Labels)
+		var record any
+		if len(rec) > 0 {
+			record = rec
+		}
+		w, err := podPatch(pod, set, LabelKey, record)
+		if err != nil {
+			return event.Receipt{}, err
+		}
+		_, _, err = l.Cluster.Apply(ctx, w, kube.ApplyOptions{})
+		if lost(err) {
+			continue
+		}
+		return receipt(r, event.ResultUndone, notes...), err
+	}
+	return event.Receipt{}, conflict(r.Target)
+}
+
+// leave takes key out of the record and gives the labels to put back.
+func (rec labelRecord) leave(key string, now map[string]string) (set object, notes []string) {
+	set = object{}
+	for _, k := range slices.Sorted(maps.Keys(rec)) {
+		hold := rec[k]
+		if _, mine := hold.Runs[key]; !mine {
+			continue
+		}
+		if others := hold.Runs.others(key); len(others) > 0 {
+			hold.Runs = hold.Runs.without(key)
+			rec[k] = hold
+			notes = append(notes, fmt.Sprintf("label %s is still held by %s", k, strings.Join(others, ", ")))
+			continue
+		}
+		delete(rec, k)
+		switch v, present := now[k]; {
+		case !present || v != hold.Value:
+			notes = append(notes, fmt.Sprintf("label %s was changed meanwhile and is left", k))
+		case hold.Before == nil:
+			set[k] = nil
+		default:
+			set[k] = *hold.Before
+		}
+	}
+	return set, notes
+}

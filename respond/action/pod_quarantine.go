@@ -1,0 +1,215 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+const podQuarantine = "pod.quarantine"
+
+func init() {
+	register(Kind{
+		Name: podQuarantine,
+		Doc: "Cuts a pod off and keeps it as evidence: takes away the labels by which its owner, Services and NetworkPolicies " +
+			"select it, and denies all its traffic by one static NetworkPolicy. Its controller makes a clean replacement where it can.",
+		Class:      Effect,
+		Reversible: true,
+		Targets:    []string{"pods"},
+		Config:     func() any { return new(QuarantineConfig) },
+		Needs: []Permission{
+			{Resource: "pods", Verbs: []string{"get", "list", "patch", "delete"}},
+			{Resource: "services", Verbs: []string{"list"}},
+			{Group: networkingv1.GroupName, Resource: "networkpolicies", Verbs: []string{"get", "list", "create", "delete"}},
+			{Group: "apps", Resource: "replicasets", Verbs: []string{"get"}},
+			{Group: "apps", Resource: "statefulsets", Verbs: []string{"get"}},
+			{Group: "apps", Resource: "daemonsets", Verbs: []string{"get"}},
+			{Group: "batch", Resource: "jobs", Verbs: []string{"get"}},
+			{Resource: "replicationcontrollers", Verbs: []string{"get"}},
+		},
+		New: func(d Deps, config any) (Action, error) {
+			_, err := params[QuarantineConfig](podQuarantine, config)
+			return quarantine{d}, err
+		},
+	})
+}
+
+// QuarantineConfig are the parameters of pod.quarantine: none.
+type QuarantineConfig struct{}
+
+type quarantine struct{ Deps }
+
+// Plan reads the pod and whatever selects it, and lists two writes: the
+// static policy of the namespace (listed also when it is there, so that the
+// digest does not depend on it) and one patch of the pod.
+func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
+	pod, err := readPod(ctx, q.Deps, r.Target)
+	if err != nil {
+		return event.Plan{}, err
+	}
+	if err := quarantinable(r.Target, pod); err != nil {
+		return event.Plan{}, err
+	}
+	owner, err := q.Cluster.Owner(ctx, pod)
+	if err != nil {
+		return event.Plan{}, err
+	}
+	all, err := selectors(ctx, q.Cluster, pod, owner)
+	if err != nil {
+		return event.Plan{}, err
+	}
+	keys, still := strip(pod.Labels, all)
+	rec, notes := q.record(pod, r.Key)
+	if len(rec.Runs) == 0 {
+		notes = append(notes, ownerNote(owner, pod.Namespace))
+	}
+	notes = append(append(notes, leaks(still)...), quarantineNotes...)
+	for _, k := range keys {
+		rec.Labels[k] = pod.Labels[k]
+	}
+	p := event.Plan{Action: podQuarantine, Target: r.Target, Reversible: true, Notes: offlineNotes(q.Deps, notes)}
+	p.Summary = summary(r.Target, strippedKeys(pod, rec, keys))
+	if p.Before, err = encode(object{"labels": rec.Labels}); err != nil {
+		return event.Plan{}, err
+	}
+	return p, quarantineWrites(&p, r, pod, rec, keys)
+}
+
+// record is the pod's hold record, or a new one; a record that somebody broke
+// is begun anew, because the pod's owner must not be able to keep a hold off.
+func (q quarantine) record(pod *corev1.Pod, key string) (rec quarantineRecord, notes []string) {
+	rec, found, err := parseQuarantine(pod.Annotations)
+	if err != nil {
+		notes = append(notes, "the pod's hold record can't be read and is replaced")
+	}
+	if _, held := pod.Labels[HoldKey]; held && (!found || err != nil) {
+		notes = append(notes, "the pod has the label "+HoldKey+" without a hold record; the end of the hold takes it off")
+	}
+	if others := rec.Runs.others(key); len(others) > 0 {
+		notes = append(notes, "held already by "+strings.Join(others, ", ")+"; the last one to end restores the pod")
+	}
+	if rec.Labels == nil {
+		rec.Labels = map[string]string{}
+	}
+	return rec, notes
+}
+
+// strippedKeys are the labels that the patch takes off: those that select the
+// pod, and those that were saved and are absent. The latter changes nothing,
+// and makes the plan of a pod that is held already have the same digest.
+func strippedKeys(pod *corev1.Pod, rec quarantineRecord, keys []string) []string {
+	all := slices.Clone(keys)
+	for k := range rec.Labels {
+		if _, present := pod.Labels[k]; !present {
+			all = append(all, k)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// quarantineWrites renders the writes into p. The annotation holds the digest
+// of the plan, which leaves the annotation out.
+func quarantineWrites(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineRecord, keys []string) error {
+	policy, err := holdPolicy(pod.Namespace)
+	if err != nil {
+		return err
+	}
+	set := object{HoldKey: HoldQuarantine}
+	for _, k := range strippedKeys(pod, rec, keys) {
+		set[k] = nil
+	}
+	holder := Holder{Until: r.Until}
+	for {
+		rec.Runs = rec.Runs.with(r.Key, holder)
+		patch, err := podPatch(pod, set, HoldKey, rec)
+		if err != nil {
+			return err
+		}
+		p.Writes = []event.Write{policy, patch}
+		if holder.Digest != "" {
+			return nil
+		}
+		if holder.Digest, err = p.Digest(); err != nil {
+			return err
+		}
+	}
+}
+
+// podPatch is a conditional merge patch of a pod's labels and of one
+// annotation, which holds record as JSON (nil takes it off).
+func podPatch(pod *corev1.Pod, labels object, annotation string, record any) (event.Write, error) {
+	notes := object{annotation: nil}
+	if record != nil {
+		text, err := encode(record)
+		if err != nil {
+			return event.Write{}, err
+		}
+		notes[annotation] = string(text)
+	}
+	meta := object{"annotations": notes}
+	if len(labels) > 0 {
+		meta["labels"] = labels
+	}
+	body, err := encode(object{"metadata": meta})
+	return event.Write{
+		Verb: "patch", Version: "v1", Resource: "pods", Namespace: pod.Namespace, Name: pod.Name,
+		UID: string(pod.UID), ResourceVersion: pod.ResourceVersion, Body: body,
+	}, err
+}
+
+// quarantinable refuses pods that a NetworkPolicy does not bind or that are
+// not the API server's to change.
+func quarantinable(target event.Ref, pod *corev1.Pod) error {
+	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
+		return refuse(target, "static pod: the kubelet runs it from a file of its node")
+	}
+	for _, o := range pod.OwnerReferences {
+		if o.Kind == "Node" {
+			return refuse(target, "static pod: the kubelet runs it from a file of its node")
+		}
+	}
+	if pod.Spec.HostNetwork {
+		return refuse(target, "pod uses the host network, which no NetworkPolicy binds; cordon its node and delete the pod instead")
+	}
+	return nil
+}
+
+func summary(target event.Ref, keys []string) string {
+	if len(keys) == 0 {
+		return fmt.Sprintf("quarantine %s: deny all traffic", target)
+	}
+	return fmt.Sprintf("quarantine %s: take off labels %s; deny all traffic", target, strings.Join(keys, ", "))
+}
+
+// quarantineNotes hold for every quarantine.
+var quarantineNotes = []string{
+	"open connections may survive until they are closed",
+	"traffic with the pod's own node is always allowed",
+	"whether the network plugin enforces NetworkPolicy is not known",
+}
+
+// ownerNote says how the workload fares.
+func ownerNote(o kube.Owner, namespace string) string {
+	name := fmt.Sprintf("%s %s/%s", o.Kind, namespace, o.Name)
+	switch {
+	case o.Kind == "":
+		return "bare pod: nothing replaces it"
+	case o.Selector == nil:
+		return name + " is gone or of an unknown kind: labels by which it selects the pod may stay"
+	case o.Kind == "StatefulSet":
+		return name + " can't replace it, the name is taken: it stays one pod short until the hold ends"
+	case o.Kind == "DaemonSet":
+		return name + " makes a replacement on the same node; restored, one of the two is removed"
+	case o.Kind == "Job":
+		return name + " makes another pod and starts its work again"
+	}
+	return name + " makes a replacement; restored, it takes the pod back and removes the younger one"
+}
