@@ -1,0 +1,159 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// scanJSON reads a file of JSON values in any layout: one a line, spread over
+// lines, in arrays and lists of any size, with other text between them. What
+// is no JSON is rejected with its line, and the reading goes on at the next
+// line: a value that breaks off does not take those after it along.
+func scanJSON(source event.Source, one decodeOne, name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
+	s := &scanner{feed: newFeed(r), source: source, one: one, name: name, origin: o, yield: yield}
+	s.dec = jsontext.NewDecoder(s.feed, lenient()...)
+	err := s.run()
+	if err == nil {
+		err = s.settle(0)
+	}
+	return s.feed.close(), err
+}
+
+type scanner struct {
+	feed   *feed
+	dec    *jsontext.Decoder
+	source event.Source
+	one    decodeOne
+	name   string
+	origin Origin
+	yield  func(Item) error
+
+	stopped error // of yield
+	line    int   // of the last rejects
+	rejects int   // on that line
+}
+
+func (s *scanner) run() error {
+	for {
+		first, more := s.feed.next()
+		if s.feed.broken != nil {
+			return fmt.Errorf("scan %s: %w", s.name, s.feed.broken)
+		}
+		if !more {
+			return nil
+		}
+		if first != '{' && first != '[' {
+			if err := s.drop("not JSON"); err != nil {
+				return err
+			}
+			continue
+		}
+		s.feed.start()
+		s.dec.Reset(s.feed, lenient()...)
+		err := walk(s.dec, s.feed, s.item)
+		switch {
+		case s.stopped != nil:
+			return s.stopped
+		case s.feed.broken != nil:
+			return fmt.Errorf("scan %s: %w", s.name, s.feed.broken)
+		case err == nil:
+			s.feed.end(s.dec.InputOffset())
+		default:
+			if err := s.giveUp(err); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// item takes one event's text, which begins at the feed's base.
+func (s *scanner) item(raw []byte) error {
+	line := s.feed.line
+	o := s.origin
+	o.From = at(s.name, line)
+	e, err := s.one(raw, o)
+	if err != nil {
+		s.feed.count(lineRejected)
+		s.stopped = s.reject(line, err.Error(), raw)
+		return s.stopped
+	}
+	s.feed.count(lineBegun)
+	s.feed.counts.Events++
+	s.stopped = s.yield(Item{Event: &e, Line: line})
+	return s.stopped
+}
+
+// giveUp rejects the line on which a value that can't be read begins, or, in
+// a list, the line of the fault between two events.
+func (s *scanner) giveUp(err error) error {
+	f := s.feed
+	var syntactic *jsontext.SyntacticError
+	if !f.open && errors.As(err, &syntactic) {
+		f.pass(min(f.origin+syntactic.ByteOffset, f.base+int64(len(f.buf))))
+	}
+	return s.drop(s.reason(err))
+}
+
+// drop rejects the rest of the line of base, and moves to the next.
+func (s *scanner) drop(reason string) error {
+	f := s.feed
+	data, line := f.rest(), f.line
+	if len(data) == 0 && !f.inside && f.eof {
+		line-- // the fault is the end of the file
+	} else {
+		f.count(lineRejected)
+	}
+	err := s.reject(line, reason, data)
+	f.skipLine()
+	return err
+}
+
+func (s *scanner) reason(err error) string {
+	if s.feed.fault != nil {
+		return s.feed.fault.Error()
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		return syntaxWord(syntactic)
+	}
+	return err.Error()
+}
+
+// reject gives a reject; of one line at most [maxRejects], and one more that
+// counts the others.
+func (s *scanner) reject(line int, reason string, data []byte) error {
+	if err := s.settle(line); err != nil {
+		return err
+	}
+	if s.rejects++; s.rejects > maxRejects {
+		return nil
+	}
+	return s.give(line, reason, data)
+}
+
+// settle says how many rejects of the line before were not given.
+func (s *scanner) settle(line int) error {
+	if line == s.line {
+		return nil
+	}
+	more, last := s.rejects-maxRejects, s.line
+	s.line, s.rejects = line, 0
+	if more <= 0 {
+		return nil
+	}
+	return s.give(last, fmt.Sprintf("and %d more on the same line", more), nil)
+}
+
+func (s *scanner) give(line int, reason string, data []byte) error {
+	s.feed.counts.Rejects++
+	rejected := reject(s.source, at(s.name, line), reason, data)
+	return s.yield(Item{Rejected: &rejected, Line: line})
+}
+
+func at(name string, line int) string { return name + ":" + strconv.Itoa(line) }
