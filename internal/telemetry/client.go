@@ -59,7 +59,7 @@ func HTTPClient(o ClientOptions) *http.Client {
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: o.Timeout,
-		// A response header can't be larger than its body.
+		// Go's default is 1 MiB.
 		MaxResponseHeaderBytes: 64 << 10,
 		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        30 * time.Second,

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -14,15 +15,17 @@ import (
 // anything else is counted as "other". All methods may be called
 // concurrently, and on a nil receiver, where they do nothing.
 type Metrics struct {
-	meter  metric.Meter
+	logger *slog.Logger
 	labels labels
+	gauges gauges
 
 	events, rejected, findings, transitions, steps, expired metric.Int64Counter
 	ingest, effect                                          metric.Float64Histogram
 }
 
-func newMetrics(meter metric.Meter, actions []string) (*Metrics, error) {
-	m := &Metrics{meter: meter, labels: newLabels(actions)}
+func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Metrics, error) {
+	m := &Metrics{logger: logger, labels: newLabels(actions)}
+	m.gauges.lags = map[string]func(context.Context) (uint64, error){}
 	var errs []error
 	counter := func(name, doc string) metric.Int64Counter {
 		c, err := meter.Int64Counter(name, metric.WithDescription(doc))
@@ -44,6 +47,12 @@ func newMetrics(meter metric.Meter, actions []string) (*Metrics, error) {
 		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)
 	m.effect = histogram("firebreak_alert_to_effect_seconds", "From the receipt of the first event until the effect was read back.",
 		.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600)
+	gauge := func(name, doc string, observe metric.Int64Callback) {
+		_, err := meter.Int64ObservableGauge(name, metric.WithDescription(doc), metric.WithInt64Callback(observe))
+		errs = append(errs, err)
+	}
+	gauge("firebreak_runs", "Runs, by state.", m.observeRuns)
+	gauge("firebreak_lag_messages", "Messages of its stream that the consumer has not read.", m.observeLags)
 	return m, errors.Join(errs...)
 }
 

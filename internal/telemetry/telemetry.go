@@ -9,10 +9,10 @@ import (
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
-	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -62,6 +62,8 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up telemetry: %w", err)
 	}
+	// OpenTelemetry tells of a collector that is away through this global only.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("telemetry", "error", err) }))
 	t := &Telemetry{logger: logger, health: newHealth(logger), registry: prometheus.NewRegistry()}
 	res := resource.NewSchemaless(
 		attribute.String("service.name", o.Service), attribute.String("service.version", o.Version))
@@ -108,13 +110,12 @@ func (t *Telemetry) setMeter(o Options, res *resource.Resource) error {
 	}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(res))
 	t.closers = append(t.closers, provider.Shutdown)
-	t.metrics, err = newMetrics(provider.Meter(scope), o.Actions)
+	t.metrics, err = newMetrics(provider.Meter(scope), o.Actions, t.logger)
 	return err
 }
 
 func nopMetrics() *Metrics {
-	var meter metric.Meter = metricnoop.NewMeterProvider().Meter(scope)
-	m, err := newMetrics(meter, nil)
+	m, err := newMetrics(metricnoop.NewMeterProvider().Meter(scope), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil // its methods take a nil receiver
 	}
