@@ -37,8 +37,11 @@ type Incident struct {
 	// Subject is the first finding's, resolved to a live object where that
 	// was possible.
 	Subject Ref `json:"subject,omitzero" expr:"subject"`
-	// Findings are the ids, oldest first; Rules the distinct rule names.
+	// Findings are the ids, oldest first, up to a bound; Count is of all.
+	// Rules are the distinct names, Keys what the findings share.
 	Findings []string  `json:"findings" expr:"findings"`
+	Count    int       `json:"count" expr:"count"`
+	Keys     []string  `json:"keys" expr:"keys"`
 	Rules    []string  `json:"rules" expr:"rules"`
 	Created  time.Time `json:"created" expr:"created"`
 	Updated  time.Time `json:"updated" expr:"updated"`

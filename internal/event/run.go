@@ -1,9 +1,6 @@
 package event
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // RunState is where a run stands; see respond.Next for the moves.
 type RunState string
@@ -65,20 +62,24 @@ const (
 // log holds the whole of it.
 type Run struct {
 	ID string `json:"id"`
-	// Spec is the playbook as it was when the run began; it ends with it.
-	Playbook string          `json:"playbook"`
-	Version  string          `json:"version"`
-	Spec     json.RawMessage `json:"spec"`
-	Incident string          `json:"incident"`
-	Finding  Finding         `json:"finding"`
-	Target   Ref             `json:"target"`
-	Mode     Mode            `json:"mode"`
-	State    RunState        `json:"state"`
-	Reason   string          `json:"reason,omitempty"`
-	Steps    []Step          `json:"steps"`
-	Approval *Approval       `json:"approval,omitempty"`
-	Created  time.Time       `json:"created"`
-	Updated  time.Time       `json:"updated"`
+	// Spec is the playbook's text as it was when the run began; the run ends
+	// with it. Version is the text's digest.
+	Playbook string   `json:"playbook"`
+	Version  string   `json:"version"`
+	Spec     string   `json:"spec"`
+	Incident Incident `json:"incident"`
+	Finding  Finding  `json:"finding"`
+	Target   Ref      `json:"target"`
+	Mode     Mode     `json:"mode"`
+	State    RunState `json:"state"`
+	// Reason says why the run is where it is, when that is not as planned.
+	Reason string `json:"reason,omitempty"`
+	// End is the terminal state that the run goes to once its holds are over.
+	End      RunState  `json:"end,omitempty"`
+	Steps    []Step    `json:"steps"`
+	Approval *Approval `json:"approval,omitempty"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
 	// Input is the sequence of the last input that was consumed.
 	Input uint64 `json:"input,omitempty"`
 	// Record numbers the records of this run from 1; Previous is the SHA-256
@@ -113,8 +114,10 @@ type Step struct {
 	State  StepState `json:"state"`
 	// Plan is the newest plan: from StepIntent on the one that is carried
 	// out, with UID and resourceVersion.
-	Plan   *Plan  `json:"plan,omitempty"`
-	Digest string `json:"digest,omitempty"`
+	Plan *Plan `json:"plan,omitempty"`
+	// Digest is the plan's, Approved the one that people said yes to.
+	Digest   string `json:"digest,omitempty"`
+	Approved string `json:"approved,omitempty"`
 	// Verdicts are the guards' for that plan.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
 	// Attempts counts intents, Conflicts those that met a changed object.

@@ -1,0 +1,153 @@
+package respond
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// request asks people for the effects of the given steps.
+func (m move) request(steps []int) {
+	h := sha256.New()
+	var reasons []string
+	for _, i := range steps {
+		s := m.run.Steps[i]
+		fmt.Fprintf(h, "%d %s\n", i, s.Digest)
+		for _, v := range s.Verdicts {
+			if v.Decision == event.Ask {
+				reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Name, v.Guard, v.Reason))
+			}
+		}
+	}
+	a := m.book.Approve
+	before := ""
+	if m.run.Approval != nil {
+		before = m.run.Approval.ID
+	}
+	m.run.Approval = &event.Approval{
+		ID:     event.HashID("approval", m.run.ID, before),
+		Digest: hex.EncodeToString(h.Sum(nil)), By: a.By, Need: a.Need, Reasons: reasons,
+		Excluded: m.excluded(), Requested: m.now, Expires: m.now.Add(a.Within), State: event.ApprovalOpen,
+	}
+}
+
+// excluded are the people who may not approve: the identity that the finding
+// is about.
+func (m move) excluded() []string {
+	var out []string
+	for _, u := range []string{m.run.Finding.Actor.User, m.run.Finding.Actor.Impersonated} {
+		if u != "" && !slices.Contains(out, u) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// void takes back an approval: what was approved is not what would be done.
+// All effects that have not begun are planned again before people are asked
+// again.
+func (m move) void(reason string) {
+	if m.run.Approval != nil {
+		m.run.Approval.State = event.ApprovalVoid
+	}
+	m.run.Reason, m.run.State = reason, event.RunGuarding
+	for i := range m.run.Steps {
+		if s := &m.run.Steps[i]; s.State == event.StepPlanned && m.book.Steps[i].Effect() {
+			s.State, s.Approved, s.NotBefore = event.StepPending, "", nil
+		}
+	}
+}
+
+// person takes in what somebody said. The person was authenticated and
+// authorised by the cluster before the input was stored.
+func (m move) person(in event.Input) {
+	switch in.Kind {
+	case event.InputVote:
+		if in.Vote != nil {
+			m.vote(*in.Vote)
+		}
+	case event.InputUndo:
+		m.stop(event.RunClosed, "undone by "+in.User)
+		m.revert(in.AtEnd, func(*event.Step) bool { return true })
+		if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen {
+			a.State = event.ApprovalVoid
+		}
+	case event.InputExtend:
+		for i := range m.run.Steps {
+			if s := &m.run.Steps[i]; Held(*s) && in.Until.After(*s.Until) {
+				until := in.Until
+				s.Until, s.EndAsked = &until, false
+			}
+		}
+	}
+}
+
+// vote records a vote, counts it when it is valid, and says why not when not.
+func (m move) vote(v event.Vote) {
+	a := m.run.Approval
+	if a == nil {
+		return
+	}
+	v.Refused = m.refused(*a, v)
+	a.Votes = append(a.Votes, v)
+	if v.Refused != "" {
+		return
+	}
+	if !v.Approve {
+		a.State = event.ApprovalDenied
+		m.stop(event.RunDenied, "denied by "+v.User)
+		return
+	}
+	if count(*a) < a.Need {
+		return
+	}
+	a.State = event.ApprovalGranted
+	for _, i := range m.waiting() {
+		m.run.Steps[i].Approved = m.run.Steps[i].Digest
+	}
+}
+
+// refused says why a vote does not count; empty means that it does.
+func (m move) refused(a event.Approval, v event.Vote) string {
+	switch {
+	case a.State != event.ApprovalOpen:
+		return "the approval is already " + a.State
+	case !m.now.Before(a.Expires):
+		return "the approval has expired"
+	case v.Digest != a.Digest:
+		return "the plan has changed since it was shown"
+	case v.User == "":
+		return "nobody is named"
+	case slices.Contains(a.Excluded, v.User):
+		return "who is named in the finding cannot decide on it"
+	case !mayApprove(a.By, v):
+		return "not among those who may approve: " + strings.Join(a.By, ", ")
+	}
+	for _, old := range a.Votes {
+		if old.Refused == "" && old.User == v.User && old.Approve && v.Approve {
+			return "has approved already"
+		}
+	}
+	return ""
+}
+
+func mayApprove(by []string, v event.Vote) bool {
+	if len(by) == 0 || slices.Contains(by, "user/"+v.User) {
+		return true
+	}
+	return slices.ContainsFunc(v.Groups, func(g string) bool { return slices.Contains(by, "group/"+g) })
+}
+
+func count(a event.Approval) int {
+	n := 0
+	for _, v := range a.Votes {
+		if v.Refused == "" && v.Approve {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,166 @@
+package approve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond"
+)
+
+// Group is the API group of the resources that rights are granted on. They
+// need not exist in the cluster: RBAC knows them by name.
+const Group = "firebreak.io"
+
+// maxBody bounds a request.
+const maxBody = 64 << 10
+
+// Reviewer authenticates and authorises people. [*kube.Client] is one.
+type Reviewer interface {
+	ReviewToken(ctx context.Context, token string) (kube.User, error)
+	Allowed(ctx context.Context, user kube.User, verb, group, resource, name, namespace string) (bool, string, error)
+}
+
+// API is the HTTP API. Make it with its fields set, and mount [API.Handler].
+type API struct {
+	Reviewer Reviewer
+	Bus      *bus.Bus
+	Log      *respond.RunLog
+	Control  *respond.Control
+	Logger   *slog.Logger
+	// Now is the clock; nil is time.Now in UTC.
+	Now func() time.Time
+}
+
+// Handler serves, each with a bearer token of the cluster:
+//
+//	GET  /v1/runs                    list runs
+//	GET  /v1/runs/{id}               get runs
+//	GET  /v1/runs/{id}/history       get runs
+//	GET  /v1/incidents               list incidents
+//	POST /v1/runs/{id}/approve       approve playbooks/NAME in the target's namespace
+//	POST /v1/runs/{id}/deny          approve playbooks/NAME in the target's namespace
+//	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
+//	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
+//	GET  /v1/pause                   get pauses
+//	POST /v1/pause, /v1/resume       create, delete pauses
+//
+// The right of each is the verb and resource of the group firebreak.io that
+// stands behind it. Errors are {"error": "…"}.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/runs", a.signed(a.list))
+	mux.HandleFunc("GET /v1/runs/{id}", a.signed(a.show))
+	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
+	mux.HandleFunc("GET /v1/incidents", a.signed(a.incidents))
+	mux.HandleFunc("POST /v1/runs/{id}/{deed}", a.signed(a.say))
+	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
+	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))
+	mux.HandleFunc("POST /v1/resume", a.signed(a.resume))
+	return mux
+}
+
+func (a *API) now() time.Time {
+	if a.Now != nil {
+		return a.Now()
+	}
+	return time.Now().UTC()
+}
+
+// call is one authenticated request.
+type call struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	user kube.User
+}
+
+// problem is an error with its status.
+type problem struct {
+	status int
+	text   string
+}
+
+func (p problem) Error() string { return p.text }
+
+// signed authenticates before anything is read or said.
+func (a *API) signed(next func(call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || token == "" {
+			answer(w, http.StatusUnauthorized, map[string]string{"error": "a bearer token of the cluster is needed"})
+			return
+		}
+		if a.Reviewer == nil {
+			answer(w, http.StatusServiceUnavailable, map[string]string{"error": "there is no cluster that could say who you are"})
+			return
+		}
+		user, err := a.Reviewer.ReviewToken(r.Context(), token)
+		if errors.Is(err, kube.ErrUnauthenticated) {
+			answer(w, http.StatusUnauthorized, map[string]string{"error": "the cluster does not know this token"})
+			return
+		}
+		if err == nil {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			err = next(call{w: w, r: r, user: user})
+		}
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var p problem
+	switch {
+	case err == nil:
+	case errors.As(err, &p):
+		answer(w, p.status, map[string]string{"error": p.text})
+	case errors.Is(err, bus.ErrNotFound):
+		answer(w, http.StatusNotFound, map[string]string{"error": "there is no such run"})
+	default:
+		a.Logger.ErrorContext(r.Context(), "answer request", "path", r.URL.Path, "error", err)
+		answer(w, http.StatusServiceUnavailable, map[string]string{"error": "try again: " + err.Error()})
+	}
+}
+
+// allowed asks the cluster whether the caller may.
+func (a *API) allowed(c call, verb, resource, name, namespace string) error {
+	ok, reason, err := a.Reviewer.Allowed(c.r.Context(), c.user, verb, Group, resource, name, namespace)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		what := verb + " " + resource + "." + Group
+		if name != "" {
+			what += " " + name
+		}
+		if namespace != "" {
+			what += " in namespace " + namespace
+		}
+		text := c.user.Name + " may not " + what
+		if reason != "" {
+			text += ": " + reason
+		}
+		return problem{http.StatusForbidden, text}
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone; there is nobody to tell
+}
+
+// Status is what GET /v1/pause answers.
+type Status struct {
+	Paused  bool       `json:"paused"`
+	By      string     `json:"by,omitempty"`
+	Ceiling event.Mode `json:"ceiling"`
+}

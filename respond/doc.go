@@ -1,0 +1,12 @@
+// Package respond turns findings into incidents, and incidents into runs of
+// playbooks.
+//
+// The core is pure: [Group] says to which incident a finding belongs, [Next]
+// how a run moves, [Due] what a run in a given state waits for. The [Worker]
+// is the thin shell around them: it reads findings and inputs, appends every
+// move of a run to the run log by compare-and-set before it has any effect,
+// and carries out the effects that the state asks for.
+//
+// A crash at any instruction leaves a record from which Due says what comes
+// next. Nothing else is needed to go on.
+package respond

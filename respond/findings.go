@@ -1,0 +1,177 @@
+package respond
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// findings takes findings one after another: each is acknowledged when its
+// incident and its runs are stored.
+func (w *Worker) findings(ctx context.Context) error {
+	c, err := w.bus.Consume(ctx, bus.Findings, "respond", bus.SubjectFinding("*"), time.Minute)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		d, err := c.Next(ctx)
+		if err != nil {
+			return err
+		}
+		w.waiting.Store(d.Waiting)
+		if err := w.finding(d.Context(ctx), d); err != nil {
+			w.logger.Error("take finding", "finding", d.Subject, "attempt", d.Attempt, "error", err)
+			if err := d.Retry(min(time.Duration(d.Attempt)*time.Second, 30*time.Second)); err != nil {
+				w.logger.Error("take finding", "finding", d.Subject, "error", err)
+			}
+			continue
+		}
+		if err := d.Ack(ctx); err != nil {
+			w.logger.Error("take finding", "finding", d.Subject, "error", err)
+		}
+	}
+}
+
+// finding stores the incident and a run for each playbook that applies. Doing
+// it again changes nothing.
+func (w *Worker) finding(ctx context.Context, d bus.Delivery) (err error) {
+	ctx, end := w.tel.Span(ctx, "respond.finding")
+	defer func() { end(err) }()
+	var f event.Finding
+	if err := json.Unmarshal(d.Data, &f); err != nil {
+		return w.bus.Dead(ctx, event.Rejected{Source: event.SourceControl, From: d.Subject, Reason: err.Error(), Data: d.Data})
+	}
+	target, err := Resolve(ctx, w.executor.Deps.Cluster, f)
+	missing := errors.Is(err, ErrNoTarget)
+	if err != nil && !missing {
+		return err
+	}
+	f.Subject = target
+	incident, err := w.incidents.add(ctx, f)
+	if err != nil {
+		return err
+	}
+	ceiling, err := w.control.Ceiling(ctx)
+	if err != nil {
+		return err
+	}
+	for _, book := range w.books {
+		applies, err := book.Applies(Env{Finding: f, Incident: incident, Target: target})
+		if err != nil {
+			w.logger.Error("playbook condition", "playbook", book.Name, "finding", f.ID, "error", err)
+			continue
+		}
+		if !applies {
+			continue
+		}
+		run := Begin(book, incident, f, target, ceiling, w.now())
+		rec, err := w.log.Create(ctx, run)
+		if errors.Is(err, bus.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		w.count("", run.State)
+		w.tel.Metrics().RunMoved(ctx, run.State)
+		w.logger.InfoContext(ctx, "run", "run", run.ID, "playbook", book.Name, "finding", f.ID, "rule", f.Rule, "target", target.String(), "mode", run.Mode)
+		w.start(ctx, rec)
+	}
+	return nil
+}
+
+// Begin is the first record of a run of book. Its mode is the lower of the
+// playbook's and the ceiling.
+func Begin(book *Playbook, incident event.Incident, f event.Finding, target event.Ref, ceiling event.Mode, now time.Time) event.Run {
+	run := event.Run{
+		ID: event.RunID(book.Name, incident.ID, target), Playbook: book.Name, Version: book.Version, Spec: book.Text,
+		Incident: incident, Finding: f, Target: target, Mode: Lower(book.Mode, ceiling), State: event.RunGuarding,
+		Created: now, Updated: now,
+	}
+	for _, s := range book.Steps {
+		run.Steps = append(run.Steps, event.Step{Name: s.Name, Action: s.Action, State: event.StepPending})
+	}
+	return run
+}
+
+// incidents are the open ones, and their record in the INCIDENTS stream.
+type incidents struct {
+	bus *bus.Bus
+
+	mu       sync.Mutex
+	open     []event.Incident
+	sequence map[string]uint64
+}
+
+func (n *incidents) load(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.open, n.sequence = nil, map[string]uint64{}
+	for m, err := range n.bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
+		if err != nil {
+			return fmt.Errorf("read incidents: %w", err)
+		}
+		var in event.Incident
+		if err := json.Unmarshal(m.Data, &in); err != nil {
+			return fmt.Errorf("read incident %s: %w", m.Subject, err)
+		}
+		n.sequence[in.ID] = m.Sequence
+		if in.State == event.IncidentOpen {
+			n.open = append(n.open, in)
+		}
+	}
+	slices.SortFunc(n.open, func(a, b event.Incident) int { return a.Created.Compare(b.Created) })
+	return nil
+}
+
+// add puts a finding into its incident and stores it. When another responder
+// has written meanwhile, it reads again.
+func (n *incidents) add(ctx context.Context, f event.Finding) (event.Incident, error) {
+	for {
+		n.mu.Lock()
+		in, changed := Group(n.open, f)
+		last := n.sequence[in.ID]
+		n.mu.Unlock()
+		if !changed {
+			return in, nil
+		}
+		data, err := json.Marshal(in)
+		if err != nil {
+			return in, fmt.Errorf("store incident %s: %w", in.ID, err)
+		}
+		seq, err := n.bus.Append(ctx, bus.SubjectIncident(in.ID), data, last)
+		switch {
+		case err == nil:
+			n.keep(in, seq)
+			return in, nil
+		case errors.Is(err, bus.ErrConflict), errors.Is(err, bus.ErrUnknown):
+			if err := n.load(ctx); err != nil {
+				return in, err
+			}
+		default:
+			return in, fmt.Errorf("store incident %s: %w", in.ID, err)
+		}
+	}
+}
+
+func (n *incidents) keep(in event.Incident, seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sequence[in.ID] = seq
+	n.open = slices.DeleteFunc(n.open, func(o event.Incident) bool {
+		return in.Updated.Sub(o.Updated) > 2*IncidentWindow
+	})
+	if i := slices.IndexFunc(n.open, func(o event.Incident) bool { return o.ID == in.ID }); i >= 0 {
+		n.open[i] = in
+		return
+	}
+	n.open = append(n.open, in)
+}

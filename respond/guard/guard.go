@@ -1,0 +1,96 @@
+// Package guard holds what stands between a plan and its effect. A guard looks
+// at a plan and says pass, ask, wait or deny, and why. Guards are asked when
+// the plan is made, and again immediately before each effect.
+//
+// Adding a guard is one file: a type, and its registration.
+package guard
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Check is what a guard is asked about. Guards only read it.
+type Check struct {
+	Run  event.Run
+	Plan event.Plan
+	// Effect says that the step changes something; otherwise it only tells
+	// people.
+	Effect bool
+	Now    time.Time
+}
+
+// Guard judges plans. Implementations may be called concurrently. A guard that
+// can't tell says so with the decision that is safe, never with an error.
+type Guard interface {
+	Judge(ctx context.Context, c Check) (event.Decision, string)
+}
+
+// Control is the operators' state that guards read before each effect.
+type Control interface {
+	// Paused says whether effects are held back, and by whom.
+	Paused(ctx context.Context) (paused bool, by string, err error)
+	// Ceiling is the mode that no playbook may exceed.
+	Ceiling(ctx context.Context) (event.Mode, error)
+}
+
+// Options are what guards know of the place that they guard.
+type Options struct {
+	Control Control
+	Cluster Cluster
+	// Self is the service's own Kubernetes user, Namespace and Node where it
+	// runs; empty when it runs outside a cluster.
+	Self, Namespace, Node string
+	// Namespaces and Nodes are protected by configuration, besides what is
+	// always protected.
+	Namespaces, Nodes []string
+}
+
+// Kind describes one guard of the catalogue.
+type Kind struct {
+	Name string
+	// Doc is one sentence: what it judges, and how.
+	Doc string
+	New func(Options) Guard
+}
+
+var catalogue []Kind
+
+func register(k Kind) { catalogue = append(catalogue, k) }
+
+// Kinds lists the catalogue by name.
+func Kinds() []Kind {
+	kinds := slices.Clone(catalogue)
+	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
+	return kinds
+}
+
+// Set is all guards, ready to judge. It may be used concurrently.
+type Set struct {
+	names  []string
+	guards []Guard
+}
+
+// New makes every guard of the catalogue.
+func New(o Options) *Set {
+	s := &Set{}
+	for _, k := range Kinds() {
+		s.names = append(s.names, k.Name)
+		s.guards = append(s.guards, k.New(o))
+	}
+	return s
+}
+
+// Judge asks every guard, in the order of their names.
+func (s *Set) Judge(ctx context.Context, c Check) []event.Verdict {
+	verdicts := make([]event.Verdict, 0, len(s.guards))
+	for i, g := range s.guards {
+		decision, reason := g.Judge(ctx, c)
+		verdicts = append(verdicts, event.Verdict{Guard: s.names[i], Decision: decision, Reason: reason})
+	}
+	return verdicts
+}

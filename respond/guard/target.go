@@ -1,0 +1,35 @@
+package guard
+
+import (
+	"context"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+func init() {
+	register(Kind{
+		Name: "target",
+		Doc:  "An effect needs a target that is known by UID: a name alone may be another object by now.",
+		New:  func(Options) Guard { return target{} },
+	})
+}
+
+type target struct{}
+
+func (target) Judge(_ context.Context, c Check) (event.Decision, string) {
+	t := c.Plan.Target
+	switch {
+	case !c.Effect || c.Run.Mode == event.ModeObserve:
+		return event.Pass, "nothing is written"
+	case t.Name == "" || t.UID == "":
+		return event.Deny, "the target has no name or no UID"
+	case t.UID != c.Run.Target.UID:
+		return event.Deny, "the plan is for another object than the run"
+	}
+	for _, w := range c.Plan.Writes {
+		if w.Verb == "patch" && w.UID != t.UID {
+			return event.Deny, "a write is not bound to the target's UID"
+		}
+	}
+	return event.Pass, "known by UID"
+}

@@ -1,0 +1,88 @@
+package respond
+
+import (
+	"slices"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Bounds of an incident.
+const (
+	// IncidentWindow is how long after its last finding an incident takes
+	// more in.
+	IncidentWindow = time.Hour
+	maxFindings    = 1000
+	maxKeys        = 64
+)
+
+// Group says to which incident a finding belongs: the oldest open one that
+// shares its pod, workload, actor, address or node, in that order, or else a
+// new one that is named after the finding. It is pure. A finding that an
+// incident has already leaves it as it is (changed is false).
+func Group(open []event.Incident, f event.Finding) (incident event.Incident, changed bool) {
+	for _, in := range open {
+		if slices.Contains(in.Findings, f.ID) {
+			return in, false
+		}
+	}
+	for _, key := range keys(f) {
+		for _, in := range open {
+			if in.State == event.IncidentOpen && slices.Contains(in.Keys, key) &&
+				f.Received.Sub(in.Updated) <= IncidentWindow {
+				return join(in, f), true
+			}
+		}
+	}
+	return join(event.Incident{
+		ID: f.ID, State: event.IncidentOpen, Subject: f.Subject, Priority: f.Severity, Created: f.Received,
+	}, f), true
+}
+
+func join(in event.Incident, f event.Finding) event.Incident {
+	in.Count++
+	if len(in.Findings) < maxFindings {
+		in.Findings = append(slices.Clone(in.Findings), f.ID)
+	}
+	in.Rules = add(in.Rules, f.Rule+f.Model)
+	in.Keys = slices.Clone(in.Keys)
+	for _, k := range keys(f) {
+		in.Keys = add(in.Keys, k)
+	}
+	if f.Severity.Rank() > in.Priority.Rank() {
+		in.Priority = f.Severity
+	}
+	if f.Received.After(in.Updated) {
+		in.Updated = f.Received
+	}
+	return in
+}
+
+func add(list []string, s string) []string {
+	if s == "" || len(list) >= maxKeys || slices.Contains(list, s) {
+		return list
+	}
+	return append(slices.Clone(list), s)
+}
+
+// keys are what a finding can share with another, strongest first.
+func keys(f event.Finding) []string {
+	var out []string
+	s := f.Subject
+	if s.IsPod() {
+		out = append(out, "pod/"+s.Namespace+"/"+s.Name+"/"+s.UID)
+	}
+	if s.Workload.UID != "" {
+		out = append(out, "workload/"+s.Workload.UID)
+	}
+	if f.Actor.User != "" && f.Source == event.SourceAudit {
+		out = append(out, "actor/"+f.Actor.User)
+	}
+	if f.Actor.Address != "" {
+		out = append(out, "address/"+f.Actor.Address)
+	}
+	if s.IsNode() {
+		out = append(out, "node/"+s.Name)
+	}
+	return out
+}

@@ -1,0 +1,277 @@
+package respond
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Bounds of a run's patience.
+const (
+	maxConflicts = 5
+	waitForPause = time.Second
+	maxBackoff   = 30 * time.Second
+)
+
+// Input is what moves a run: exactly one field beside Sequence is set. Planned,
+// Done and Undone report an effect, Person what somebody said, Tick that time
+// has passed.
+type Input struct {
+	Planned *Planned
+	Done    *Done
+	Undone  *Done
+	Person  *event.Input
+	// Sequence is the person's input's in the INPUTS stream.
+	Sequence uint64
+	Tick     bool
+}
+
+// Planned reports a plan and what the guards say of it, or why there is none.
+type Planned struct {
+	Step     int
+	Plan     event.Plan
+	Digest   string
+	Verdicts []event.Verdict
+	Failure  Failure
+	Error    string
+}
+
+// Done reports how an effect, or the undo of one, ended.
+type Done struct {
+	Step    int
+	Receipt event.Receipt
+	Failure Failure
+	Error   string
+}
+
+// Failure is how an effect failed, as far as a run's moves care.
+type Failure string
+
+// The failures. The empty one is success.
+const (
+	// FailedConflict: the object changed since the plan; plan again.
+	FailedConflict Failure = "conflict"
+	// FailedGone: the target no longer exists, or is another object now.
+	FailedGone Failure = "gone"
+	// FailedFinal: trying again can't help (a missing permission, a refusal).
+	FailedFinal Failure = "final"
+	// FailedRetry: it may work later.
+	FailedRetry Failure = "retry"
+)
+
+// Next moves a run by one input. It is pure: no clock, no I/O; the run that
+// is passed in is not changed. An input that the run's state has no use for
+// changes nothing but the sequence of the last input consumed. What the new
+// state asks for is what [Due] says.
+func Next(book *Playbook, before event.Run, in Input, now time.Time) event.Run {
+	run := clone(before)
+	m := move{book: book, run: &run, now: now}
+	switch {
+	case run.State.Terminal():
+	case in.Planned != nil && m.valid(in.Planned.Step):
+		m.planned(*in.Planned)
+	case in.Done != nil && m.valid(in.Done.Step):
+		m.done(*in.Done)
+	case in.Undone != nil && m.valid(in.Undone.Step):
+		m.undone(*in.Undone)
+	case in.Person != nil && in.Sequence > run.Input:
+		m.person(*in.Person)
+	}
+	if in.Person != nil {
+		run.Input = max(run.Input, in.Sequence)
+	}
+	m.settle()
+	if reflect.DeepEqual(run, before) {
+		return before
+	}
+	run.Updated = now
+	return run
+}
+
+// clone copies what Next may write to.
+func clone(run event.Run) event.Run {
+	run.Steps = append([]event.Step(nil), run.Steps...)
+	if run.Approval != nil {
+		a := *run.Approval
+		a.Votes = append([]event.Vote(nil), a.Votes...)
+		run.Approval = &a
+	}
+	return run
+}
+
+// move is one application of Next.
+type move struct {
+	book *Playbook
+	run  *event.Run
+	now  time.Time
+}
+
+func (m move) valid(i int) bool { return i >= 0 && i < len(m.run.Steps) && i < len(m.book.Steps) }
+
+// planned takes a plan in: while guarding it is only noted; otherwise an
+// effect follows at once when nothing stands against it.
+func (m move) planned(p Planned) {
+	s := &m.run.Steps[p.Step]
+	if s.State != event.StepPending && s.State != event.StepPlanned {
+		return
+	}
+	if p.Failure != "" {
+		m.failed(p.Step, p.Failure, p.Error)
+		return
+	}
+	s.Plan, s.Digest, s.Verdicts, s.Error, s.NotBefore = &p.Plan, p.Digest, p.Verdicts, "", nil
+	first := s.State == event.StepPending
+	s.State = event.StepPlanned
+	decision, reason := Strongest(p.Verdicts)
+	if first {
+		// A wait only holds back effects.
+		if decision == event.Deny {
+			m.refuse(s, reason)
+		}
+		return
+	}
+	switch {
+	case decision == event.Deny:
+		m.refuse(s, reason)
+	case decision == event.Wait:
+		m.later(s, waitForPause)
+		s.Error = reason
+	case m.needsApproval(p.Step) && s.Approved == "":
+		m.void(reason)
+	case m.needsApproval(p.Step) && s.Approved != s.Digest:
+		m.void("the plan is not the one that was approved")
+	default:
+		s.State = event.StepIntent
+		s.Attempts++
+	}
+}
+
+func (m move) refuse(s *event.Step, reason string) {
+	s.State, s.Error = event.StepDenied, reason
+	m.stop(event.RunDenied, fmt.Sprintf("step %s: %s", s.Name, reason))
+}
+
+func (m move) later(s *event.Step, d time.Duration) {
+	at := m.now.Add(d)
+	s.NotBefore = &at
+}
+
+// done takes the end of an effect in.
+func (m move) done(d Done) {
+	s := &m.run.Steps[d.Step]
+	if s.State != event.StepIntent {
+		return
+	}
+	if d.Failure != "" {
+		m.failed(d.Step, d.Failure, d.Error)
+		return
+	}
+	r := d.Receipt
+	s.Receipt, s.State, s.Error = &r, event.StepDone, ""
+	if step := m.book.Steps[d.Step]; step.Holds() && r.Result != event.ResultNothing {
+		until := m.now.Add(step.UndoAfter)
+		s.Until, s.AtEnd = &until, step.AtEnd
+	}
+	if m.run.End == event.RunClosed {
+		// Somebody asked for the undo while this was on its way.
+		m.revert("", func(*event.Step) bool { return true })
+	}
+}
+
+// failed decides what a failure means: plan again, try later, or give up.
+func (m move) failed(i int, f Failure, reason string) {
+	s := &m.run.Steps[i]
+	s.Error = reason
+	step := m.book.Steps[i]
+	switch f {
+	case FailedConflict:
+		s.State = event.StepPlanned
+		if s.Conflicts++; s.Conflicts%maxConflicts == 0 && step.Effect() {
+			s.Approved = ""
+			m.void(fmt.Sprintf("the target changed %d times while it was being written", s.Conflicts))
+		}
+		return
+	case FailedRetry:
+		if s.State == event.StepPending || s.State == event.StepPlanned {
+			s.Attempts++
+		}
+		if s.Attempts < step.Retry.Attempts {
+			if s.State == event.StepIntent {
+				s.State = event.StepPlanned
+			}
+			m.later(s, backoff(step.Retry.Backoff, s.Attempts))
+			return
+		}
+	}
+	s.State = event.StepFailed
+	why := fmt.Sprintf("step %s: %s", s.Name, reason)
+	switch step.OnFailure {
+	case OnFailureContinue:
+	case OnFailureUndo:
+		m.stop(event.RunFailed, why)
+		m.revert("", func(*event.Step) bool { return true })
+	default:
+		m.stop(event.RunFailed, why)
+	}
+}
+
+func backoff(first time.Duration, attempt int) time.Duration {
+	for range attempt - 1 {
+		if first *= 2; first >= maxBackoff {
+			return maxBackoff
+		}
+	}
+	return first
+}
+
+// stop skips the effects that have not begun; what only tells people goes on.
+func (m move) stop(end event.RunState, reason string) {
+	if m.run.End == "" {
+		m.run.End, m.run.Reason = end, reason
+	}
+	for i := range m.run.Steps {
+		s := &m.run.Steps[i]
+		if m.book.Steps[i].Effect() && (s.State == event.StepPending || s.State == event.StepPlanned) {
+			s.State, s.Error = event.StepSkipped, "not begun: "+reason
+		}
+	}
+}
+
+// undone takes the end of an undo in. An undo that fails is tried again until
+// it succeeds: every hold ends.
+func (m move) undone(d Done) {
+	s := &m.run.Steps[d.Step]
+	if s.State != event.StepReverting {
+		return
+	}
+	if d.Failure != "" {
+		s.Error = d.Error
+		s.Attempts++
+		m.later(s, backoff(time.Second, s.Attempts))
+		return
+	}
+	r := d.Receipt
+	s.Undo, s.State, s.Error, s.NotBefore = &r, event.StepReverted, "", nil
+}
+
+// revert marks the holds that match for undoing.
+func (m move) revert(end event.AtEnd, match func(*event.Step) bool) {
+	for i := range m.run.Steps {
+		s := &m.run.Steps[i]
+		if !Held(*s) || !match(s) {
+			continue
+		}
+		if end != "" {
+			s.AtEnd = end
+		}
+		if s.AtEnd == event.AtEndAsk {
+			s.AtEnd = event.AtEndRestore
+		}
+		s.State, s.Attempts, s.NotBefore = event.StepReverting, 0, nil
+	}
+}
+
+// Held says whether a step holds something that is to be undone.
+func Held(s event.Step) bool { return s.State == event.StepDone && s.Until != nil }

@@ -1,0 +1,93 @@
+package respond
+
+import (
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
+)
+
+// Playbook is what to do when: one YAML document, checked and compiled. It is
+// not changed after it was loaded and may be used concurrently.
+type Playbook struct {
+	Name  string
+	Title string
+	// Text is the document that it was loaded from, and Version its digest.
+	Text, Version string
+	Mode          event.Mode
+	Approve       Approve
+	Steps         []PlaybookStep
+
+	when func(Env) (bool, error)
+}
+
+// Approve says who decides on a playbook's effects.
+type Approve struct {
+	// By are user/NAME and group/NAME; empty leaves it to cluster RBAC alone.
+	By []string
+	// Need is how many different people must say yes.
+	Need int
+	// Within is how long they have. Nobody's answer is a no.
+	Within time.Duration
+}
+
+// OnFailure says what becomes of a run when a step fails.
+type OnFailure string
+
+// The choices on failure. Steps that only tell people go on in any case.
+const (
+	OnFailureStop     OnFailure = "stop"
+	OnFailureContinue OnFailure = "continue"
+	OnFailureUndo     OnFailure = "undo"
+)
+
+// Retry says how often a step is tried, and how long it waits first; the wait
+// doubles up to 30 s.
+type Retry struct {
+	Attempts int
+	Backoff  time.Duration
+}
+
+// PlaybookStep is one step of a playbook.
+type PlaybookStep struct {
+	Name, Action string
+	Kind         action.Kind
+	// UndoAfter is how long an effect holds, AtEnd what happens then.
+	UndoAfter time.Duration
+	AtEnd     event.AtEnd
+	OnFailure OnFailure
+	Retry     Retry
+	// Timeout bounds one attempt.
+	Timeout time.Duration
+
+	when func(Env) (bool, error)
+	with func(Env) (any, error)
+}
+
+// Applies says whether the playbook is for this finding.
+func (p *Playbook) Applies(env Env) (bool, error) { return met(p.when, env) }
+
+// Effect says that the step changes something, rather than tell somebody.
+func (s PlaybookStep) Effect() bool { return s.Kind.Class == action.Effect }
+
+// Holds says that the step's effect is undone when its time is up.
+func (s PlaybookStep) Holds() bool { return s.Effect() && s.Kind.Reversible }
+
+// Met says whether the step's condition is met; a step without one always is.
+func (s PlaybookStep) Met(env Env) (bool, error) { return met(s.when, env) }
+
+// Config gives the action's typed parameters, with their expressions
+// evaluated.
+func (s PlaybookStep) Config(env Env) (any, error) {
+	if s.with == nil {
+		return s.Kind.Config(), nil
+	}
+	return s.with(env)
+}
+
+func met(condition func(Env) (bool, error), env Env) (bool, error) {
+	if condition == nil {
+		return true, nil
+	}
+	return condition(env)
+}

@@ -1,0 +1,180 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// runner moves one run to its end. It is the only one in this process to do
+// so; against others the log's compare-and-set decides.
+type runner struct {
+	w    *Worker
+	rec  Record
+	book *Playbook
+	// inputs are what people said, each with the way to say that it was taken.
+	inputs chan delivery
+	over   chan struct{}
+}
+
+type delivery struct {
+	input    event.Input
+	sequence uint64
+	taken    func(context.Context) error
+}
+
+// run moves the run until it is over or ctx ends. [ErrStale] says that another
+// responder has taken it.
+func (r *runner) run(ctx context.Context) error {
+	for !r.rec.Run.State.Terminal() {
+		if err := r.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step carries out what is due, or waits for time or people, and records the
+// move.
+func (r *runner) step(ctx context.Context) error {
+	effect, at := Due(r.book, r.rec.Run, r.w.now())
+	if effect != nil {
+		// What people said comes before a new effect: an undo must not wait
+		// until all is done.
+		select {
+		case d := <-r.inputs:
+			return r.person(ctx, d)
+		default:
+			return r.move(ctx, r.carry(ctx, *effect))
+		}
+	}
+	timer := r.w.timer(at)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case d := <-r.inputs:
+		return r.person(ctx, d)
+	case <-timer.C:
+		return r.move(ctx, Input{Tick: true})
+	}
+}
+
+func (r *runner) person(ctx context.Context, d delivery) error {
+	if err := r.move(ctx, Input{Person: &d.input, Sequence: d.sequence}); err != nil {
+		return err
+	}
+	return d.taken(ctx)
+}
+
+// carry carries out one effect within the step's time limit.
+func (r *runner) carry(ctx context.Context, e Effect) Input {
+	step := r.book.Steps[e.Step]
+	if err := r.w.slots.Acquire(ctx, 1); err != nil {
+		return Input{Tick: true}
+	}
+	defer r.w.slots.Release(1)
+	limited, cancel := context.WithTimeout(ctx, step.Timeout)
+	defer cancel()
+	limited, end := r.w.tel.Span(limited, "respond."+string(e.Kind),
+		slog.String("run", r.rec.Run.ID), slog.String("step", step.Name), slog.String("action", step.Action))
+	now, run, x := r.w.now(), r.rec.Run, r.w.executor
+	var in Input
+	var reason string
+	switch e.Kind {
+	case EffectPlan:
+		p := x.Plan(limited, r.book, run, e.Step, now)
+		in, reason = Input{Planned: &p}, p.Error
+	case EffectDo:
+		d := x.Do(limited, r.book, run, e.Step, now)
+		in, reason = Input{Done: &d}, d.Error
+		r.measure(limited, d, step)
+	case EffectUndo:
+		d := x.Undo(limited, r.book, run, e.Step, now)
+		in, reason = Input{Undone: &d}, d.Error
+	}
+	if reason != "" {
+		end(errors.New(reason))
+	} else {
+		end(nil)
+	}
+	if ctx.Err() != nil {
+		// Stopping is no failure of the step: whoever goes on does it again.
+		return Input{Tick: true}
+	}
+	return in
+}
+
+func (r *runner) measure(ctx context.Context, d Done, step PlaybookStep) {
+	result := string(d.Receipt.Result)
+	if d.Failure != "" {
+		result = "failed-" + string(d.Failure)
+	}
+	r.w.tel.Metrics().StepDone(ctx, step.Action, result)
+	if d.Failure == "" && step.Effect() {
+		r.w.tel.Metrics().AlertToEffect(ctx, step.Action, r.w.now().Sub(r.rec.Run.Finding.Received))
+	}
+}
+
+// move appends the next state. When somebody else has written, what they wrote
+// is what counts, and the input is decided on again from there only when it
+// came from people (it is still in INPUTS); the report of an effect is dropped,
+// since the state asks for the effect again.
+func (r *runner) move(ctx context.Context, in Input) error {
+	for {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		next := Next(r.book, r.rec.Run, in, r.w.now())
+		if reflect.DeepEqual(next, r.rec.Run) {
+			return nil
+		}
+		rec, err := r.w.log.Append(ctx, r.rec, next)
+		if err == nil {
+			r.moved(ctx, rec)
+			return nil
+		}
+		if !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+		if r.rec, err = r.w.log.Load(ctx, r.rec.Run.ID); err != nil {
+			return err
+		}
+		if r.rec.Run.Epoch > r.w.log.epoch {
+			return fmt.Errorf("run %s: %w", r.rec.Run.ID, ErrStale)
+		}
+		if in.Person == nil {
+			return nil
+		}
+	}
+}
+
+func (r *runner) moved(ctx context.Context, rec Record) {
+	before := r.rec.Run
+	r.rec = rec
+	run := rec.Run
+	if run.State != before.State {
+		r.w.count(before.State, run.State)
+		r.w.tel.Metrics().RunMoved(ctx, run.State)
+		r.w.logger.InfoContext(ctx, "run moved", "run", run.ID, "playbook", run.Playbook, "state", run.State, "reason", run.Reason)
+	}
+	for i, s := range run.Steps {
+		if s.State != before.Steps[i].State || s.Error != before.Steps[i].Error {
+			r.w.logger.InfoContext(ctx, "step", "run", run.ID, "step", s.Name, "action", s.Action, "state", s.State, "error", s.Error)
+		}
+	}
+}
+
+func (w *Worker) timer(at time.Time) *time.Timer {
+	if at.IsZero() {
+		t := time.NewTimer(time.Hour)
+		return t
+	}
+	return time.NewTimer(max(at.Sub(w.now()), 0))
+}

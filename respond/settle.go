@@ -1,0 +1,184 @@
+package respond
+
+import (
+	"fmt"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// settle moves the run as far as it goes without any further input: it ends
+// what time has ended, skips what its condition excludes, and sets the state.
+func (m move) settle() {
+	if m.run.State.Terminal() {
+		return
+	}
+	m.expire()
+	if m.run.State == event.RunGuarding && m.allPlanned() {
+		m.guarded()
+	}
+	if m.run.State.Terminal() || m.run.State == event.RunGuarding {
+		return
+	}
+	m.skip()
+	m.state()
+}
+
+func (m move) allPlanned() bool {
+	for _, s := range m.run.Steps {
+		if s.State == event.StepPending {
+			return false
+		}
+	}
+	return true
+}
+
+// guarded ends the planning: an observing run is over, any other goes on.
+func (m move) guarded() {
+	if m.run.Mode != event.ModeObserve {
+		m.run.State = event.RunRunning
+		return
+	}
+	for i := range m.run.Steps {
+		m.skipUnmet(i)
+	}
+	m.run.State = event.RunObserved
+}
+
+// skip leaves out the steps at the front whose condition is not met.
+func (m move) skip() {
+	for i := m.current(); i >= 0 && m.skipUnmet(i); i = m.current() {
+	}
+}
+
+func (m move) skipUnmet(i int) bool {
+	s := &m.run.Steps[i]
+	if s.State != event.StepPlanned {
+		return false
+	}
+	met, err := m.book.Steps[i].Met(EnvOf(*m.run))
+	switch {
+	case err != nil:
+		s.State, s.Error = event.StepFailed, fmt.Sprintf("condition: %v", err)
+		m.stop(event.RunFailed, fmt.Sprintf("step %s: %s", s.Name, s.Error))
+	case !met:
+		s.State, s.Error = event.StepSkipped, "its condition is not met"
+	default:
+		return false
+	}
+	return true
+}
+
+// current is the step that is to move next: the first that has begun, else the
+// first that needs no approval or has it. It is -1 when there is none.
+func (m move) current() int {
+	for i, s := range m.run.Steps {
+		if s.State == event.StepIntent {
+			return i
+		}
+	}
+	blocked := false
+	for i, s := range m.run.Steps {
+		if s.State != event.StepPlanned {
+			continue
+		}
+		asks := m.needsApproval(i) && s.Approved == ""
+		if asks || (blocked && m.book.Steps[i].Effect()) {
+			// Effects keep their order; what only tells people need not wait.
+			blocked = true
+			continue
+		}
+		return i
+	}
+	return -1
+}
+
+// waiting lists the effects that people must be asked for.
+func (m move) waiting() []int {
+	var steps []int
+	for i, s := range m.run.Steps {
+		if s.State == event.StepPlanned && m.needsApproval(i) && s.Approved == "" {
+			steps = append(steps, i)
+		}
+	}
+	return steps
+}
+
+// needsApproval says whether step i may only be done with people's consent:
+// an effect in mode ask, or one that a guard asks for.
+func (m move) needsApproval(i int) bool {
+	if !m.book.Steps[i].Effect() {
+		return false
+	}
+	s := m.run.Steps[i]
+	decision, _ := Strongest(s.Verdicts)
+	return m.run.Mode != event.ModeAct || decision == event.Ask || asked(s.Verdicts) ||
+		s.Conflicts >= maxConflicts || s.Approved != ""
+}
+
+func asked(verdicts []event.Verdict) bool {
+	for _, v := range verdicts {
+		if v.Decision == event.Ask {
+			return true
+		}
+	}
+	return false
+}
+
+// state says where the run stands, from where its steps stand.
+func (m move) state() {
+	reverting, held, busy := false, false, m.current() >= 0
+	for _, s := range m.run.Steps {
+		reverting = reverting || s.State == event.StepReverting
+		held = held || Held(s)
+	}
+	waiting := m.waiting()
+	switch {
+	case reverting:
+		m.run.State = event.RunReverting
+	case len(waiting) > 0:
+		if m.run.Approval == nil || m.run.Approval.State != event.ApprovalOpen {
+			m.request(waiting)
+		}
+		m.run.State = event.RunAwaiting
+	case busy:
+		m.run.State = event.RunRunning
+	case held:
+		m.run.State = event.RunHolding
+	case m.run.End != "":
+		m.run.State = m.run.End
+	default:
+		m.run.State = event.RunClosed
+	}
+}
+
+// expire ends what time has ended: approvals, and holds.
+func (m move) expire() {
+	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen && !m.now.Before(a.Expires) {
+		a.State = event.ApprovalExpired
+		m.stop(event.RunExpired, "nobody approved in time")
+	}
+	for i := range m.run.Steps {
+		s := &m.run.Steps[i]
+		if !Held(*s) || m.now.Before(*s.Until) {
+			continue
+		}
+		if s.AtEnd == event.AtEndAsk {
+			s.EndAsked = true
+			continue
+		}
+		m.revert("", func(other *event.Step) bool { return other == s })
+	}
+}
+
+// Strongest is the decision that prevails among verdicts, with its reason:
+// deny before wait before ask before pass.
+func Strongest(verdicts []event.Verdict) (event.Decision, string) {
+	rank := map[event.Decision]int{event.Pass: 0, event.Ask: 1, event.Wait: 2, event.Deny: 3}
+	decision, reason := event.Pass, ""
+	for _, v := range verdicts {
+		if rank[v.Decision] > rank[decision] {
+			decision, reason = v.Decision, v.Guard+": "+v.Reason
+		}
+	}
+	return decision, reason
+}

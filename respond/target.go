@@ -1,0 +1,105 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/action"
+)
+
+// clockSkew is how far the clocks of a source and of the API server may be
+// apart.
+const clockSkew = 5 * time.Second
+
+// ErrNoTarget says that a finding's subject is not there, or is another object
+// than the one that the finding is about.
+var ErrNoTarget = errors.New("no such target")
+
+// Resolve finds the live object that a finding is about, and gives it with its
+// UID, node and workload. [ErrNoTarget] says that there is none: the pod is
+// gone, was made after the event, or does not run the event's container. A
+// subject that is neither a pod nor a node comes back as it is.
+func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (event.Ref, error) {
+	t := f.Subject
+	t.Subresource = ""
+	switch {
+	case t.IsPod() && t.Namespace != "":
+		return resolvePod(ctx, cluster, f, t)
+	case t.IsNode():
+		node, err := cluster.Node(ctx, t.Name)
+		if err != nil {
+			return t, missing(t, err)
+		}
+		t.Kind, t.UID = "Node", string(node.UID)
+	}
+	return t, nil
+}
+
+func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t event.Ref) (event.Ref, error) {
+	pod, err := cluster.Pod(ctx, t.Namespace, t.Name)
+	if err != nil {
+		return t, missing(t, err)
+	}
+	if why := differs(pod, f, t); why != "" {
+		return t, fmt.Errorf("resolve %s: %s: %w", t, why, ErrNoTarget)
+	}
+	t.Kind, t.UID, t.Node, t.Labels = "Pod", string(pod.UID), pod.Spec.NodeName, nil
+	owner, err := cluster.Owner(ctx, pod)
+	if err != nil {
+		return t, fmt.Errorf("resolve %s: %w", t, err)
+	}
+	t.Workload = owner.Top
+	return t, nil
+}
+
+// differs says why a pod of the right name is not the one that was observed.
+func differs(pod *corev1.Pod, f event.Finding, t event.Ref) string {
+	switch {
+	case t.UID != "" && t.UID != string(pod.UID):
+		return "the pod of that name has another UID"
+	case pod.CreationTimestamp.After(f.Time.Add(clockSkew)):
+		// A creation is observed as a request, before the object is there, but
+		// by the same clock: the skew covers it.
+		return "the pod of that name was made after the event"
+	case t.ContainerID != "" && !runs(pod, t.ContainerID):
+		return "the pod of that name does not run container " + t.ContainerID
+	}
+	return ""
+}
+
+// runs says whether a container of the pod, running or just ended, has the id.
+// Falco shortens ids to 12 characters. A pod whose containers are not known
+// yet does not contradict.
+func runs(pod *corev1.Pod, id string) bool {
+	statuses := slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses, pod.Status.EphemeralContainerStatuses)
+	known := false
+	for _, s := range statuses {
+		ids := []string{s.ContainerID}
+		if s.LastTerminationState.Terminated != nil {
+			ids = append(ids, s.LastTerminationState.Terminated.ContainerID)
+		}
+		for _, full := range ids {
+			_, hex, found := strings.Cut(full, "://")
+			known = known || found
+			if found && strings.HasPrefix(hex, id) {
+				return true
+			}
+		}
+	}
+	return !known
+}
+
+func missing(t event.Ref, err error) error {
+	if errors.Is(err, kube.ErrNotFound) {
+		return fmt.Errorf("resolve %s: not found: %w", t, ErrNoTarget)
+	}
+	return fmt.Errorf("resolve %s: %w", t, err)
+}

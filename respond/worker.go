@@ -1,0 +1,268 @@
+package respond
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+const (
+	// maxEffects is how many steps are planned or carried out at a time.
+	maxEffects = 16
+	// maxInputs is how many inputs may wait for one run.
+	maxInputs = 256
+)
+
+// WorkerOptions are what a responder works with.
+type WorkerOptions struct {
+	Bus       *bus.Bus
+	Books     []*Playbook
+	Executor  *Executor
+	Control   *Control
+	Telemetry *telemetry.Telemetry
+	Logger    *slog.Logger
+	// Now is the clock; nil is time.Now in UTC.
+	Now func() time.Time
+}
+
+// Worker is the responder: it turns findings into incidents and runs, and
+// moves the runs. Make one with [NewWorker] and call [Worker.Run] once.
+type Worker struct {
+	bus       *bus.Bus
+	books     []*Playbook
+	executor  *Executor
+	control   *Control
+	tel       *telemetry.Telemetry
+	logger    *slog.Logger
+	clock     func() time.Time
+	log       *RunLog
+	incidents *incidents
+	slots     *semaphore.Weighted
+	ready     atomic.Bool
+	waiting   atomic.Uint64
+
+	mu      sync.Mutex
+	runners map[string]*runner
+	states  map[event.RunState]int
+	group   *errgroup.Group
+}
+
+// NewWorker takes the responder's lease: from now on, who held it before can
+// no longer write to the runs that this one has touched.
+func NewWorker(ctx context.Context, o WorkerOptions) (*Worker, error) {
+	w := &Worker{
+		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
+		clock: o.Now, slots: semaphore.NewWeighted(maxEffects), runners: map[string]*runner{},
+		states: map[event.RunState]int{},
+	}
+	if w.clock == nil {
+		w.clock = func() time.Time { return time.Now().UTC() }
+	}
+	epoch, err := Lease(ctx, o.Bus, "respond", w.now())
+	if err != nil {
+		return nil, fmt.Errorf("start responder: %w", err)
+	}
+	w.log = NewRunLog(o.Bus, epoch)
+	w.incidents = &incidents{bus: o.Bus}
+	return w, nil
+}
+
+func (w *Worker) now() time.Time { return w.clock() }
+
+// Ready says that the open runs have been read and findings are being taken.
+// It is a health check.
+func (w *Worker) Ready(context.Context) error {
+	if !w.ready.Load() {
+		return errors.New("reading the open runs")
+	}
+	return nil
+}
+
+// Run goes on with all open runs, and then takes findings and inputs until ctx
+// ends. What is under way then is gone on with at the next start. It returns
+// the first error that makes working on impossible.
+func (w *Worker) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	w.group = group
+	if err := w.resume(ctx); err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	group.Go(func() error { return w.findings(ctx) })
+	group.Go(func() error { return w.inputs(ctx) })
+	w.ready.Store(true)
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Lag is how many findings were waiting when the last one was taken.
+func (w *Worker) Lag(context.Context) (uint64, error) { return w.waiting.Load(), nil }
+
+// Counts are how many runs are in each state.
+func (w *Worker) Counts() map[event.RunState]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.states)
+}
+
+func (w *Worker) count(from, to event.RunState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if from != "" {
+		w.states[from]--
+	}
+	w.states[to]++
+}
+
+func (w *Worker) resume(ctx context.Context) error {
+	if err := w.incidents.load(ctx); err != nil {
+		return err
+	}
+	open := 0
+	for rec, err := range w.log.All(ctx) {
+		if err != nil {
+			return err
+		}
+		w.count("", rec.Run.State)
+		if rec.Run.State.Terminal() {
+			continue
+		}
+		open++
+		w.start(ctx, rec)
+	}
+	w.logger.Info("resumed", "open_runs", open, "open_incidents", len(w.incidents.open), "epoch", w.log.epoch)
+	return nil
+}
+
+// start begins to move a run, unless this process does so already.
+func (w *Worker) start(ctx context.Context, rec Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.runners[rec.Run.ID] != nil || rec.Run.State.Terminal() {
+		return
+	}
+	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), over: make(chan struct{})}
+	w.runners[rec.Run.ID] = r
+	ctx = rec.message.Context(ctx)
+	w.group.Go(func() error {
+		defer w.forget(r)
+		return w.move(ctx, r)
+	})
+}
+
+func (w *Worker) forget(r *runner) {
+	close(r.over)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.runners, r.rec.Run.ID)
+}
+
+// move moves one run to its end. A run that can't be moved now (the store is
+// away) is tried again; one that another responder owns is left alone.
+func (w *Worker) move(ctx context.Context, r *runner) error {
+	book, err := ParseRun(r.rec.Run)
+	if err != nil {
+		w.logger.Error("a run's own playbook can't be read; it stays where it is", "run", r.rec.Run.ID, "error", err)
+		return nil
+	}
+	r.book = book
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		err := r.run(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrStale):
+			w.logger.Warn("left to another responder", "run", r.rec.Run.ID)
+			return nil
+		}
+		w.logger.Error("move run", "run", r.rec.Run.ID, "error", err)
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// inputs hands what people say to the runs, in order.
+func (w *Worker) inputs(ctx context.Context) error {
+	c, err := w.bus.Consume(ctx, bus.Inputs, "respond", "", time.Minute)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		d, err := c.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := w.deliver(ctx, d); err != nil {
+			w.logger.Error("take input", "sequence", d.Sequence, "error", err)
+			if err := d.Retry(time.Second); err != nil {
+				w.logger.Error("take input", "sequence", d.Sequence, "error", err)
+			}
+		}
+	}
+}
+
+func (w *Worker) deliver(ctx context.Context, d bus.Delivery) error {
+	var in event.Input
+	if err := decodeInput(d, &in); err != nil {
+		if dead := w.bus.Dead(ctx, event.Rejected{Source: event.SourceControl, From: d.Subject, Reason: err.Error(), Data: d.Data}); dead != nil {
+			return dead
+		}
+		return d.Ack(ctx)
+	}
+	w.mu.Lock()
+	r := w.runners[in.Run]
+	w.mu.Unlock()
+	if r == nil {
+		// The run is over, or never was: there is nobody to hear it.
+		w.logger.Info("input for a run that is over", "run", in.Run, "kind", in.Kind, "user", in.User)
+		return d.Ack(ctx)
+	}
+	select {
+	case r.inputs <- delivery{input: in, sequence: d.Sequence, taken: d.Ack}:
+		return nil
+	case <-r.over:
+		return d.Ack(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func decodeInput(d bus.Delivery, in *event.Input) error {
+	if err := json.Unmarshal(d.Data, in); err != nil {
+		return fmt.Errorf("decode input: %w", err)
+	}
+	if bus.SubjectInput(in.Run) != d.Subject {
+		return fmt.Errorf("decode input: it names run %q", in.Run)
+	}
+	return nil
+}
