@@ -11,7 +11,7 @@ import (
 var (
 	noName  = regexp.MustCompile(`^unknown name (\S+)`)
 	noField = regexp.MustCompile(`^type (\S+) has no (?:field|method) (\S+)`)
-	hidden  = regexp.MustCompile(`__\S+`)
+	hidden  = regexp.MustCompile(`\(type .*\) to call __\S+|__\S+`)
 )
 
 // explain rewords a message of the expression library in the words of the
@@ -31,7 +31,7 @@ func explain(message string, env any) string {
 		}
 		return fmt.Sprintf("unknown field %q%s", m[2], Suggest(m[2], exprNames(t)))
 	}
-	return hidden.ReplaceAllString(message, "the operator")
+	return message
 }
 
 func collect(t reflect.Type, into map[string]reflect.Type) {

@@ -206,7 +206,7 @@ func compile(at origin, whole string, base int, text string, env any, kind Kind,
 	if err != nil {
 		var f *file.Error
 		if errors.As(err, &f) {
-			return nil, fail(byteOffset(text, f.From), "%s", explain(f.Message, env))
+			return nil, fail(byteOffset(text, f.From), "%s", hidden.ReplaceAllString(explain(f.Message, env), "here"))
 		}
 		return nil, fail(0, "%s", strings.SplitN(err.Error(), "\n", 2)[0])
 	}
