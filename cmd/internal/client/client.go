@@ -1,0 +1,198 @@
+// Package client speaks to a running Firebreak's HTTP API as the person whose
+// Kubernetes credential it is given.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/approve"
+)
+
+// Options say which Firebreak, and as whom.
+type Options struct {
+	// Server is the URL of the API; CA a PEM file of who signed its
+	// certificate (empty is what the system trusts).
+	Server, CA string
+	// Token is a bearer token of the cluster.
+	Token string
+}
+
+// Client is safe for concurrent use.
+type Client struct {
+	base  *url.URL
+	token string
+	http  *http.Client
+}
+
+// New makes a client. A token is never sent in the clear but to this machine.
+func New(o Options) (*Client, error) {
+	base, err := url.Parse(o.Server)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("server %q is not a URL", o.Server)
+	}
+	ip := net.ParseIP(base.Hostname())
+	local := base.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if base.Scheme != "https" && !(base.Scheme == "http" && local) {
+		return nil, fmt.Errorf("server %s: only https takes a token to another machine", o.Server)
+	}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CA != "" {
+		pem, err := os.ReadFile(o.CA)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate authority: %w", err)
+		}
+		tlsConfig.RootCAs = x509.NewCertPool()
+		if !tlsConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read certificate authority: %s holds no PEM certificate", o.CA)
+		}
+	}
+	return &Client{base: base, token: o.Token, http: &http.Client{
+		Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: tlsConfig},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Error is what the server answered instead.
+type Error struct {
+	Status int
+	Text   string
+}
+
+// Error gives the server's own words.
+func (e *Error) Error() string { return e.Text }
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 256 << 20
+
+func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
+	var reader io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		reader = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), reader)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("reach firebreak: %w", err)
+	}
+	defer resp.Body.Close()
+	dec := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode >= 300 {
+		var answer struct {
+			Error string `json:"error"`
+		}
+		if err := dec.Decode(&answer); err != nil || answer.Error == "" {
+			answer.Error = resp.Status
+		}
+		return &Error{Status: resp.StatusCode, Text: answer.Error}
+	}
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
+	}
+	return nil
+}
+
+// Runs lists the newest record of each run.
+func (c *Client) Runs(ctx context.Context) (runs []event.Run, err error) {
+	return runs, c.call(ctx, http.MethodGet, "/v1/runs", nil, &runs)
+}
+
+// Run gives the newest record of one run.
+func (c *Client) Run(ctx context.Context, id string) (run event.Run, err error) {
+	return run, c.call(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(id), nil, &run)
+}
+
+// History gives all records of one run, oldest first.
+func (c *Client) History(ctx context.Context, id string) (runs []event.Run, err error) {
+	return runs, c.call(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(id)+"/history", nil, &runs)
+}
+
+// Incidents lists all incidents.
+func (c *Client) Incidents(ctx context.Context) (list []event.Incident, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/incidents", nil, &list)
+}
+
+// Paused says whether effects are held back.
+func (c *Client) Paused(ctx context.Context) (s approve.Status, err error) {
+	return s, c.call(ctx, http.MethodGet, "/v1/pause", nil, &s)
+}
+
+// Pause holds effects back, Resume lets them begin again.
+func (c *Client) Pause(ctx context.Context, reason string) (s approve.Status, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/pause", approve.Say{Reason: reason}, &s)
+}
+
+// Resume lets effects begin again.
+func (c *Client) Resume(ctx context.Context) (s approve.Status, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/resume", approve.Say{}, &s)
+}
+
+// Say says something to a run (approve, deny, undo, extend) and waits until
+// the run has taken it in. It gives the run's record after that.
+func (c *Client) Say(ctx context.Context, id, deed string, what approve.Say) (approve.Said, event.Run, error) {
+	var said approve.Said
+	if err := c.call(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(id)+"/"+deed, what, &said); err != nil {
+		return said, event.Run{}, err
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		run, err := c.Run(ctx, id)
+		if err != nil {
+			return said, run, err
+		}
+		if run.Input >= said.Sequence || run.State.Terminal() {
+			return said, run, nil
+		}
+		select {
+		case <-ctx.Done():
+			return said, run, fmt.Errorf("it is stored, but the run has not taken it in yet: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// Find gives the run that an id or the beginning of one names.
+func (c *Client) Find(ctx context.Context, prefix string) (event.Run, error) {
+	if len(prefix) == 32 {
+		return c.Run(ctx, prefix)
+	}
+	runs, err := c.Runs(ctx)
+	if err != nil {
+		return event.Run{}, err
+	}
+	var found []event.Run
+	for _, r := range runs {
+		if len(prefix) >= 4 && len(r.ID) >= len(prefix) && r.ID[:len(prefix)] == prefix {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return event.Run{}, fmt.Errorf("no run begins with %q (give at least four characters)", prefix)
+	}
+	return event.Run{}, errors.New("more than one run begins with " + prefix)
+}

@@ -1,0 +1,244 @@
+// Package config reads the one file of kind Config that says where a
+// Firebreak runs, what it listens to and how far it may go. Secrets stand in
+// files of their own that it names.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Kind is the kind of a config document.
+const Kind = "Config"
+
+// Config is the configuration of one process. [Parse] sets the defaults.
+type Config struct {
+	// Cluster names the cluster in events and findings.
+	Cluster string `yaml:"cluster"`
+	// Data is the directory of the embedded streams and of read positions.
+	Data       string     `yaml:"data"`
+	NATS       NATS       `yaml:"nats"`
+	Kubernetes Kubernetes `yaml:"kubernetes"`
+	Listen     Listen     `yaml:"listen"`
+	// Sources are configured by their names in the catalogue. One that is not
+	// named is off.
+	Sources map[string]conf.Raw `yaml:"sources"`
+	// NoShipped leaves out the rules and playbooks that come with Firebreak.
+	NoShipped bool      `yaml:"no_shipped"`
+	Rules     []string  `yaml:"rules"`
+	Playbooks []string  `yaml:"playbooks"`
+	Respond   Respond   `yaml:"respond"`
+	Webhooks  []Webhook `yaml:"webhooks"`
+	Telemetry Telemetry `yaml:"telemetry"`
+
+	// Decoded holds the sources' typed configurations by name.
+	Decoded map[string]any `yaml:"-"`
+	// Dir is where the file is: relative paths in it begin there.
+	Dir string `yaml:"-"`
+}
+
+// NATS is an external server. Without a URL the embedded one is used.
+type NATS struct {
+	URL         string          `yaml:"url"`
+	Credentials conf.SecretFile `yaml:"credentials"`
+	CA          string          `yaml:"ca"`
+	Cert        string          `yaml:"cert"`
+	Key         string          `yaml:"key"`
+	Replicas    int             `yaml:"replicas"`
+	// MaxBytes and MaxAge bound the EVENTS stream.
+	MaxBytes int64         `yaml:"max_bytes"`
+	MaxAge   conf.Duration `yaml:"max_age"`
+}
+
+// Kubernetes is the cluster that is acted on; by default the one that the
+// process runs in.
+type Kubernetes struct {
+	Disabled   bool    `yaml:"disabled"`
+	Kubeconfig string  `yaml:"kubeconfig"`
+	Context    string  `yaml:"context"`
+	QPS        float32 `yaml:"qps"`
+	Burst      int     `yaml:"burst"`
+}
+
+// Listen is where the process is reached.
+type Listen struct {
+	// Address takes events and what people say. TLS is needed unless it is on
+	// loopback.
+	Address string `yaml:"address"`
+	TLS     TLS    `yaml:"tls"`
+	// Health serves /livez, /readyz and /metrics, in plain HTTP.
+	Health string `yaml:"health"`
+}
+
+// TLS names the files of a server's certificate and key.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// Respond says how far the responder may go.
+type Respond struct {
+	// Mode is the ceiling for all playbooks: observe, ask or act.
+	Mode      event.Mode `yaml:"mode"`
+	Protected Protected  `yaml:"protected"`
+}
+
+// Protected adds to what is never touched.
+type Protected struct {
+	Namespaces []string `yaml:"namespaces"`
+	Nodes      []string `yaml:"nodes"`
+}
+
+// Webhook is a receiver that playbooks may name.
+type Webhook struct {
+	Name   string          `yaml:"name,required"`
+	URL    string          `yaml:"url,required"`
+	Secret conf.SecretFile `yaml:"secret"`
+	// AllowPrivate lets it be in a private network.
+	AllowPrivate bool `yaml:"allow_private"`
+}
+
+// Telemetry says where logs and traces go.
+type Telemetry struct {
+	Log Log `yaml:"log"`
+	// OTLP is the URL of an OTLP/HTTP collector.
+	OTLP string `yaml:"otlp"`
+}
+
+// Log is the level and the format (json, text) of the log.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Load reads the config file: one document of kind Config.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	docs, err := conf.Documents(path, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(docs) != 1 || docs[0].Kind != Kind {
+		return nil, fmt.Errorf("%s: want one document of kind %s", path, Kind)
+	}
+	return Parse(docs[0])
+}
+
+// Parse checks a document of kind Config and sets the defaults. The error
+// joins all problems, each a [*conf.Error].
+func Parse(doc *conf.Document) (*Config, error) {
+	c := &Config{
+		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
+		Respond: Respond{Mode: event.ModeObserve}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
+	}
+	if err := doc.Decode(c); err != nil {
+		return nil, err
+	}
+	p := &problems{doc: doc}
+	c.checkListen(p)
+	c.checkSources(p)
+	c.checkRest(p)
+	if err := errors.Join(p.list...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+type problems struct {
+	doc  *conf.Document
+	list []error
+}
+
+func (p *problems) add(path, format string, args ...any) {
+	p.list = append(p.list, p.doc.Errorf(path, format, args...))
+}
+
+func (c *Config) checkListen(p *problems) {
+	if _, _, err := net.SplitHostPort(c.Listen.Address); err != nil {
+		p.add("spec.listen.address", "%q is not HOST:PORT", c.Listen.Address)
+	}
+	if _, _, err := net.SplitHostPort(c.Listen.Health); err != nil {
+		p.add("spec.listen.health", "%q is not HOST:PORT", c.Listen.Health)
+	}
+	t := c.Listen.TLS
+	if (t.Cert == "") != (t.Key == "") {
+		p.add("spec.listen.tls", "a certificate needs its key, and a key its certificate")
+	}
+	if t.Cert == "" && !loopback(c.Listen.Address) {
+		p.add("spec.listen.address", "%s is not on loopback: TLS is needed (listen.tls.cert and listen.tls.key)", c.Listen.Address)
+	}
+}
+
+// loopback says whether only this machine can connect. A name could lead
+// anywhere, so only localhost counts besides addresses.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (c *Config) checkSources(p *problems) {
+	var names []string
+	for _, k := range ingest.Kinds() {
+		names = append(names, k.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		raw := c.Sources[name]
+		kind, ok := ingest.Lookup(name)
+		if !ok {
+			p.add("spec.sources."+name, "unknown source %q%s", name, conf.Suggest(name, names))
+			continue
+		}
+		into := kind.Config()
+		if err := raw.Decode(into); err != nil {
+			p.list = append(p.list, err)
+			continue
+		}
+		c.Decoded[name] = into
+	}
+}
+
+func (c *Config) checkRest(p *problems) {
+	switch c.Respond.Mode {
+	case event.ModeObserve, event.ModeAsk, event.ModeAct:
+	default:
+		p.add("spec.respond.mode", "%q is none of observe, ask, act", c.Respond.Mode)
+	}
+	seen := map[string]bool{}
+	for i, w := range c.Webhooks {
+		at := fmt.Sprintf("spec.webhooks[%d]", i)
+		if u, err := url.Parse(w.URL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && w.AllowPrivate) {
+			p.add(at+".url", "want an https URL (http only with allow_private)")
+		}
+		if !conf.IsName(w.Name) || seen[w.Name] {
+			p.add(at+".name", "%q is no name, or is there twice", w.Name)
+		}
+		seen[w.Name] = true
+	}
+}
+
+// Path makes a path of the config absolute: a relative one begins at the
+// config file.
+func (c *Config) Path(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
