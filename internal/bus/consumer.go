@@ -118,7 +118,7 @@ func (c *Consumer) open(ctx context.Context) error {
 		return err
 	}
 	c.messages, err = consumer.Messages(
-		jetstream.PullMaxMessages(1), jetstream.PullHeartbeat(2*time.Second),
+		jetstream.PullMaxMessages(1), jetstream.PullHeartbeat(heartbeat),
 		jetstream.PullExpiry(30*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	return err
 }

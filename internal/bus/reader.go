@@ -108,7 +108,7 @@ func (r *Reader) open(ctx context.Context) error {
 	}
 	r.expect = 1
 	r.messages, err = r.consumer.Messages(
-		jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(2*time.Second),
+		jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(heartbeat),
 		jetstream.PullExpiry(30*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	return err
 }

@@ -12,6 +12,10 @@ import (
 // prefetch is how many messages travel ahead: a megabyte each at most.
 const prefetch = 32
 
+// heartbeat is how often the server says that it has nothing new; a reader
+// that hears nothing for twice as long asks again.
+const heartbeat = time.Second
+
 // scan yields what a stream holds now, in stream order, and ends.
 func (b *Bus) scan(ctx context.Context, name Stream, filter string, policy jetstream.DeliverPolicy) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {

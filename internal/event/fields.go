@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 )
 
-// Fields are a source's own fields. Numbers keep their value: an integer that
-// fits is an int64, any other number a float64 or, where that would change
-// its value (above 2^63), the string that the source wrote.
+// Fields are a source's own fields. Numbers keep their value: a whole number
+// is an int64 (1.0 and 1e3 are whole too) or, where that has no room for it
+// (from 2^63 on), the string that the source wrote; any other number is a
+// float64. Writing and reading fields again changes neither value nor type.
 type Fields map[string]any
 
 // UnmarshalJSON reads an object, keeping large integers exact.
@@ -47,10 +49,12 @@ func number(n json.Number) any {
 	if i, err := n.Int64(); err == nil {
 		return i
 	}
-	if strings.ContainsAny(n.String(), ".eE") {
-		if f, err := n.Float64(); err == nil {
-			return f
-		}
+	f, err := n.Float64()
+	if err != nil || math.Abs(f) >= 1<<63 || !strings.ContainsAny(n.String(), ".eE") {
+		return n.String()
 	}
-	return n.String()
+	if f == math.Trunc(f) {
+		return int64(f)
+	}
+	return f
 }

@@ -1,10 +1,13 @@
 package event
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -76,8 +79,13 @@ func stableBody(body json.RawMessage) (json.RawMessage, error) {
 		return nil, nil
 	}
 	var object map[string]any
-	if err := json.Unmarshal(body, &object); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber() // two numbers that are one float64 are two deeds
+	if err := dec.Decode(&object); err != nil {
 		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("more than one JSON value")
 	}
 	if meta, ok := object["metadata"].(map[string]any); ok {
 		delete(meta, "resourceVersion")
