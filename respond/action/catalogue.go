@@ -29,6 +29,9 @@ type Kind struct {
 	Class Class
 	// Reversible says that there is an undo, so that a step holds.
 	Reversible bool
+	// Deletable says that a hold can end by deleting the target, and that
+	// people decide that unless the playbook does.
+	Deletable bool
 	// Targets are the resources that it works on; empty is any target.
 	Targets []string
 	// Config makes a pointer to the typed parameters with their defaults, into

@@ -80,35 +80,13 @@ func (c cordon) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	p.Notes = offlineNotes(c.Deps, append(p.Notes, "pods that run on the node go on running"))
 	p.Summary = fmt.Sprintf("cordon %s", r.Target)
 	rec.Runs = rec.Runs.with(r.Key, Holder{Until: r.Until})
-	w, err := nodePatch(node, object{"unschedulable": true}, &rec)
+	w, err := metaPatch("nodes", &node.ObjectMeta, nil, CordonKey, rec, object{"unschedulable": true})
 	if err != nil {
 		return p, err
 	}
 	p.Writes = []event.Write{w}
 	p.Before, err = encode(object{"unschedulable": rec.Prior})
 	return p, err
-}
-
-// nodePatch is a conditional merge patch of the spec and the cordon record
-// (nil takes it off).
-func nodePatch(node *corev1.Node, spec object, rec *cordonRecord) (event.Write, error) {
-	notes := object{CordonKey: nil}
-	if rec != nil {
-		text, err := encode(rec)
-		if err != nil {
-			return event.Write{}, err
-		}
-		notes[CordonKey] = string(text)
-	}
-	body := object{"metadata": object{"annotations": notes}}
-	if spec != nil {
-		body["spec"] = spec
-	}
-	data, err := encode(body)
-	return event.Write{
-		Verb: "patch", Version: "v1", Resource: "nodes", Name: node.Name,
-		UID: string(node.UID), ResourceVersion: node.ResourceVersion, Body: data,
-	}, err
 }
 
 // Do sends the patch and reads it back.
@@ -127,7 +105,7 @@ func (c cordon) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt,
 
 // Undo takes this step out of those that hold the node; the last one makes it
 // schedulable again if it was before.
-func (c cordon) Undo(ctx context.Context, r Request, _ event.Receipt, _ event.AtEnd) (event.Receipt, error) {
+func (c cordon) Undo(ctx context.Context, r Request, done event.Receipt, _ event.AtEnd) (event.Receipt, error) {
 	for range attempts {
 		node, err := readNode(ctx, c.Deps, r.Target)
 		if errors.Is(err, ErrGone) {
@@ -141,7 +119,11 @@ func (c cordon) Undo(ctx context.Context, r Request, _ event.Receipt, _ event.At
 			return event.Receipt{}, err
 		}
 		if _, mine := rec.Runs[r.Key]; !mine {
-			return receipt(r, event.ResultUndone), nil
+			err := fence(ctx, c.Cluster, r.Key, done, patchOf("nodes", &node.ObjectMeta))
+			if lost(err) {
+				continue
+			}
+			return receipt(r, event.ResultUndone), err
 		}
 		w, notes, err := uncordon(node, rec, r.Key)
 		if err != nil {
@@ -160,13 +142,13 @@ func (c cordon) Undo(ctx context.Context, r Request, _ event.Receipt, _ event.At
 func uncordon(node *corev1.Node, rec cordonRecord, key string) (event.Write, []string, error) {
 	if others := rec.Runs.others(key); len(others) > 0 {
 		rec.Runs = rec.Runs.without(key)
-		w, err := nodePatch(node, nil, &rec)
+		w, err := metaPatch("nodes", &node.ObjectMeta, nil, CordonKey, rec, nil)
 		return w, []string{"still cordoned by " + strings.Join(others, ", ")}, err
 	}
 	var spec object
 	if !rec.Prior {
 		spec = object{"unschedulable": nil}
 	}
-	w, err := nodePatch(node, spec, nil)
+	w, err := metaPatch("nodes", &node.ObjectMeta, nil, CordonKey, nil, spec)
 	return w, nil, err
 }

@@ -156,7 +156,7 @@ func (rec labelRecord) holdBy(key string) bool {
 
 // Undo restores each label that nobody else holds and whose value is still
 // the one that was set.
-func (l label) Undo(ctx context.Context, r Request, _ event.Receipt, _ event.AtEnd) (event.Receipt, error) {
+func (l label) Undo(ctx context.Context, r Request, done event.Receipt, _ event.AtEnd) (event.Receipt, error) {
 	for range attempts {
 		pod, err := readPod(ctx, l.Deps, r.Target)
 		if errors.Is(err, ErrGone) {
@@ -170,7 +170,11 @@ func (l label) Undo(ctx context.Context, r Request, _ event.Receipt, _ event.AtE
 			return event.Receipt{}, err
 		}
 		if !rec.holdBy(r.Key) {
-			return receipt(r, event.ResultUndone), nil
+			err := fence(ctx, l.Cluster, r.Key, done, patchOf("pods", &pod.ObjectMeta))
+			if lost(err) {
+				continue
+			}
+			return receipt(r, event.ResultUndone), err
 		}
 		set, notes := rec.leave(r.Key, pod.Labels)
 		var record any

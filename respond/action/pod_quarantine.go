@@ -22,6 +22,7 @@ func init() {
 			"select it, and denies all its traffic by one static NetworkPolicy. Its controller makes a clean replacement where it can.",
 		Class:      Effect,
 		Reversible: true,
+		Deletable:  true,
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(QuarantineConfig) },
 		Needs: []Permission{
@@ -141,28 +142,6 @@ func quarantineWrites(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineR
 			return err
 		}
 	}
-}
-
-// podPatch is a conditional merge patch of a pod's labels and of one
-// annotation, which holds record as JSON (nil takes it off).
-func podPatch(pod *corev1.Pod, labels object, annotation string, record any) (event.Write, error) {
-	notes := object{annotation: nil}
-	if record != nil {
-		text, err := encode(record)
-		if err != nil {
-			return event.Write{}, err
-		}
-		notes[annotation] = string(text)
-	}
-	meta := object{"annotations": notes}
-	if len(labels) > 0 {
-		meta["labels"] = labels
-	}
-	body, err := encode(object{"metadata": meta})
-	return event.Write{
-		Verb: "patch", Version: "v1", Resource: "pods", Namespace: pod.Namespace, Name: pod.Name,
-		UID: string(pod.UID), ResourceVersion: pod.ResourceVersion, Body: body,
-	}, err
 }
 
 // quarantinable refuses pods that a NetworkPolicy does not bind or that are

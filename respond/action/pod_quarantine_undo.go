@@ -43,7 +43,11 @@ func (q quarantine) leave(ctx context.Context, r Request, done event.Receipt, re
 		}
 		rec, held, notes := heldBy(pod, r.Key, done)
 		if !held {
-			return event.ResultUndone, notes, nil
+			err := fence(ctx, q.Cluster, r.Key, done, patchOf("pods", &pod.ObjectMeta))
+			if lost(err) {
+				continue
+			}
+			return event.ResultUndone, notes, err
 		}
 		w, more, err := leaving(pod, rec, r.Key, remove)
 		if err != nil {
@@ -89,10 +93,9 @@ func leaving(pod *corev1.Pod, rec quarantineRecord, key string, remove bool) (ev
 		return w, notes, err
 	}
 	if remove {
-		return event.Write{
-			Verb: "delete", Version: "v1", Resource: "pods", Namespace: pod.Namespace, Name: pod.Name,
-			UID: string(pod.UID), ResourceVersion: pod.ResourceVersion,
-		}, nil, nil
+		w := patchOf("pods", &pod.ObjectMeta)
+		w.Verb = "delete"
+		return w, nil, nil
 	}
 	var notes []string
 	set := object{HoldKey: nil}
