@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// requestTimeout bounds one request to the server whose ctx has no deadline.
+// requestTimeout bounds one request to the server.
 const requestTimeout = 10 * time.Second
 
 // Bus is a connection to the streams.

@@ -52,6 +52,8 @@ type Delivery struct {
 // Ack tells the server that the message is done with, and waits until the
 // server has said that it knows. After an error it may come again.
 func (d Delivery) Ack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	if err := d.msg.DoubleAck(ctx); err != nil {
 		return fmt.Errorf("acknowledge %s %d: %w", d.Subject, d.Sequence, err)
 	}

@@ -14,9 +14,6 @@ type KV struct {
 // Control holds what operators and leases say: pause, mode, lease.
 func (b *Bus) Control() *KV { return &KV{bus: b, prefix: keyPrefix(control)} }
 
-// Snapshots holds the detectors' state.
-func (b *Bus) Snapshots() *KV { return &KV{bus: b, prefix: keyPrefix(snapshots)} }
-
 // Get is the value of a key and its revision, or [ErrNotFound]. It sees every
 // write that has returned.
 func (kv *KV) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {

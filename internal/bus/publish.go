@@ -16,7 +16,8 @@ import (
 // been stored all the same (see [ErrUnknown]): publish again, and let the
 // reader drop ids that it has seen.
 //
-// The wait is bounded by ctx, and by ten seconds when ctx has no deadline.
+// The wait is bounded by ctx and by ten seconds: an answer that was lost with
+// the connection never comes.
 func (b *Bus) Publish(ctx context.Context, subject string, data []byte) (uint64, error) {
 	seq, err := b.send(ctx, subject, data)
 	if err != nil {
@@ -64,6 +65,8 @@ func (b *Bus) send(ctx context.Context, subject string, data []byte, opts ...jet
 	telemetry.Inject(ctx, msg.Header.Set)
 	// The client's own retry could store twice what we would call unknown.
 	opts = append(opts, jetstream.WithExpectStream(string(stream)), jetstream.WithRetryAttempts(0))
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	ack, err := b.js.PublishMsg(ctx, msg, opts...)
 	if err != nil {
 		return 0, outcome(err)

@@ -15,6 +15,8 @@ func (b *Bus) Last(ctx context.Context, subject string) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("read %s: %w", subject, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	raw, err := s.GetLastMsgForSubject(ctx, subject)
 	if err != nil {
 		return Message{}, fmt.Errorf("read %s: %w", subject, missing(err))
@@ -28,6 +30,8 @@ func (b *Bus) At(ctx context.Context, stream Stream, sequence uint64) (Message, 
 	if err != nil {
 		return Message{}, fmt.Errorf("read %s %d: %w", stream, sequence, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	raw, err := s.GetMsg(ctx, sequence)
 	if err != nil {
 		return Message{}, fmt.Errorf("read %s %d: %w", stream, sequence, missing(err))
@@ -46,7 +50,7 @@ func (b *Bus) History(ctx context.Context, subject string) iter.Seq2[Message, er
 			return
 		}
 		for next := uint64(1); ; {
-			raw, err := s.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
+			raw, err := nextOf(ctx, s, subject, next)
 			if errors.Is(err, jetstream.ErrMsgNotFound) {
 				return
 			}
@@ -60,6 +64,13 @@ func (b *Bus) History(ctx context.Context, subject string) iter.Seq2[Message, er
 			next = raw.Sequence + 1
 		}
 	}
+}
+
+// nextOf is the first record of a subject at or after a sequence.
+func nextOf(ctx context.Context, s jetstream.Stream, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
 }
 
 // LastPerSubject yields the newest record of each subject that the filter
@@ -83,6 +94,8 @@ func (b *Bus) State(ctx context.Context, stream Stream) (State, error) {
 		return State{}, fmt.Errorf("read state of %s: %w", stream, err)
 	}
 	// Info would write to the shared handle; ask for a fresh one.
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	info, err := b.js.Stream(ctx, s.CachedInfo().Config.Name)
 	if err != nil {
 		return State{}, fmt.Errorf("read state of %s: %w", stream, err)
