@@ -38,6 +38,11 @@ func (Offline) Node(_ context.Context, name string) (*corev1.Node, error) {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
 }
 
+// Namespace gives a namespace of that name.
+func (Offline) Namespace(_ context.Context, name string) (*corev1.Namespace, error) {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
+}
+
 // Services gives none.
 func (Offline) Services(context.Context, string) ([]corev1.Service, error) { return nil, nil }
 
