@@ -1,0 +1,88 @@
+# Everything that is done with this repository. Only Go, git and make are needed; what else is used
+# comes through the Go module proxy, at the versions below. `make` alone says what there is.
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+KUSTOMIZE     := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+KO            := github.com/google/ko@v0.19.1
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+IMAGE    ?= firebreak-io/firebreak
+PLATFORM ?= linux/amd64,linux/arm64
+
+ifeq ($(shell command -v go 2>/dev/null),)
+$(error Firebreak needs Go 1.26.3 or newer, see https://go.dev/dl/; an older one from 1.21 on fetches it by itself)
+endif
+
+# `go run tool@version` ignores this module's go.mod: without this a tool would be built with an older
+# Go than the code it reads, and refuse it.
+GOVERSION := $(firstword $(shell go env GOVERSION))
+TOOL      := GOTOOLCHAIN=$(GOVERSION) GOFLAGS= go run
+
+# Tests below cmd and test start control planes and other processes: one package at a time.
+HEAVY := ./cmd/... ./test/...
+LIGHT  = $$(go list ./... | grep -Ev '^github.com/firebreak-io/firebreak/(cmd|test)(/|$$)')
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench torture fuzz cluster generate install-yaml image clean
+
+help: ## say what there is
+	@echo "make TARGET:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+
+build: ## build bin/firebreak
+	@echo "building bin/firebreak $(VERSION)"
+	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/firebreak ./cmd/firebreak
+
+demo: build ## the main job, on a real control plane of its own (the first time it builds one: 6 to 8 minutes on 2 cores)
+	@bin/firebreak demo
+
+# The two runs differ in how much goes on at once, not in what is tested; the second runs whatever the
+# first says, and what both say of each package stands together at the end.
+test: ## vet and all tests (the first time it builds a control plane)
+	@echo "vetting and testing everything; tests below test/ build a control plane the first time: 6 to 8 minutes on 2 cores"
+	@go vet ./...
+	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && rc=0; set -o pipefail; \
+	 go test -timeout 25m $(LIGHT) 2>&1 | tee -a "$$out" || rc=1; \
+	 go test -p 1 -timeout 25m $(HEAVY) 2>&1 | tee -a "$$out" || rc=1; \
+	 echo; echo "go test, package by package:"; grep -E '^(ok|FAIL|panic:|--- FAIL)' "$$out"; \
+	 if [ $$rc = 0 ]; then echo "PASS"; else echo "FAIL"; fi; exit $$rc
+test: SHELL := bash
+
+lint: ## vet and golangci-lint, with the rules of .golangci.yml (the first time it builds the linter: 1 to 2 minutes)
+	@echo "linting with $(GOLANGCI_LINT)"
+	@$(TOOL) $(GOLANGCI_LINT) run ./...
+	@echo "vetting test/cluster, a module of its own; the first time this compiles Kubernetes"
+	@cd test/cluster && go vet ./...
+
+bench: ## all benchmarks; test/bench/README.md says how to read them
+	@go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
+
+torture: ## the long sizes of the promises: hours
+	@FIREBREAK_TORTURE=1 go test -count 1 -p 1 -v -timeout 12h ./...
+
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@git ls-files -co --exclude-standard '*_test.go' | grep -v '^test/cluster/' | xargs grep -EHo '^func Fuzz[A-Za-z0-9_]+' | sort | \
+	 while IFS=: read -r file target; do \
+	   target=$${target#func }; echo "fuzzing $$target of $${file%/*} for $(FUZZTIME)"; \
+	   go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$${file%/*}" </dev/null || exit 1; \
+	 done
+
+cluster: ## a control plane to play with: prints its kubeconfig, stops at ctrl-c
+	@go run ./test/controlplane/up
+
+generate: install-yaml ## all generated files
+	@go generate ./...
+
+install-yaml: ## deploy/install.yaml from deploy/base
+	@echo "writing deploy/install.yaml with $(KUSTOMIZE)"
+	@{ echo "# Made from deploy/base by make install-yaml; change it there."; $(TOOL) $(KUSTOMIZE) build deploy/base; } >deploy/install.yaml.new \
+	 && mv deploy/install.yaml.new deploy/install.yaml || { rm -f deploy/install.yaml.new; exit 1; }
+
+image: ## the container image as an OCI layout in dist/image; pushed to KO_DOCKER_REPO if that is set
+	@echo "building the image with $(KO)"
+	@mkdir -p dist/image
+	@VERSION=$(VERSION) KO_DOCKER_REPO=$(or $(KO_DOCKER_REPO),$(IMAGE)) $(TOOL) $(KO) build --bare --platform=$(PLATFORM) --sbom=spdx \
+	 --oci-layout-path=dist/image --push=$(if $(KO_DOCKER_REPO),true,false) ./cmd/firebreak
+
+clean: ## remove what was built here; the control plane stays in the user's cache
+	@rm -rf bin dist
