@@ -47,9 +47,18 @@ type openLine struct {
 	stream  string
 	text    []byte
 	cut     bool
+	// file and offset are where it begins, for the reader of live files.
+	file   *tailFile
+	offset int64
 }
 
-var errLong = errors.New("line is longer than the bound and can't be read without its end")
+// maxStreams is how many messages may be open at a time; runtimes have two.
+const maxStreams = 8
+
+var (
+	errLong    = errors.New("line is longer than the bound and can't be read without its end")
+	errStreams = errors.New("too many streams with a message that goes on")
+)
 
 // add takes the next line. The ordinal is the line's number in the container.
 // It gives the event that the line completes, if any, and what became of it.
@@ -69,6 +78,9 @@ func (a *assembler) add(raw rawLine, line int, ordinal int64, from string) (*ope
 	}
 	class := lineJoined
 	o := a.open[l.Stream]
+	if o == nil && len(a.open) >= maxStreams {
+		return nil, lineRejected, errStreams
+	}
 	if o == nil {
 		class = lineBegun
 		o = &openLine{from: from, ordinal: ordinal, line: line, stamp: l.Stamp, time: a.known, stream: l.Stream}

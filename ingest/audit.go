@@ -83,6 +83,7 @@ func isAudit(top shape) error {
 	top.unclash("kind", "apiVersion", "auditID", "stage", "verb", "requestURI", "user", "impersonatedUser", "sourceIPs",
 		"objectRef", "responseStatus", "requestObject", "responseObject", "annotations", "requestReceivedTimestamp", "stageTimestamp")
 	kind, version := top.str("kind"), top.str("apiVersion")
+	verb, uri := top.str("verb"), top.str("requestURI")
 	user := top.object("user")
 	user.unclash("username", "groups", "uid")
 	top.object("impersonatedUser").unclash("username", "groups", "uid")
@@ -95,9 +96,9 @@ func isAudit(top shape) error {
 		return fmt.Errorf("kind is %s, not Event: not an audit event", clip(kind, 64))
 	case version != "" && !strings.HasPrefix(version, "audit.k8s.io/"):
 		return fmt.Errorf("apiVersion is %s: not an audit event", clip(version, 64))
-	case top.str("verb") == "" && top.str("requestURI") == "" && user.str("username") == "":
+	case verb == "" && uri == "" && user.str("username") == "":
 		return errors.New("no verb, requestURI or user: not an audit event")
-	case kind == "" && (top.str("verb") == "" || top.str("auditID") == ""):
+	case kind == "" && (verb == "" || top.str("auditID") == ""):
 		return errors.New("neither kind nor verb and auditID: not an audit event")
 	}
 	return *top.err

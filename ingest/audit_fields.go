@@ -20,9 +20,11 @@ func auditFields(e *event.Event, top shape) {
 	status := top.object("responseStatus")
 	user, as := top.object("user"), top.object("impersonatedUser")
 	notes := top.object("annotations")
-	e.Fields = event.Fields{
-		"uri": top.str("requestURI"), "level": top.str("level"), "stage": top.str("stage"), "audit_id": top.str("auditID"),
-	}
+	e.Fields = event.Fields{}
+	setDefault(e.Fields, "uri", top.str("requestURI"))
+	setDefault(e.Fields, "level", top.str("level"))
+	setDefault(e.Fields, "stage", top.str("stage"))
+	setDefault(e.Fields, "audit_id", top.str("auditID"))
 	code := status.integer("code")
 	if code != 0 {
 		e.Fields["code"] = code

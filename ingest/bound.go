@@ -62,18 +62,22 @@ func (c *cutter) list(part string, l *[]string) {
 // bound brings an event within the bounds. It changes e in place.
 func bound(e *event.Event) {
 	c := cutter{cut: e.Cut}
-	for part, s := range map[string]*string{
-		"actor.user": &e.Actor.User, "actor.impersonated": &e.Actor.Impersonated,
-		"actor.service_account": &e.Actor.ServiceAccount, "actor.address": &e.Actor.Address,
-		"actor.user_agent": &e.Actor.UserAgent, "verb": &e.Verb, "rule": &e.Rule, "priority": &e.Priority,
-		"object.group": &e.Object.Group, "object.resource": &e.Object.Resource,
-		"object.subresource": &e.Object.Subresource, "object.kind": &e.Object.Kind,
-		"object.namespace": &e.Object.Namespace, "object.name": &e.Object.Name, "object.uid": &e.Object.UID,
-		"object.node": &e.Object.Node, "object.container": &e.Object.Container,
-		"object.container_id": &e.Object.ContainerID, "object.image": &e.Object.Image,
-		"object.digest": &e.Object.Digest, "object.workload": &e.Object.Workload.Name,
+	for _, t := range []struct {
+		part string
+		s    *string
+	}{
+		{"actor.user", &e.Actor.User}, {"actor.impersonated", &e.Actor.Impersonated},
+		{"actor.service_account", &e.Actor.ServiceAccount}, {"actor.address", &e.Actor.Address},
+		{"actor.user_agent", &e.Actor.UserAgent}, {"verb", &e.Verb}, {"rule", &e.Rule}, {"priority", &e.Priority},
+		{"object.group", &e.Object.Group}, {"object.resource", &e.Object.Resource},
+		{"object.subresource", &e.Object.Subresource}, {"object.kind", &e.Object.Kind},
+		{"object.namespace", &e.Object.Namespace}, {"object.name", &e.Object.Name}, {"object.uid", &e.Object.UID},
+		{"object.node", &e.Object.Node}, {"object.container", &e.Object.Container},
+		{"object.container_id", &e.Object.ContainerID}, {"object.image", &e.Object.Image},
+		{"object.digest", &e.Object.Digest}, {"object.workload", &e.Object.Workload.Name},
+		{"object.workload", &e.Object.Workload.UID},
 	} {
-		c.text(part, s, maxText)
+		c.text(t.part, t.s, maxText)
 	}
 	c.text("actor.process", &e.Actor.Process, maxProcess)
 	c.text("message", &e.Message, maxField)
@@ -81,8 +85,30 @@ func bound(e *event.Event) {
 	c.list("tags", &e.Tags)
 	c.text("from", &e.From, maxFrom)
 	c.fields(e.Fields)
+	c.whole(e)
 	slices.Sort(c.cut)
 	e.Cut = c.cut
+}
+
+// whole is the last bound: what would still not fit into a frame loses its
+// fields, and then all of its long parts. The parts' bounds leave that to
+// texts made for it, of characters that JSON writes with six bytes.
+func (c *cutter) whole(e *event.Event) {
+	if sizeOf(map[string]any(e.Fields))+sizeOf(e.Message)+sizeOf(e.Actor.Process) < event.MaxEventBytes/4 && len(e.Actor.Groups)+len(e.Tags) < 32 {
+		return
+	}
+	if _, err := encode(e); err == nil {
+		return
+	}
+	e.Fields = event.Fields{}
+	c.mark("fields")
+	if _, err := encode(e); err == nil {
+		return
+	}
+	e.Message, e.Actor.Process = clip(e.Message, maxText), clip(e.Actor.Process, maxText)
+	e.Actor.Groups, e.Tags = e.Actor.Groups[:min(len(e.Actor.Groups), 32)], e.Tags[:min(len(e.Tags), 32)]
+	c.mark("message")
+	c.mark("actor.groups")
 }
 
 // fields bounds each field, then all of them together: the largest go first.

@@ -12,10 +12,9 @@ const maxLine = 256 << 10
 
 // lineReader reads lines of any length in bounded memory.
 type lineReader struct {
-	r    *bufio.Reader
-	buf  []byte
-	max  int
-	read int64 // bytes of complete lines so far, line ends included
+	r   *bufio.Reader
+	buf []byte
+	max int
 }
 
 func newLineReader(r io.Reader, max int) *lineReader {
@@ -55,6 +54,5 @@ func (l *lineReader) next() (rawLine, error) {
 	if len(line.text) > l.max {
 		line.text, line.cut = line.text[:l.max], true
 	}
-	l.read += line.size
 	return line, nil
 }

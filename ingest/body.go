@@ -1,0 +1,135 @@
+package ingest
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+// maxRatio is how many times larger than compressed a body may be.
+// The first freeBytes are not counted: short texts compress well.
+const (
+	maxRatio  = 100
+	freeBytes = 64 << 10
+)
+
+// readBody reads a JSON body of at most max bytes, decompressed if it is
+// gzip. The error is a *refusal, with the beginning of what came.
+func readBody(w http.ResponseWriter, req *http.Request, max int64) ([]byte, error) {
+	in := http.MaxBytesReader(w, req.Body, max)
+	if no := checkType(req.Header); no != nil {
+		no.data = head(in)
+		return nil, no
+	}
+	if !strings.EqualFold(req.Header.Get("Content-Encoding"), "gzip") {
+		data, err := io.ReadAll(in)
+		if err != nil {
+			return nil, bodyError(err, max, data)
+		}
+		return data, nil
+	}
+	raw := &counter{r: in}
+	z, err := gzip.NewReader(raw)
+	if err != nil {
+		return nil, bodyError(err, max, []byte("<not gzip>"))
+	}
+	data, err := io.ReadAll(&inflater{r: z, raw: raw, max: max})
+	if err != nil {
+		return nil, bodyError(err, max, data)
+	}
+	return data, nil
+}
+
+// checkType accepts JSON, and no type at all. Falco says application/json
+// when its json_output is on, and text/plain when it sends no JSON.
+func checkType(h http.Header) *refusal {
+	switch strings.ToLower(h.Get("Content-Encoding")) {
+	case "", "identity", "gzip":
+	default:
+		return &refusal{
+			status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content encoding is not gzip",
+		}
+	}
+	text := h.Get("Content-Type")
+	if text == "" {
+		return nil
+	}
+	kind, _, err := mime.ParseMediaType(text)
+	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+		return nil
+	}
+	return &refusal{
+		status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content type is not application/json",
+	}
+}
+
+var (
+	errInflated = errors.New("body is too large after decompression")
+	errRatio    = errors.New("body is compressed too well to be true")
+)
+
+// bodyError says what is wrong with a body.
+func bodyError(err error, max int64, data []byte) error {
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over), errors.Is(err, errInflated), errors.Is(err, errRatio):
+		reason := fmt.Sprintf("body is larger than %d bytes", max)
+		if errors.Is(err, errRatio) {
+			reason = errRatio.Error()
+		}
+		return &refusal{http.StatusRequestEntityTooLarge, telemetry.ReasonTooLarge, reason, cutHead(data)}
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+		return &refusal{http.StatusBadRequest, telemetry.ReasonMalformed, "malformed gzip", cutHead(data)}
+	}
+	return &refusal{http.StatusBadRequest, telemetry.ReasonMalformed, "body is cut off or malformed", cutHead(data)}
+}
+
+// cutHead keeps the beginning; never nil, so that a reject is kept.
+func cutHead(data []byte) []byte {
+	return append([]byte{}, data[:min(len(data), event.MaxRejected+16<<10)]...)
+}
+
+// head reads the beginning of a body that is refused.
+func head(r io.Reader) []byte {
+	data, _ := io.ReadAll(io.LimitReader(r, event.MaxRejected))
+	return cutHead(data)
+}
+
+// counter counts the bytes that were read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// inflater bounds what comes out of a decompressor.
+type inflater struct {
+	r   io.Reader
+	raw *counter
+	max int64
+	n   int64
+}
+
+func (i *inflater) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	i.n += int64(n)
+	switch {
+	case i.n > i.max:
+		return n, errInflated
+	case i.n > freeBytes && i.n > maxRatio*i.raw.n:
+		return n, errRatio
+	}
+	return n, err
+}

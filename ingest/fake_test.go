@@ -1,0 +1,104 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// fakeStore keeps what is published, and fails or waits when told to.
+type fakeStore struct {
+	mu     sync.Mutex
+	frames [][]byte
+	dead   []event.Rejected
+	err    error
+	slow   time.Duration
+}
+
+func (s *fakeStore) Publish(ctx context.Context, _ string, data []byte) (uint64, error) {
+	if s.slow > 0 {
+		select {
+		case <-time.After(s.slow):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, s.err
+	}
+	s.frames = append(s.frames, data)
+	return uint64(len(s.frames)), nil
+}
+
+func (s *fakeStore) Dead(_ context.Context, r event.Rejected) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	s.dead = append(s.dead, r)
+	return nil
+}
+
+func (s *fakeStore) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *fakeStore) events() []event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []event.Event
+	for _, f := range s.frames {
+		events, err := event.DecodeFrame(f)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, events...)
+	}
+	return all
+}
+
+// direct is a sink that stores at once.
+type direct struct{ *fakeStore }
+
+func (d direct) Put(ctx context.Context, events []event.Event) error {
+	for i := range events {
+		data, err := encode(&events[i])
+		if err != nil {
+			return err
+		}
+		if _, err := d.Publish(ctx, subjectEvents, event.EncodeFrame([][]byte{data})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tally counts like the metrics do.
+type tally struct {
+	mu       sync.Mutex
+	events   map[string]int
+	rejected map[string]int
+}
+
+func newTally() *tally { return &tally{events: map[string]int{}, rejected: map[string]int{}} }
+
+func (t *tally) Events(_ context.Context, source event.Source, class string, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events[string(source)+" "+class] += n
+}
+
+func (t *tally) Rejected(_ context.Context, source event.Source, reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rejected[string(source)+" "+reason]++
+}
+
+func (t *tally) Ingest(context.Context, event.Source, time.Duration) {}

@@ -1,0 +1,63 @@
+package ingest
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+// Store is where events and rejects go. [*bus.Bus] is one.
+type Store interface {
+	// Publish returns when the message is on disk.
+	Publish(ctx context.Context, subject string, data []byte) (uint64, error)
+	// Dead keeps a reject.
+	Dead(ctx context.Context, r event.Rejected) error
+}
+
+// Sink stores events. [*Batcher] is one.
+type Sink interface {
+	// Put returns when all of the events are on disk. After an error some of
+	// them may be.
+	Put(ctx context.Context, events []event.Event) error
+}
+
+// Metrics counts what comes in. [*telemetry.Metrics] is one.
+type Metrics interface {
+	Events(ctx context.Context, source event.Source, class string, n int)
+	Rejected(ctx context.Context, source event.Source, reason string)
+	Ingest(ctx context.Context, source event.Source, took time.Duration)
+}
+
+// reasonClass is the metric label of a reject.
+func reasonClass(reason string) string {
+	for _, c := range []struct{ part, class string }{
+		{"duplicate name", telemetry.ReasonDuplicateKey},
+		{"twice in different case", telemetry.ReasonDuplicateKey},
+		{"invalid UTF-8", telemetry.ReasonEncoding},
+		{"nested deeper", telemetry.ReasonTooDeep},
+		{"more than", telemetry.ReasonTooLarge},
+		{"longer than", telemetry.ReasonTooLarge},
+		{"the bound is", telemetry.ReasonTooLarge},
+		{"not a Falco alert", telemetry.ReasonIncomplete},
+		{"not an audit event", telemetry.ReasonIncomplete},
+	} {
+		if strings.Contains(reason, c.part) {
+			return c.class
+		}
+	}
+	return telemetry.ReasonMalformed
+}
+
+// countStored counts events by class.
+func countStored(ctx context.Context, m Metrics, source event.Source, events []event.Event) {
+	classes := map[string]int{}
+	for i := range events {
+		classes[events[i].Class]++
+	}
+	for class, n := range classes {
+		m.Events(ctx, source, class, n)
+	}
+}
