@@ -9,45 +9,69 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// findings takes findings one after another: each is acknowledged when its
+// findings works findings off side by side: each is done with when its
 // incident and its runs are stored.
-func (w *Worker) findings(ctx context.Context) error {
-	c, err := w.bus.Consume(ctx, bus.Findings, "respond", bus.SubjectFinding("*"), time.Minute)
+func (w *Worker) findings(ctx context.Context, at *cursor) error {
+	reader, err := w.bus.Read(ctx, bus.Findings, at.position()+1)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer reader.Close(context.WithoutCancel(ctx))
+	w.reader.Store(reader)
+	slots := semaphore.NewWeighted(maxEffects)
 	for {
-		d, err := c.Next(ctx)
+		m, err := reader.Next(ctx)
 		if err != nil {
 			return err
 		}
-		w.waiting.Store(d.Waiting)
-		if err := w.finding(d.Context(ctx), d); err != nil {
-			w.logger.Error("take finding", "finding", d.Subject, "attempt", d.Attempt, "error", err)
-			if err := d.Retry(min(time.Duration(d.Attempt)*time.Second, 30*time.Second)); err != nil {
-				w.logger.Error("take finding", "finding", d.Subject, "error", err)
-			}
-			continue
+		if err := slots.Acquire(ctx, 1); err != nil {
+			return err
 		}
-		if err := d.Ack(ctx); err != nil {
-			w.logger.Error("take finding", "finding", d.Subject, "error", err)
+		at.begin(m.Sequence)
+		w.group.Go(func() error {
+			defer slots.Release(1)
+			if err := w.take(ctx, m); err != nil {
+				return err
+			}
+			at.done(m.Sequence)
+			return nil
+		})
+	}
+}
+
+// take tries until the finding is done with: the cluster or the store may be
+// away for a while.
+func (w *Worker) take(ctx context.Context, m bus.Message) error {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
+		err := w.finding(m.Context(ctx), m)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		w.logger.ErrorContext(ctx, "take finding", "finding", m.Subject, "error", err)
+		if err := sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
 
 // finding stores the incident and a run for each playbook that applies. Doing
 // it again changes nothing.
-func (w *Worker) finding(ctx context.Context, d bus.Delivery) (err error) {
+func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	ctx, end := w.tel.Span(ctx, "respond.finding")
 	defer func() { end(err) }()
 	var f event.Finding
-	if err := json.Unmarshal(d.Data, &f); err != nil {
-		return w.bus.Dead(ctx, event.Rejected{Source: event.SourceControl, From: d.Subject, Reason: err.Error(), Data: d.Data})
+	if err := json.Unmarshal(m.Data, &f); err != nil {
+		w.bury(ctx, m, err)
+		return nil
 	}
 	target, err := Resolve(ctx, w.executor.Deps.Cluster, f)
 	missing := errors.Is(err, ErrNoTarget)
@@ -106,6 +130,9 @@ func Begin(book *Playbook, incident event.Incident, f event.Finding, target even
 type incidents struct {
 	bus *bus.Bus
 
+	// writing lets one finding at a time join.
+	writing sync.Mutex
+
 	mu       sync.Mutex
 	open     []event.Incident
 	sequence map[string]uint64
@@ -135,6 +162,8 @@ func (n *incidents) load(ctx context.Context) error {
 // add puts a finding into its incident and stores it. When another responder
 // has written meanwhile, it reads again.
 func (n *incidents) add(ctx context.Context, f event.Finding) (event.Incident, error) {
+	n.writing.Lock()
+	defer n.writing.Unlock()
 	for {
 		n.mu.Lock()
 		in, changed := Group(n.open, f)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
-	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // runner moves one run to its end. It is the only one in this process to do
@@ -21,12 +20,6 @@ type runner struct {
 	// inputs are what people said, each with the way to say that it was taken.
 	inputs chan delivery
 	over   chan struct{}
-}
-
-type delivery struct {
-	input    event.Input
-	sequence uint64
-	taken    func(context.Context) error
 }
 
 // run moves the run until it is over or ctx ends. [ErrStale] says that another
@@ -70,7 +63,8 @@ func (r *runner) person(ctx context.Context, d delivery) error {
 	if err := r.move(ctx, Input{Person: &d.input, Sequence: d.sequence}); err != nil {
 		return err
 	}
-	return d.taken(ctx)
+	d.taken()
+	return nil
 }
 
 // carry carries out one effect within the step's time limit.

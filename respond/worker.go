@@ -2,7 +2,6 @@ package respond
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,7 +51,7 @@ type Worker struct {
 	incidents *incidents
 	slots     *semaphore.Weighted
 	ready     atomic.Bool
-	waiting   atomic.Uint64
+	reader    atomic.Pointer[bus.Reader]
 
 	mu      sync.Mutex
 	runners map[string]*runner
@@ -100,8 +99,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.resume(ctx); err != nil {
 		return fmt.Errorf("resume runs: %w", err)
 	}
-	group.Go(func() error { return w.findings(ctx) })
-	group.Go(func() error { return w.inputs(ctx) })
+	if err := w.follow(ctx, "cursor.inputs", w.inputs); err != nil {
+		return err
+	}
+	if err := w.follow(ctx, "cursor.findings", w.findings); err != nil {
+		return err
+	}
 	w.ready.Store(true)
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -110,8 +113,27 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// Lag is how many findings were waiting when the last one was taken.
-func (w *Worker) Lag(context.Context) (uint64, error) { return w.waiting.Load(), nil }
+// follow works off a stream from where its cursor stands.
+func (w *Worker) follow(ctx context.Context, key string, work func(context.Context, *cursor) error) error {
+	at, err := openCursor(ctx, w.bus.Control(), key)
+	if err != nil {
+		return err
+	}
+	w.group.Go(func() error {
+		at.keep(ctx, func(err error) { w.logger.Warn("the position was not saved", "error", err) })
+		return nil
+	})
+	w.group.Go(func() error { return work(ctx, at) })
+	return nil
+}
+
+// Lag is how many findings are not taken yet.
+func (w *Worker) Lag(ctx context.Context) (uint64, error) {
+	if r := w.reader.Load(); r != nil {
+		return r.Pending(ctx)
+	}
+	return 0, nil
+}
 
 // Counts are how many runs are in each state.
 func (w *Worker) Counts() map[event.RunState]int {
@@ -208,61 +230,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
-}
-
-// inputs hands what people say to the runs, in order.
-func (w *Worker) inputs(ctx context.Context) error {
-	c, err := w.bus.Consume(ctx, bus.Inputs, "respond", "", time.Minute)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	for {
-		d, err := c.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if err := w.deliver(ctx, d); err != nil {
-			w.logger.Error("take input", "sequence", d.Sequence, "error", err)
-			if err := d.Retry(time.Second); err != nil {
-				w.logger.Error("take input", "sequence", d.Sequence, "error", err)
-			}
-		}
-	}
-}
-
-func (w *Worker) deliver(ctx context.Context, d bus.Delivery) error {
-	var in event.Input
-	if err := decodeInput(d, &in); err != nil {
-		if dead := w.bus.Dead(ctx, event.Rejected{Source: event.SourceControl, From: d.Subject, Reason: err.Error(), Data: d.Data}); dead != nil {
-			return dead
-		}
-		return d.Ack(ctx)
-	}
-	w.mu.Lock()
-	r := w.runners[in.Run]
-	w.mu.Unlock()
-	if r == nil {
-		// The run is over, or never was: there is nobody to hear it.
-		w.logger.Info("input for a run that is over", "run", in.Run, "kind", in.Kind, "user", in.User)
-		return d.Ack(ctx)
-	}
-	select {
-	case r.inputs <- delivery{input: in, sequence: d.Sequence, taken: d.Ack}:
-		return nil
-	case <-r.over:
-		return d.Ack(ctx)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func decodeInput(d bus.Delivery, in *event.Input) error {
-	if err := json.Unmarshal(d.Data, in); err != nil {
-		return fmt.Errorf("decode input: %w", err)
-	}
-	if bus.SubjectInput(in.Run) != d.Subject {
-		return fmt.Errorf("decode input: it names run %q", in.Run)
-	}
-	return nil
 }

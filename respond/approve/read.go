@@ -26,11 +26,17 @@ func (a *API) list(c call) error {
 	if err := a.allowed(c, "list", "runs", "", ""); err != nil {
 		return err
 	}
-	runs := []event.Run{}
+	// A run that moves while it is read can come twice, the newer one later.
+	at, runs := map[string]int{}, []event.Run{}
 	for rec, err := range a.Log.All(c.r.Context()) {
 		if err != nil {
 			return err
 		}
+		if i, ok := at[rec.Run.ID]; ok {
+			runs[i] = rec.Run
+			continue
+		}
+		at[rec.Run.ID] = len(runs)
 		runs = append(runs, rec.Run)
 	}
 	answer(c.w, http.StatusOK, runs)

@@ -1,0 +1,213 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/files"
+	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/guard"
+)
+
+func (s *service) health(ctx context.Context, group *errgroup.Group) error {
+	return serve(ctx, group, s.logger, s.Config.Listen.Health, nil, s.tel.Handler())
+}
+
+// ingest takes events in, and serves what people say beside it.
+func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
+	mux := http.NewServeMux()
+	if s.has(Ingest) {
+		handler, err := s.sources(ctx, group)
+		if err != nil {
+			return err
+		}
+		mux.Handle("/", handler)
+	}
+	if s.has(Respond) {
+		api := s.api()
+		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/incidents", "/v1/pause", "/v1/resume"} {
+			mux.Handle(path, api)
+		}
+	}
+	var cert *certificate
+	if t := s.Config.Listen.TLS; t.Cert != "" {
+		cert = &certificate{cert: s.Config.Path(t.Cert), key: s.Config.Path(t.Key)}
+	}
+	return serve(ctx, group, s.logger, s.Config.Listen.Address, cert, mux)
+}
+
+// sources starts the sources of the config.
+func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Handler, error) {
+	batcher := ingest.NewBatcher(s.bus, 0)
+	group.Go(func() error { return batcher.Run(ctx) })
+	o := ingest.HTTPOptions{
+		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Cluster: s.Config.Cluster,
+	}
+	for name, config := range s.Config.Decoded {
+		switch c := config.(type) {
+		case *ingest.HTTPConfig:
+			c.Token.File, c.Path.File = s.Config.Path(c.Token.File), s.Config.Path(c.Path.File)
+			credential, err := c.Credential()
+			if err != nil {
+				return nil, fmt.Errorf("source %s: %w", name, err)
+			}
+			o.Sources = append(o.Sources, ingest.HTTPSource{Kind: name, Credential: credential, MaxBody: c.MaxBody})
+		case *ingest.LogConfig:
+			if err := s.logs(ctx, group, batcher, *c); err != nil {
+				return nil, fmt.Errorf("source %s: %w", name, err)
+			}
+		default:
+			return nil, fmt.Errorf("source %s: nothing knows how to start it", name)
+		}
+	}
+	return ingest.NewHandler(o)
+}
+
+func (s *service) logs(ctx context.Context, group *errgroup.Group, sink ingest.Sink, c ingest.LogConfig) error {
+	c.Directory = s.Config.Path(c.Directory)
+	tail, err := ingest.NewTail(ingest.TailOptions{
+		Config: c, Checkpoint: filepath.Join(s.Config.Path(s.Config.Data), "log-positions.json"),
+		Sink: sink, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Cluster: s.Config.Cluster,
+	})
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { return ignoreCanceled(tail.Run(ctx)) })
+	return nil
+}
+
+func (s *service) api() http.Handler {
+	a := &approve.API{
+		Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger,
+	}
+	if s.kube != nil {
+		a.Reviewer = s.kube
+	}
+	return a.Handler()
+}
+
+func (s *service) control() *respond.Control {
+	return respond.NewControl(s.bus, s.Config.Respond.Mode)
+}
+
+// respond starts the responder. The cluster may come up later than we do.
+func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
+	if !s.has(Respond) {
+		return nil
+	}
+	books, err := files.Playbooks(s.paths(s.Config.Playbooks), !s.Config.NoShipped)
+	if err != nil {
+		return err
+	}
+	deps, err := s.deps()
+	if err != nil {
+		return err
+	}
+	group.Go(func() error {
+		self, err := s.self(ctx)
+		if err != nil {
+			return ignoreCanceled(err)
+		}
+		control := s.control()
+		executor := &respond.Executor{Deps: deps, Guards: guard.New(guard.Options{
+			Control: control, Cluster: guardCluster(s), Self: self, Namespace: os.Getenv("POD_NAMESPACE"), Node: os.Getenv("NODE_NAME"),
+			Namespaces: s.Config.Respond.Protected.Namespaces, Nodes: s.Config.Respond.Protected.Nodes,
+		})}
+		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
+			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
+		})
+		if err != nil {
+			return ignoreCanceled(err)
+		}
+		s.tel.Health().Add("respond", worker.Ready)
+		s.tel.Metrics().WatchRuns(worker.Counts)
+		s.tel.Metrics().WatchLag("respond", worker.Lag)
+		return worker.Run(ctx)
+	})
+	return nil
+}
+
+// guardCluster is where the guards read the protected set.
+func guardCluster(s *service) guard.Cluster {
+	if s.kube == nil {
+		return action.Offline{}
+	}
+	return s.kube
+}
+
+// self asks the cluster who we are, until it answers: without that, what we do
+// ourselves could start a run.
+func (s *service) self(ctx context.Context) (string, error) {
+	if s.kube == nil {
+		return "", nil
+	}
+	for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
+		self, err := s.kube.Who(ctx)
+		if err == nil {
+			return self, nil
+		}
+		s.logger.Warn("the cluster does not say who we are; trying again", "error", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return "", ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *service) deps() (action.Deps, error) {
+	var inside []string
+	d := action.Deps{Webhooks: map[string]action.Webhook{}, Logger: s.logger, Cluster: action.Offline{}, Offline: s.kube == nil}
+	if s.kube != nil {
+		d.Cluster = s.kube
+	}
+	for _, w := range s.Config.Webhooks {
+		hook := action.Webhook{URL: w.URL, AllowPrivate: w.AllowPrivate}
+		if !w.Secret.IsZero() {
+			secret, err := w.Secret.Read(s.Config.Dir)
+			if err != nil {
+				return d, fmt.Errorf("webhook %s: %w", w.Name, err)
+			}
+			hook.Secret = []byte(secret)
+		}
+		if u, err := url.Parse(w.URL); err == nil && w.AllowPrivate {
+			inside = append(inside, u.Hostname())
+		}
+		d.Webhooks[w.Name] = hook
+	}
+	d.HTTP = telemetry.HTTPClient(telemetry.ClientOptions{})
+	d.PrivateHTTP = telemetry.HTTPClient(telemetry.ClientOptions{Inside: inside})
+	return d, nil
+}
+
+// paths makes the paths of the config absolute.
+func (s *service) paths(list []string) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = s.Config.Path(p)
+	}
+	return out
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

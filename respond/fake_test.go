@@ -1,0 +1,112 @@
+package respond
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/action"
+)
+
+// cluster is a stand-in with pods and the API server's preconditions, for what
+// the worker does around an action. The actions themselves are proved on the
+// real control plane.
+type cluster struct {
+	action.Offline
+
+	mu      sync.Mutex
+	pods    map[string]*corev1.Pod
+	version int
+	// writes counts the patches that landed, by pod.
+	writes map[string]int
+}
+
+func newCluster(names ...string) *cluster {
+	c := &cluster{pods: map[string]*corev1.Pod{}, writes: map[string]int{}}
+	for _, n := range names {
+		c.version++
+		c.pods[n] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: n, UID: types.UID("uid-" + n), ResourceVersion: strconv.Itoa(c.version),
+			Labels: map[string]string{"app": "web"},
+		}}
+	}
+	return c
+}
+
+func (c *cluster) Pod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.pods[name]
+	if !ok || namespace != "shop" {
+		return nil, fmt.Errorf("get pod %s/%s: %w", namespace, name, kube.ErrNotFound)
+	}
+	return p.DeepCopy(), nil
+}
+
+func (c *cluster) Namespace(_ context.Context, name string) (*corev1.Namespace, error) {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
+}
+
+func (c *cluster) NetworkPolicies(context.Context, string) ([]networkingv1.NetworkPolicy, error) {
+	return nil, nil
+}
+
+func (c *cluster) Apply(_ context.Context, w event.Write, _ kube.ApplyOptions) (string, string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.pods[w.Name]
+	switch {
+	case !ok:
+		return "", "", kube.ErrNotFound
+	case w.Verb != "patch":
+		return "", "", fmt.Errorf("verb %s", w.Verb)
+	case w.UID != string(p.UID):
+		return "", "", kube.ErrUIDMismatch
+	case w.ResourceVersion != p.ResourceVersion:
+		return "", "", kube.ErrConflict
+	}
+	var patch struct {
+		Metadata struct {
+			Labels      map[string]*string `json:"labels"`
+			Annotations map[string]*string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(w.Body, &patch); err != nil {
+		return "", "", err
+	}
+	p.Labels = merge(p.Labels, patch.Metadata.Labels)
+	p.Annotations = merge(p.Annotations, patch.Metadata.Annotations)
+	c.version++
+	c.writes[w.Name]++
+	p.ResourceVersion = strconv.Itoa(c.version)
+	return string(p.UID), p.ResourceVersion, nil
+}
+
+func merge(into map[string]string, patch map[string]*string) map[string]string {
+	if into == nil {
+		into = map[string]string{}
+	}
+	for k, v := range patch {
+		if v == nil {
+			delete(into, k)
+		} else {
+			into[k] = *v
+		}
+	}
+	return into
+}
+
+func (c *cluster) label(pod, key string) (string, int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pods[pod].Labels[key], c.writes[pod]
+}
