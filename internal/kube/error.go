@@ -99,7 +99,7 @@ func isUIDMismatch(err error) bool {
 	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
 		return false
 	}
-	if strings.Contains(err.Error(), "UID in precondition") {
+	if m := err.Error(); strings.Contains(m, "UID in precondition") || strings.Contains(m, "UID in the precondition") {
 		return true
 	}
 	var status apierrors.APIStatus

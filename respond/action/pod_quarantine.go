@@ -186,9 +186,11 @@ func ownerNote(o kube.Owner, namespace string) string {
 	case o.Kind == "StatefulSet":
 		return name + " can't replace it, the name is taken: it stays one pod short until the hold ends"
 	case o.Kind == "DaemonSet":
-		return name + " makes a replacement on the same node; restored, one of the two is removed"
+		return name + " makes a replacement on the same node; restored, the younger of the two is removed"
 	case o.Kind == "Job":
 		return name + " makes another pod and starts its work again"
 	}
-	return name + " makes a replacement; restored, it takes the pod back and removes the younger one"
+	// It ranks pods by readiness, deletion cost and how many share a node, then
+	// by age in powers of two: two hours and three are the same to it.
+	return name + " makes a replacement; restored, it takes the pod back and removes one pod, not surely the younger"
 }
