@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -102,3 +103,22 @@ func (t *tally) Rejected(_ context.Context, source event.Source, reason string) 
 }
 
 func (t *tally) Ingest(context.Context, event.Source, time.Duration) {}
+
+func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(10 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("it did not come")
+		}
+	}
+}
