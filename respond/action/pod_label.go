@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
@@ -74,8 +72,8 @@ type label struct {
 	labels map[string]string
 }
 
-func parseLabels(pod *corev1.Pod) (labelRecord, error) {
-	text, ok := pod.Annotations[LabelKey]
+func parseLabels(annotations map[string]string) (labelRecord, error) {
+	text, ok := annotations[LabelKey]
 	rec := labelRecord{}
 	if !ok {
 		return rec, nil
@@ -93,7 +91,7 @@ func (l label) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	if err != nil {
 		return event.Plan{}, err
 	}
-	rec, err := parseLabels(pod)
+	rec, err := parseLabels(pod.Annotations)
 	p := event.Plan{Action: podLabel, Target: r.Target, Reversible: true}
 	if err != nil {
 		p.Notes = append(p.Notes, "the pod's label record can't be read and is replaced")
@@ -139,7 +137,7 @@ func (l label) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, 
 		if err != nil {
 			return false, err
 		}
-		rec, err := parseLabels(pod)
+		rec, err := parseLabels(pod.Annotations)
 		return err == nil && rec.holdBy(r.Key), nil
 	}
 	return patchTarget(ctx, l.Deps, podLabel, "pods", r, p, landed)
@@ -165,7 +163,7 @@ func (l label) Undo(ctx context.Context, r Request, done event.Receipt, _ event.
 		if err != nil {
 			return event.Receipt{}, err
 		}
-		rec, err := parseLabels(pod)
+		rec, err := parseLabels(pod.Annotations)
 		if err != nil {
 			return event.Receipt{}, err
 		}

@@ -1,0 +1,60 @@
+package action
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHoldersOf(t *testing.T) {
+	got, err := HoldersOf(map[string]string{
+		HoldKey:   `{"labels":{},"runs":{"r1/q":{"until":"2026-03-01T12:00:00Z","digest":"d"}}}`,
+		CordonKey: `{"prior":false,"runs":{"r2/c":{}}}`,
+		LabelKey:  `{"a":{"before":null,"value":"1","runs":{"r3/l":{}}},"b":{"before":"x","value":"1","runs":{"r4/l":{}}}}`,
+		"else":    "{",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"r1/q", "r2/c", "r3/l", "r4/l"}, slices.Sorted(maps.Keys(got))); d != "" {
+		t.Error(d)
+	}
+	if got["r1/q"] != (Holder{Until: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Digest: "d"}) {
+		t.Error(got)
+	}
+	for _, key := range []string{HoldKey, CordonKey, LabelKey} {
+		if _, err := HoldersOf(map[string]string{key: "{"}); err == nil {
+			t.Errorf("a broken %s is no error", key)
+		}
+	}
+}
+
+// Whatever somebody writes into the annotations, reading them does not fail
+// otherwise than by an error, and what is read can be written again.
+func FuzzRecords(f *testing.F) {
+	f.Add(`{"labels":{"app":"web"},"runs":{"r1/q":{"until":"2026-03-01T12:00:00Z"}}}`)
+	f.Add(`{"a":{"before":null,"value":"1","runs":{"r3/l":{}}}}`)
+	f.Add(`{"prior":true,"runs":{"":{}}}`)
+	f.Add(`{"labels":null,"runs":null}`)
+	f.Add(`null`)
+	f.Add(`{`)
+	f.Fuzz(func(t *testing.T, text string) {
+		annotations := map[string]string{HoldKey: text, LabelKey: text, CordonKey: text}
+		_, _ = HoldersOf(annotations)
+		rec, found, err := parseQuarantine(annotations)
+		if !found || err != nil {
+			return
+		}
+		again, err := json.Marshal(rec)
+		if err != nil {
+			return // a time that JSON can't say
+		}
+		if _, _, err := parseQuarantine(map[string]string{HoldKey: string(again)}); err != nil {
+			t.Errorf("%q became %q: %v", text, again, err)
+		}
+	})
+}
