@@ -1,0 +1,273 @@
+package detect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+// Reader gives the frames of the EVENTS stream in order; *bus.Reader is one.
+type Reader interface {
+	Next(ctx context.Context) (bus.Message, error)
+}
+
+// Store takes findings and what can't be processed; *bus.Bus is one.
+type Store interface {
+	Create(ctx context.Context, subject string, data []byte) (uint64, error)
+	Dead(ctx context.Context, r event.Rejected) error
+}
+
+// Snapshots keeps the worker's place; *bus.Snapshots is one.
+type Snapshots interface {
+	Get(ctx context.Context, key string) ([]byte, error)
+	Put(ctx context.Context, key string, value []byte) error
+}
+
+// A snapshot is saved when the last one is this old, or this many frames ago.
+const (
+	saveEvery  = time.Second
+	saveFrames = 1000
+	stopWithin = 5 * time.Second
+)
+
+// Worker reads events through an engine and stores the findings. A finding is
+// stored before the snapshot that passes its event, and under an id of its own,
+// so that after a crash it comes again and is refused: none is lost, none is
+// double. All fields are set before [Worker.Run]; one Run at a time.
+type Worker struct {
+	Engine *Engine
+	// Open begins to read at a sequence of the EVENTS stream.
+	Open      func(ctx context.Context, from uint64) (Reader, error)
+	Store     Store
+	Snapshots Snapshots
+	// Telemetry is telemetry.Nop() when nil.
+	Telemetry *telemetry.Telemetry
+
+	stats  counters
+	warned map[string]bool
+}
+
+// Stats are counts since the start.
+type Stats struct {
+	// Sequence is the last frame that was folded.
+	Sequence uint64
+	Frames   uint64
+	Events   uint64
+	// Duplicates are events that had been seen before.
+	Duplicates uint64
+	Findings   uint64
+	// Errors are events that a detector could not evaluate, Poison those and
+	// the frames that went to the dead letters.
+	Errors, Poison uint64
+}
+
+type counters struct {
+	sequence, frames, events, duplicates, findings, errors, poison atomic.Uint64
+}
+
+// Stats may be called at any time.
+func (w *Worker) Stats() Stats {
+	c := &w.stats
+	return Stats{
+		c.sequence.Load(), c.frames.Load(), c.events.Load(), c.duplicates.Load(), c.findings.Load(), c.errors.Load(), c.poison.Load(),
+	}
+}
+
+// Run reads until ctx ends, then saves its place and returns nil; or until it
+// can go on no more. It waits for a bus that is away, and skips nothing.
+func (w *Worker) Run(ctx context.Context) error {
+	if w.Telemetry == nil {
+		w.Telemetry = telemetry.Nop()
+	}
+	w.warned = map[string]bool{}
+	last, err := w.load(ctx)
+	if err != nil {
+		return fmt.Errorf("detect: %w", err)
+	}
+	from := last.Sequence + 1
+	if last.Horizon > 0 {
+		from = last.Horizon
+	}
+	reader, err := w.Open(ctx, from)
+	if err != nil {
+		return fmt.Errorf("detect: %w", err)
+	}
+	w.stats.sequence.Store(last.Sequence)
+	w.Telemetry.Logger().InfoContext(ctx, "detecting", "rules", len(w.Engine.set.detectors), "after", last.Sequence, "warming_from", from)
+	err = w.read(ctx, reader, last.Sequence)
+	if ctx.Err() != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		err = w.save(stop, w.stats.sequence.Load())
+	}
+	if err != nil {
+		return fmt.Errorf("detect: %w", err)
+	}
+	return nil
+}
+
+// read folds frames; those up to warm only into the engine's memory.
+func (w *Worker) read(ctx context.Context, reader Reader, warm uint64) error {
+	saved, unsaved := time.Now(), 0
+	for {
+		m, err := w.next(ctx, reader, unsaved > 0, saved.Add(saveEvery))
+		switch {
+		case err == nil && m.Sequence <= warm:
+			w.warm(m)
+			continue
+		case err == nil:
+			w.countMissed(ctx, m.Sequence)
+			if err := w.frame(m.Context(ctx), m); err != nil {
+				return err
+			}
+			w.stats.sequence.Store(m.Sequence)
+			unsaved++
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		if unsaved >= saveFrames || unsaved > 0 && time.Since(saved) >= saveEvery {
+			if err := w.retry(ctx, func() error { return w.save(ctx, w.stats.sequence.Load()) }); err != nil {
+				return err
+			}
+			saved, unsaved = time.Now(), 0
+		}
+	}
+}
+
+// next waits for a frame, but while something is unsaved no longer than until
+// due.
+func (w *Worker) next(ctx context.Context, reader Reader, unsaved bool, due time.Time) (bus.Message, error) {
+	if unsaved {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, due)
+		defer cancel()
+	}
+	return reader.Next(ctx)
+}
+
+// countMissed counts the frames before this one that left the stream before
+// they were read.
+func (w *Worker) countMissed(ctx context.Context, sequence uint64) {
+	before := w.stats.sequence.Load()
+	if sequence <= before+1 {
+		return
+	}
+	n := sequence - before - 1
+	w.Telemetry.Metrics().Expired(ctx, "detect", n)
+	w.Telemetry.Logger().ErrorContext(ctx, "events expired before they were evaluated", "frames", n)
+}
+
+func (w *Worker) warm(m bus.Message) {
+	events, err := event.DecodeFrame(m.Data)
+	if err != nil {
+		return // it went to the dead letters when it was folded
+	}
+	for i := range events {
+		w.Engine.Warm(&events[i], address(m, i, &events[i]))
+	}
+}
+
+func address(m bus.Message, i int, e *event.Event) event.Address {
+	return event.Address{Sequence: m.Sequence, Index: i, ID: e.ID, From: e.From}
+}
+
+// frame folds one frame and stores what is found in it.
+func (w *Worker) frame(ctx context.Context, m bus.Message) (err error) {
+	ctx, end := w.Telemetry.Span(ctx, "detect", slog.Uint64("sequence", m.Sequence))
+	defer func() { end(err) }()
+	w.stats.frames.Add(1)
+	events, err := event.DecodeFrame(m.Data)
+	if err != nil {
+		return w.dead(ctx, event.Rejected{
+			Source: event.SourceControl, From: fmt.Sprintf("frame %d", m.Sequence), Reason: err.Error(), Data: m.Data,
+		})
+	}
+	for i := range events {
+		if err := w.event(ctx, &events[i], address(m, i, &events[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Worker) event(ctx context.Context, e *event.Event, at event.Address) error {
+	w.stats.events.Add(1)
+	findings, fresh, err := w.Engine.Fold(e, at)
+	if !fresh {
+		w.stats.duplicates.Add(1)
+	}
+	if err != nil {
+		if err := w.trouble(ctx, e, at, err); err != nil {
+			return err
+		}
+	}
+	for _, f := range findings {
+		if err := w.publish(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trouble counts an event that detectors could not evaluate, and keeps one that
+// made a detector panic.
+func (w *Worker) trouble(ctx context.Context, e *event.Event, at event.Address, problem error) error {
+	w.stats.errors.Add(1)
+	if name := firstLine(problem); !w.warned[name] && len(w.warned) < 1000 {
+		w.warned[name] = true // once for each kind: whoever can send events must not fill the log
+		w.Telemetry.Logger().WarnContext(ctx, "event could not be evaluated", "error", problem, "sequence", at.Sequence, "index", at.Index)
+	}
+	var p *Panic
+	if !errors.As(problem, &p) {
+		return nil
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		data = nil
+	}
+	return w.dead(ctx, event.Rejected{
+		Source: e.Source, From: fmt.Sprintf("frame %d event %d (%s)", at.Sequence, at.Index, at.From), Reason: problem.Error(), Data: data,
+	})
+}
+
+func (w *Worker) dead(ctx context.Context, r event.Rejected) error {
+	w.stats.poison.Add(1)
+	return w.retry(ctx, func() error { return w.Store.Dead(ctx, r) })
+}
+
+// publish stores a finding. One that is there already is fine: it is the same.
+func (w *Worker) publish(ctx context.Context, f event.Finding) error {
+	data, err := json.Marshal(f)
+	if err != nil {
+		return w.dead(ctx, event.Rejected{Source: f.Source, From: "finding " + f.ID, Reason: err.Error()})
+	}
+	err = w.retry(ctx, func() error {
+		_, err := w.Store.Create(ctx, bus.SubjectFinding(f.ID), data)
+		if errors.Is(err, bus.ErrTooLarge) {
+			return backoff.Permanent(err)
+		}
+		if errors.Is(err, bus.ErrExists) {
+			return nil
+		}
+		return err
+	})
+	if errors.Is(err, bus.ErrTooLarge) {
+		return w.dead(ctx, event.Rejected{Source: f.Source, From: "finding " + f.ID, Reason: err.Error(), Data: data})
+	}
+	if err != nil {
+		return fmt.Errorf("store finding %s: %w", f.ID, err)
+	}
+	w.stats.findings.Add(1)
+	w.Telemetry.Metrics().Finding(ctx, f.Severity)
+	return nil
+}

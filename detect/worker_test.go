@@ -1,0 +1,337 @@
+package detect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// script is a reader of frames that are there already; then it waits.
+type script struct {
+	messages []bus.Message
+	done     chan struct{}
+}
+
+func (s *script) Next(ctx context.Context) (bus.Message, error) {
+	if len(s.messages) == 0 {
+		if s.done != nil {
+			close(s.done)
+			s.done = nil
+		}
+		<-ctx.Done()
+		return bus.Message{}, ctx.Err()
+	}
+	m := s.messages[0]
+	s.messages = s.messages[1:]
+	return m, nil
+}
+
+// memory is a store and its snapshots.
+type memory struct {
+	found     map[string]event.Finding
+	dead      []event.Rejected
+	snapshots []snapshot
+	failures  int
+}
+
+func (m *memory) Create(_ context.Context, subject string, data []byte) (uint64, error) {
+	if m.failures > 0 {
+		m.failures--
+		return 0, errors.New("away")
+	}
+	if _, has := m.found[subject]; has {
+		return 0, fmt.Errorf("create %s: %w", subject, bus.ErrExists)
+	}
+	var f event.Finding
+	if err := json.Unmarshal(data, &f); err != nil {
+		return 0, err
+	}
+	m.found[subject] = f
+	return uint64(len(m.found)), nil
+}
+
+func (m *memory) Dead(_ context.Context, r event.Rejected) error {
+	m.dead = append(m.dead, r)
+	return nil
+}
+
+func (m *memory) Get(context.Context, string) ([]byte, error) {
+	if len(m.snapshots) == 0 {
+		return nil, bus.ErrNotFound
+	}
+	return json.Marshal(m.snapshots[len(m.snapshots)-1])
+}
+
+func (m *memory) Put(_ context.Context, _ string, data []byte) error {
+	var s snapshot
+	if err := json.Unmarshal(data, &s); err != nil {
+		return err
+	}
+	m.snapshots = append(m.snapshots, s)
+	return nil
+}
+
+func shell(id string) event.Event {
+	return event.Event{
+		ID: id, Source: event.SourceFalco, Class: event.ClassProcessExec, Rule: "Terminal shell in container",
+		Time: time.Unix(1, 0).UTC(), Object: event.PodRef("shop", "cart"),
+	}
+}
+
+func frame(t testing.TB, sequence uint64, events ...event.Event) bus.Message {
+	t.Helper()
+	var all [][]byte
+	for _, e := range events {
+		data, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data)
+	}
+	return bus.Message{Subject: "ev", Sequence: sequence, Data: event.EncodeFrame(all)}
+}
+
+// panics is a detector that panics on one event.
+type panics struct{ Detector }
+
+func (panics) Name() string         { return "panics" }
+func (panics) Version() string      { return "1" }
+func (panics) Source() event.Source { return event.SourceFalco }
+func (panics) Fold(e *event.Event, _ event.Address) ([]event.Finding, error) {
+	if e.ID == "boom" {
+		panic("boom")
+	}
+	return nil, nil
+}
+
+func TestWorkerGoesOnOverPoison(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := shipped(t)
+		set.detectors = append([]Detector{panics{}}, set.detectors...)
+		store := &memory{found: map[string]event.Finding{}, failures: 3}
+		done := make(chan struct{})
+		reader := &script{done: done, messages: []bus.Message{
+			frame(t, 1, shell("a"), shell("boom")),
+			{Sequence: 2, Data: []byte("\x01\x00\x00\x00\x01x")},
+			frame(t, 3, shell("a"), shell("b")),
+		}}
+		w := &Worker{
+			Engine: NewEngine(set, EngineOptions{}), Store: store, Snapshots: store,
+			Open: func(_ context.Context, from uint64) (Reader, error) {
+				if from != 1 {
+					t.Errorf("reads from %d", from)
+				}
+				return reader, nil
+			},
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-done; cancel() }()
+		if err := w.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(store.found) != 3 || len(store.dead) != 2 {
+			t.Errorf("%d findings and %d dead letters", len(store.found), len(store.dead))
+		}
+		if got := w.Stats(); got != (Stats{Sequence: 3, Frames: 3, Events: 4, Duplicates: 1, Findings: 3, Errors: 1, Poison: 2}) {
+			t.Errorf("stats %+v", got)
+		}
+		if last := store.snapshots[len(store.snapshots)-1]; last.Sequence != 3 || last.Horizon != 1 || last.Rules != set.Version() {
+			t.Errorf("snapshot %+v", last)
+		}
+	})
+}
+
+func TestWorkerSavesWhenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{found: map[string]event.Finding{}}
+		w := &Worker{
+			Engine: NewEngine(shipped(t), EngineOptions{}), Store: store, Snapshots: store,
+			Open: func(context.Context, uint64) (Reader, error) {
+				return &script{messages: []bus.Message{frame(t, 1, shell("a"))}}, nil
+			},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := w.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(store.snapshots); n != 2 { // after a second, and at the end
+			t.Errorf("%d snapshots", n)
+		}
+	})
+}
+
+func TestWorkerWarmsItsMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{found: map[string]event.Finding{}, snapshots: []snapshot{{1, 5, 4, "x"}}}
+		done := make(chan struct{})
+		w := &Worker{
+			Engine: NewEngine(shipped(t), EngineOptions{}), Store: store, Snapshots: store,
+			Open: func(_ context.Context, from uint64) (Reader, error) {
+				if from != 4 {
+					t.Errorf("reads from %d", from)
+				}
+				return &script{done: done, messages: []bus.Message{
+					frame(t, 4, shell("a")), frame(t, 5, shell("b")), frame(t, 6, shell("b"), shell("c")),
+				}}, nil
+			},
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-done; cancel() }()
+		if err := w.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Stats(); len(store.found) != 1 || got.Duplicates != 1 || got.Sequence != 6 {
+			t.Errorf("%d findings, %+v", len(store.found), got)
+		}
+	})
+}
+
+var errKilled = errors.New("killed")
+
+// mortal dies after so many writes: nothing that comes later is stored.
+type mortal struct {
+	*bus.Bus
+	kept *bus.Snapshots
+	left int
+}
+
+func (m *mortal) spend() error {
+	if m.left--; m.left < 0 {
+		return fmt.Errorf("%w: %w", errKilled, bus.ErrClosed)
+	}
+	return nil
+}
+
+func (m *mortal) Create(ctx context.Context, subject string, data []byte) (uint64, error) {
+	if err := m.spend(); err != nil {
+		return 0, err
+	}
+	return m.Bus.Create(ctx, subject, data)
+}
+
+func (m *mortal) Get(ctx context.Context, key string) ([]byte, error) { return m.kept.Get(ctx, key) }
+
+func (m *mortal) Put(ctx context.Context, key string, value []byte) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.kept.Put(ctx, key, value)
+}
+
+// TestFindingsSurviveKills kills the worker between publishing and saving, and
+// compares what is stored in the end with what an engine finds undisturbed.
+func TestFindingsSurviveKills(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	b, err := bus.Open(ctx, bus.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	set, random := shipped(t), rand.New(rand.NewPCG(1, 2))
+	want, engine := map[string]bool{}, NewEngine(set, EngineOptions{Horizon: 50})
+	const frames = 60
+	for i := range frames {
+		var events []event.Event
+		for range 1 + random.IntN(4) {
+			e := shell(fmt.Sprint("e", random.IntN(100)))
+			if random.IntN(3) == 0 {
+				e.Rule = "nothing"
+				e.ID += "-other"
+			}
+			events = append(events, e)
+		}
+		m := frame(t, uint64(i+1), events...)
+		if _, err := b.Publish(ctx, bus.SubjectEvents, m.Data); err != nil {
+			t.Fatal(err)
+		}
+		for j := range events {
+			found, _, err := engine.Fold(&events[j], address(m, j, &events[j]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				want[f.ID] = true
+			}
+		}
+	}
+	kills := 0
+	for {
+		store := &mortal{b, b.Snapshots(), 1 + random.IntN(8)}
+		if kills >= 20 {
+			store.left = 1 << 30
+		}
+		if run(ctx, t, b, set, store, frames) {
+			break
+		}
+		kills++
+	}
+	got := map[string]bool{}
+	for m, err := range b.LastPerSubject(ctx, "find.>") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[strings.TrimPrefix(m.Subject, "find.")] = true
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%d findings after %d kills, want %d", len(got), kills, len(want))
+	}
+	if kills < 5 {
+		t.Errorf("only %d kills", kills)
+	}
+}
+
+// run runs a worker until it has folded all frames or is killed.
+func run(ctx context.Context, t *testing.T, b *bus.Bus, set *RuleSet, store *mortal, frames uint64) bool {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &Worker{Engine: NewEngine(set, EngineOptions{Horizon: 50}), Store: store, Snapshots: store}
+	w.Open = func(ctx context.Context, from uint64) (Reader, error) {
+		r, err := b.Read(ctx, bus.Events, from)
+		return until{r, frames, cancel, w}, err
+	}
+	err := w.Run(ctx)
+	if err != nil && !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// until ends the run when the last frame was folded.
+type until struct {
+	*bus.Reader
+	last uint64
+	end  func()
+	w    *Worker
+}
+
+func (u until) Next(ctx context.Context) (bus.Message, error) {
+	if u.w.Stats().Sequence >= u.last {
+		u.end()
+		return bus.Message{}, context.Canceled
+	}
+	return u.Reader.Next(ctx)
+}
+
+func shipped(t testing.TB) *RuleSet {
+	t.Helper()
+	set, err := Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.detectors = slices.Clone(set.detectors)
+	return set
+}
