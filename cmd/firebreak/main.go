@@ -36,6 +36,7 @@ func (e exit) Unwrap() error { return e.err }
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRuns(), newIncidents(), newApprove(), newDeny(), newUndo(), newExtend(), newPause(), newResume(),
+		newReplay(), newCheck(), newRBAC(), newKinds(),
 	}
 }
 

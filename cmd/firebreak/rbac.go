@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/files"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/action"
+)
+
+func newRBAC() *cobra.Command {
+	var s selection
+	var all bool
+	var to kube.Account
+	cmd := &cobra.Command{
+		Use: "rbac", Short: "Print the ClusterRole that Firebreak needs", Args: usage(cobra.NoArgs),
+		Long: `Print a ClusterRole with exactly what the actions need, and its binding to
+Firebreak's service account, for kubectl apply.
+
+Without --playbooks that is all actions. With them it is the actions that those
+and the shipped playbooks use, so that the role can do no more than they do.`,
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&s.playbooks, "playbooks", nil, "file or directory of playbooks (repeatable)")
+	f.BoolVar(&s.noShipped, "no-shipped", false, "leave out the playbooks that come with Firebreak")
+	f.BoolVar(&all, "all", false, "all actions, whatever playbooks use")
+	f.StringVarP(&to.Namespace, "namespace", "n", "firebreak", "namespace of the service account")
+	f.StringVar(&to.Name, "service-account", "firebreak", "name of the service account")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		names, err := s.actions(all || len(s.playbooks) == 0 && !s.noShipped)
+		if err != nil {
+			return err
+		}
+		permissions, err := action.Permissions(names...)
+		if err != nil {
+			return err
+		}
+		manifest, err := kube.RoleManifest(to, permissions)
+		if err != nil {
+			return err
+		}
+		if _, err := cmd.OutOrStdout().Write(manifest); err != nil {
+			return fmt.Errorf("write output: %w", err)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// actions are the names of all actions, or of those that the playbooks use.
+func (s selection) actions(all bool) ([]string, error) {
+	var names []string
+	if all {
+		for _, k := range action.Kinds() {
+			names = append(names, k.Name)
+		}
+		return names, nil
+	}
+	if len(s.playbooks) == 0 {
+		return nil, exit{2, errors.New("no playbooks: give --playbooks, or leave --no-shipped out")}
+	}
+	if err := files.Readable(s.playbooks...); err != nil {
+		return nil, exit{2, err}
+	}
+	books, err := files.Playbooks(s.playbooks, !s.noShipped)
+	if err != nil {
+		return nil, exit{1, err}
+	}
+	for _, b := range books {
+		for _, step := range b.Steps {
+			names = append(names, step.Action)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

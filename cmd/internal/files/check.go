@@ -1,0 +1,66 @@
+package files
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/config"
+	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/respond"
+)
+
+// parsers read the kinds of documents that the rules' own don't cover.
+func parsers() map[string]func(*conf.Document) error {
+	return map[string]func(*conf.Document) error{
+		PlaybookKind: func(doc *conf.Document) error {
+			_, err := respond.ParsePlaybook(doc)
+			return err
+		},
+		config.Kind: func(doc *conf.Document) error {
+			_, err := config.Parse(doc)
+			return err
+		},
+	}
+}
+
+// kinds are the names of all kinds of documents.
+func kinds() []string {
+	names := slices.Collect(maps.Keys(parsers()))
+	for _, k := range detect.Kinds() {
+		names = append(names, k.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// known finds the documents of no known kind.
+func known(docs []*conf.Document) error {
+	var errs []error
+	for _, doc := range docs {
+		if !slices.Contains(kinds(), doc.Kind) {
+			errs = append(errs, doc.Errorf("kind", "unknown kind %q%s", doc.Kind, conf.Suggest(doc.Kind, kinds())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Check validates every document of paths: rules, playbooks and configs. It
+// gives how many there are, and all problems by file and place.
+func Check(paths []string) (documents int, problems []*conf.Error) {
+	docs, err := conf.Read(paths...)
+	_, rules := detect.NewRuleSet(docs)
+	errs := []error{err, rules, twice(docs, isPlaybook)}
+	for _, doc := range docs {
+		if parse, ok := parsers()[doc.Kind]; ok {
+			errs = append(errs, parse(doc))
+		}
+	}
+	problems = conf.Problems(errors.Join(errs...))
+	slices.SortStableFunc(problems, func(a, b *conf.Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Msg, b.Msg))
+	})
+	return len(docs), problems
+}

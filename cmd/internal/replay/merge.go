@@ -1,0 +1,163 @@
+package replay
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Input is one file of events.
+type Input struct {
+	// Source is the name of a source in the catalogue of package ingest.
+	Source string
+	// Name stands in what events say of where they are from.
+	Name string
+	Open func() (io.ReadCloser, error)
+}
+
+// item is one event or reject, as the spool holds it.
+type item struct {
+	time     time.Time
+	file     int
+	line     int
+	at       int64
+	size     int
+	rejected bool
+}
+
+// merged is all input, put in order by time, then file, then line.
+type merged struct {
+	spool  *spool
+	items  []item
+	counts ingest.Counts
+}
+
+// merge reads all inputs. Files are ordered by name, so that the order of the
+// arguments does not matter.
+func merge(ctx context.Context, inputs []Input, cluster string) (*merged, error) {
+	m := &merged{spool: &spool{limit: memory}}
+	inputs = slices.Clone(inputs)
+	slices.SortStableFunc(inputs, func(a, b Input) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Source, b.Source))
+	})
+	for i, in := range inputs {
+		if err := m.scan(ctx, i, in, cluster); err != nil {
+			m.spool.close()
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(m.items, func(a, b item) int {
+		return cmp.Or(a.time.Compare(b.time), cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line))
+	})
+	return m, nil
+}
+
+func (m *merged) scan(ctx context.Context, file int, in Input, cluster string) error {
+	r, err := in.Open()
+	if err != nil {
+		return fmt.Errorf("open %s: %w", in.Name, err)
+	}
+	defer r.Close()
+	// What has no time of its own, as rejects have none, takes that of what
+	// stands before it.
+	var last time.Time
+	counts, err := ingest.Scan(in.Source, in.Name, r, ingest.Origin{Cluster: cluster}, func(it ingest.Item) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next := item{file: file, line: it.Line}
+		var data []byte
+		var err error
+		if it.Event != nil {
+			timed(it.Event, &last)
+			data, err = json.Marshal(it.Event)
+		} else {
+			it.Rejected.Data = nil
+			next.rejected = true
+			data, err = json.Marshal(it.Rejected)
+		}
+		if err != nil {
+			return fmt.Errorf("encode: %w", err)
+		}
+		next.time, next.size = last, len(data)
+		if next.at, err = m.spool.add(data); err != nil {
+			return err
+		}
+		m.items = append(m.items, next)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", in.Name, err)
+	}
+	m.counts.Add(counts)
+	return nil
+}
+
+// timed puts an event on the virtual clock: it is received when it happened.
+func timed(e *event.Event, last *time.Time) {
+	if e.Time.IsZero() {
+		e.Time = *last
+	}
+	e.Received = e.Time
+	*last = e.Time
+}
+
+// frame is a piece of the stream: rejects, and events as they come out of a
+// frame of the EVENTS stream, in order.
+type frame struct {
+	items    []item
+	events   []event.Event
+	rejected []event.Rejected
+}
+
+// frames gives the stream in pieces. What it yields is decoded as it would be
+// by a detector that runs live.
+func (m *merged) frames(yield func(frame) error) error {
+	for rest := m.items; len(rest) > 0; {
+		n, size := 0, 0
+		for n < len(rest) && n < event.MaxFrameEvents && (n == 0 || size+rest[n].size <= event.MaxFrameBytes) {
+			size += rest[n].size
+			n++
+		}
+		f, err := m.frame(rest[:n])
+		if err != nil {
+			return err
+		}
+		if err := yield(f); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+func (m *merged) frame(items []item) (frame, error) {
+	f := frame{items: items}
+	var encoded [][]byte
+	for _, it := range items {
+		data, err := m.spool.read(it.at, it.size, nil)
+		if err != nil {
+			return f, err
+		}
+		if !it.rejected {
+			encoded = append(encoded, data)
+			continue
+		}
+		var r event.Rejected
+		if err := json.Unmarshal(data, &r); err != nil {
+			return f, fmt.Errorf("read events back: %w", err)
+		}
+		f.rejected = append(f.rejected, r)
+	}
+	var err error
+	f.events, err = event.DecodeFrame(event.EncodeFrame(encoded))
+	return f, err
+}

@@ -1,0 +1,137 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// NDJSON writes one object a line: findings, runs and rejects in stream order,
+// and the summary last.
+func NDJSON(w io.Writer) Sink { return &ndjson{w: w} }
+
+type ndjson struct {
+	w    io.Writer
+	line bytes.Buffer
+}
+
+type findingLine struct {
+	Type     string         `json:"type"`
+	Rule     string         `json:"rule"`
+	Severity event.Severity `json:"severity"`
+	Time     time.Time      `json:"time"`
+	Score    float64        `json:"score"`
+	// Subject is an object, or an actor where the finding is about no object.
+	Subject any         `json:"subject"`
+	Events  []eventLine `json:"events"`
+}
+
+type eventLine struct {
+	ID   string `json:"id"`
+	From string `json:"from"`
+}
+
+func (n *ndjson) Finding(f event.Finding) error {
+	l := findingLine{
+		Type: "finding", Rule: f.Rule + f.Model, Severity: f.Severity, Time: f.Time, Score: f.Score, Subject: subject(f),
+		Events: make([]eventLine, 0, len(f.Events)),
+	}
+	for _, a := range f.Events {
+		l.Events = append(l.Events, eventLine{ID: a.ID, From: a.From})
+	}
+	return n.write(l)
+}
+
+// subject is what a finding is about: an object, or else who did it.
+func subject(f event.Finding) any {
+	if s := f.Subject; s.String() == "" && s.ContainerID == "" && s.Node == "" && s.Container == "" {
+		return f.Actor
+	}
+	return f.Subject
+}
+
+type runLine struct {
+	Type     string     `json:"type"`
+	Playbook string     `json:"playbook"`
+	Incident string     `json:"incident"`
+	Mode     event.Mode `json:"mode"`
+	Steps    []stepLine `json:"steps"`
+}
+
+type stepLine struct {
+	Action string    `json:"action"`
+	Target event.Ref `json:"target"`
+	// Plan is null where none could be made.
+	Plan    *event.Plan `json:"plan"`
+	Verdict string      `json:"verdict"`
+}
+
+func (n *ndjson) Run(r Run) error {
+	l := runLine{Type: "run", Playbook: r.Playbook, Incident: r.Incident.ID, Mode: r.Would, Steps: make([]stepLine, 0, len(r.Steps))}
+	for i, s := range r.Steps {
+		l.Steps = append(l.Steps, stepLine{Action: s.Action, Target: r.Target, Plan: s.Plan, Verdict: r.Verdicts[i].Decision})
+	}
+	return n.write(l)
+}
+
+type rejectedLine struct {
+	Type   string       `json:"type"`
+	Source event.Source `json:"source"`
+	From   string       `json:"from"`
+	Reason string       `json:"reason"`
+}
+
+func (n *ndjson) Rejected(r event.Rejected) error {
+	return n.write(rejectedLine{"rejected", r.Source, r.From, r.Reason})
+}
+
+func (n *ndjson) Summary(s Summary) error {
+	return n.write(struct {
+		Type string `json:"type"`
+		Summary
+	}{"summary", s})
+}
+
+func (n *ndjson) write(v any) error {
+	n.line.Reset()
+	enc := json.NewEncoder(&n.line)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encode %T: %w", v, err)
+	}
+	if _, err := n.w.Write(escape(n.line.Bytes())); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// escape writes the characters that could steer a terminal as JSON escapes.
+// ASCII ones are escaped already; in JSON all others stand in strings alone.
+func escape(line []byte) []byte {
+	if !bytes.ContainsFunc(line, steers) {
+		return line
+	}
+	out := make([]byte, 0, len(line)+64)
+	for _, r := range string(line) {
+		switch {
+		case !steers(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}
+
+func steers(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.Cc, unicode.Cf) || r == 0x7f
+}

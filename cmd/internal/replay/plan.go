@@ -1,0 +1,146 @@
+package replay
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/guard"
+)
+
+// maxMoves bounds a run: each step is planned once, or a few times after a
+// failure that could pass.
+const maxMoves = 10_000
+
+// Run is what a run would do.
+type Run struct {
+	event.Run
+	// Would is the mode that the run would have had; it was moved in mode
+	// observe.
+	Would event.Mode
+	// Verdicts are one for each step, see [Verdict].
+	Verdicts []Verdict
+}
+
+// Verdict is what would become of a step: the strongest decision of its
+// guards and of the run's mode (pass, ask, wait, deny), or skipped, or failed
+// where there is no plan.
+type Verdict struct {
+	Decision string
+	Reason   string
+}
+
+// The verdicts of steps that have no plan, or that their condition left out.
+const (
+	verdictSkipped = "skipped"
+	verdictFailed  = "failed"
+)
+
+// planner turns findings into runs, and moves them as far as plans go.
+type planner struct {
+	books     []*respond.Playbook
+	ceiling   event.Mode
+	executor  *respond.Executor
+	incidents *incidents
+	logger    *slog.Logger
+	begun     map[string]bool
+}
+
+func newPlanner(o Options) *planner {
+	cluster := action.Offline{}
+	return &planner{
+		books: o.Playbooks, ceiling: o.Ceiling, incidents: newIncidents(), begun: map[string]bool{}, logger: o.Logger,
+		executor: &respond.Executor{
+			Deps:   action.Deps{Cluster: cluster, Logger: o.Logger, Offline: true},
+			Guards: guard.New(guard.Options{Control: control{o.Ceiling}, Cluster: cluster}),
+		},
+	}
+}
+
+// control never holds anything back.
+type control struct{ ceiling event.Mode }
+
+func (control) Paused(context.Context) (bool, string, error)  { return false, "", nil }
+func (c control) Ceiling(context.Context) (event.Mode, error) { return c.ceiling, nil }
+
+// runs begins a run for each playbook that applies to the finding and has none
+// for its incident and target yet.
+func (p *planner) runs(ctx context.Context, f event.Finding, now time.Time) []Run {
+	f.Subject = target(f)
+	incident := p.incidents.add(f)
+	var runs []Run
+	for _, book := range p.books {
+		applies, err := book.Applies(respond.Env{Finding: f, Incident: incident, Target: f.Subject})
+		if err != nil {
+			p.logger.WarnContext(ctx, "playbook condition", "playbook", book.Name, "finding", f.ID, "error", err)
+			continue
+		}
+		if !applies {
+			continue
+		}
+		run := respond.Begin(book, incident, f, f.Subject, p.ceiling, now)
+		if p.begun[run.ID] {
+			continue
+		}
+		p.begun[run.ID] = true
+		runs = append(runs, p.plan(ctx, book, run, now))
+	}
+	return runs
+}
+
+// target is what the live responder would look up by the finding's subject,
+// as far as the finding itself says it.
+func target(f event.Finding) event.Ref {
+	t := f.Subject
+	t.Subresource, t.Labels = "", nil
+	switch {
+	case t.IsPod():
+		t.Kind = "Pod"
+	case t.IsNode():
+		t.Kind = "Node"
+	}
+	return t
+}
+
+// plan moves a run in mode observe until nothing but inputs would move it.
+func (p *planner) plan(ctx context.Context, book *respond.Playbook, run event.Run, now time.Time) Run {
+	would := run.Mode
+	run.Mode = event.ModeObserve
+	for range maxMoves {
+		effect, wake := respond.Due(book, run, now)
+		switch {
+		case effect != nil && effect.Kind == respond.EffectPlan:
+			planned := p.executor.Plan(ctx, book, run, effect.Step, now)
+			run = respond.Next(book, run, respond.Input{Planned: &planned}, now)
+			continue
+		case effect == nil && wake.After(now):
+			now = wake
+			continue
+		}
+		break
+	}
+	out := Run{Run: run, Would: would}
+	for i, s := range run.Steps {
+		out.Verdicts = append(out.Verdicts, verdict(book.Steps[i], s, would))
+	}
+	return out
+}
+
+// verdict adds what the mode would have said to what the guards say.
+func verdict(step respond.PlaybookStep, s event.Step, would event.Mode) Verdict {
+	switch s.State {
+	case event.StepSkipped, event.StepPending:
+		return Verdict{Decision: verdictSkipped, Reason: s.Error}
+	case event.StepFailed:
+		return Verdict{Decision: verdictFailed, Reason: s.Error}
+	}
+	verdicts := s.Verdicts
+	if would == event.ModeAsk && step.Effect() {
+		verdicts = append(verdicts[:len(verdicts):len(verdicts)], event.Verdict{Guard: "mode", Decision: event.Ask, Reason: "ask"})
+	}
+	decision, reason := respond.Strongest(verdicts)
+	return Verdict{Decision: string(decision), Reason: reason}
+}

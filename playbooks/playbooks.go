@@ -1,0 +1,11 @@
+// Package playbooks holds the playbooks that come with Firebreak. Each file
+// says when it applies and what it does; none of them acts without being
+// asked. A playbook of the same name in a file of the user's takes its place.
+package playbooks
+
+import "embed"
+
+// Files are the shipped playbooks, one YAML file each.
+//
+//go:embed *.yaml
+var Files embed.FS
