@@ -154,6 +154,9 @@ func (c *cutter) fields(fields event.Fields) {
 // go, so that padding an object with one long annotation can't hide the rest
 // of it. What is too large even then becomes nil.
 func shorten(v any, max int) (any, bool) {
+	if sizeOf(v) <= max && !hasLongList(v) {
+		return v, false
+	}
 	v, cut := prune(v, 1<<30, maxList)
 	for _, n := range []struct{ text, list int }{{4 << 10, maxList}, {512, 256}, {64, 64}} {
 		if sizeOf(v) <= max {
@@ -169,6 +172,23 @@ func shorten(v any, max int) (any, bool) {
 		return nil, true
 	}
 	return v, cut
+}
+
+func hasLongList(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) > maxList || slices.ContainsFunc(v, hasLongList)
+	case map[string]any:
+		if len(v) > maxList {
+			return true
+		}
+		for _, item := range v {
+			if hasLongList(item) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // prune copies a value with its strings cut to text bytes, and its lists and

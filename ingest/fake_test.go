@@ -6,7 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+// What cmd puts behind the interfaces.
+var (
+	_ Store   = (*bus.Bus)(nil)
+	_ Sink    = (*Batcher)(nil)
+	_ Metrics = (*telemetry.Metrics)(nil)
 )
 
 // fakeStore keeps what is published, and fails or waits when told to.

@@ -70,10 +70,24 @@ func redactValue(v any) any {
 
 var secretName = regexp.MustCompile(`(?i)(?:^|[_.-])` + secretWord + `$|(?:password|passwd|secret|token|apikey)$|^(?:set-)?cookie$|^authorization$`)
 
+// isSecretName says whether a name is one of a secret. Most names are told
+// apart by the cheap test.
+func isSecretName(name string) bool {
+	lower := strings.ToLower(name)
+	for _, hint := range secretHints {
+		if strings.Contains(lower, hint) {
+			return secretName.MatchString(name)
+		}
+	}
+	return false
+}
+
+var secretHints = []string{"pass", "pwd", "secret", "token", "key", "credential", "cookie", "authorization"}
+
 func redactMap(m map[string]any) {
 	hideVariable(m)
 	for name, v := range m {
-		if s, ok := v.(string); ok && s != "" && secretName.MatchString(name) && !boring(s) {
+		if s, ok := v.(string); ok && s != "" && isSecretName(name) && !boring(s) {
 			m[name] = Redacted
 			continue
 		}
@@ -90,7 +104,7 @@ func redactMap(m map[string]any) {
 func hideVariable(m map[string]any) {
 	name, _ := m["name"].(string)
 	value, _ := m["value"].(string)
-	if value != "" && secretName.MatchString(name) {
+	if value != "" && isSecretName(name) {
 		m["value"] = Redacted
 	}
 }

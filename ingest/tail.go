@@ -48,7 +48,8 @@ type Tail struct {
 	batch tailBatch
 	full  bool // more files than MaxFiles were told of
 	saved time.Time
-	dirty bool
+	moved bool // lines were read since the last flush
+	dirty bool // positions moved since the last save
 }
 
 type fileKey struct{ device, inode uint64 }
@@ -190,6 +191,7 @@ func (t *Tail) addRest(run *tailRun) {
 
 // line takes one line into the batch, and stores the batch when it is full.
 func (t *Tail) line(ctx context.Context, f *tailFile, raw rawLine, offset, ordinal int64) error {
+	t.moved = true
 	a := f.run.lines
 	a.origin.Received = t.o.Now()
 	from := fmt.Sprintf("%s:%d", filepath.Join(t.o.Config.Directory, f.path), ordinal+1)
@@ -215,6 +217,9 @@ func (t *Tail) line(ctx context.Context, f *tailFile, raw rawLine, offset, ordin
 // flush stores the batch, and then remembers the positions.
 func (t *Tail) flush(ctx context.Context) error {
 	events, rejects := t.batch.take()
+	if !t.moved && len(events) == 0 {
+		return nil
+	}
 	for _, r := range rejects {
 		t.o.Metrics.Rejected(ctx, event.SourceLog, reasonClass(r.Reason))
 		if err := t.o.Store.Dead(ctx, r); err != nil {
@@ -228,12 +233,13 @@ func (t *Tail) flush(ctx context.Context) error {
 	for _, run := range t.runs {
 		run.commit()
 	}
-	t.dirty = true
+	t.moved, t.dirty = false, true
 	return nil
 }
 
 func (t *Tail) rewind() {
 	t.batch.take()
+	t.moved = false
 	for _, run := range t.runs {
 		run.rewind()
 	}
