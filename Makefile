@@ -73,10 +73,11 @@ cluster: ## a control plane to play with: prints its kubeconfig, stops at ctrl-c
 generate: install-yaml ## all generated files
 	@go generate ./...
 
-install-yaml: ## deploy/install.yaml from deploy/base
-	@echo "writing deploy/install.yaml with $(KUSTOMIZE)"
-	@{ echo "# Made from deploy/base by make install-yaml; change it there."; $(TOOL) $(KUSTOMIZE) build deploy/base; } >deploy/install.yaml.new \
-	 && mv deploy/install.yaml.new deploy/install.yaml || { rm -f deploy/install.yaml.new; exit 1; }
+install-yaml: ## deploy/base/rbac.yaml from `firebreak rbac`, and deploy/install.yaml from deploy/base
+	@echo "writing deploy/base/rbac.yaml, and deploy/install.yaml with $(KUSTOMIZE)"
+	@new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
+	 { echo "# What firebreak rbac prints, put here by make install-yaml."; go run ./cmd/firebreak rbac; } >"$$new" && cat "$$new" >deploy/base/rbac.yaml && \
+	 { echo "# Made from deploy/base by make install-yaml; change it there."; $(TOOL) $(KUSTOMIZE) build deploy/base; } >"$$new" && cat "$$new" >deploy/install.yaml
 
 image: ## the container image as an OCI layout in dist/image; pushed to KO_DOCKER_REPO if that is set
 	@echo "building the image with $(KO)"
