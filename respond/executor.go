@@ -44,10 +44,15 @@ func (x *Executor) Do(ctx context.Context, book *Playbook, run event.Run, i int,
 	})
 }
 
-// Undo takes back what step i's receipt says was done.
+// Undo takes back what step i's receipt says was done. Without a receipt it
+// takes back whatever may have landed of the step's intent.
 func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
+	var done event.Receipt
+	if r := run.Steps[i].Receipt; r != nil {
+		done = *r
+	}
 	return x.carry(book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
-		return act.Undo(ctx, req, *run.Steps[i].Receipt, run.Steps[i].AtEnd)
+		return act.Undo(ctx, req, done, run.Steps[i].AtEnd)
 	})
 }
 

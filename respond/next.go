@@ -128,13 +128,13 @@ func (m move) planned(p Planned) {
 	if first {
 		// A wait only holds back effects.
 		if decision == event.Deny {
-			m.refuse(s, reason)
+			m.refuse(p.Step, reason)
 		}
 		return
 	}
 	switch {
 	case decision == event.Deny:
-		m.refuse(s, reason)
+		m.refuse(p.Step, reason)
 	case decision == event.Wait:
 		m.later(s, waitForPause)
 		s.Error = reason
@@ -143,13 +143,14 @@ func (m move) planned(p Planned) {
 	case m.needsApproval(p.Step) && s.Approved != s.Digest:
 		m.void("the plan is not the one that was approved")
 	default:
-		s.State = event.StepIntent
+		s.State, s.Begun = event.StepIntent, true
 		s.Attempts++
 	}
 }
 
-func (m move) refuse(s *event.Step, reason string) {
-	s.State, s.Error = event.StepDenied, reason
+func (m move) refuse(i int, reason string) {
+	s := &m.run.Steps[i]
+	m.abandon(i, event.StepDenied, reason)
 	m.stop(event.RunDenied, fmt.Sprintf("step %s: %s", s.Name, reason))
 }
 
@@ -205,7 +206,7 @@ func (m move) failed(i int, f Failure, reason string) {
 			return
 		}
 	}
-	s.State = event.StepFailed
+	m.abandon(i, event.StepFailed, reason)
 	why := fmt.Sprintf("step %s: %s", s.Name, reason)
 	switch step.OnFailure {
 	case OnFailureContinue:
@@ -234,9 +235,22 @@ func (m move) stop(end event.RunState, reason string) {
 	for i := range m.run.Steps {
 		s := &m.run.Steps[i]
 		if m.book.Steps[i].Effect() && (s.State == event.StepPending || s.State == event.StepPlanned) {
-			s.State, s.Error = event.StepSkipped, "not begun: "+reason
+			m.abandon(i, event.StepSkipped, "not done: "+reason)
 		}
 	}
+}
+
+// abandon gives a step up. What may have landed of its effect, although
+// nobody saw it, is undone first; that also keeps a write that is still on its
+// way from landing.
+func (m move) abandon(i int, state event.StepState, reason string) {
+	s := &m.run.Steps[i]
+	s.Error = reason
+	if !s.Begun || !m.book.Steps[i].Holds() {
+		s.State = state
+		return
+	}
+	s.State, s.Then, s.AtEnd, s.Attempts, s.NotBefore = event.StepReverting, state, event.AtEndRestore, 0, nil
 }
 
 // undone takes the end of an undo in. An undo that fails is tried again until
@@ -247,13 +261,20 @@ func (m move) undone(d Done) {
 		return
 	}
 	if d.Failure != "" {
-		s.Error = d.Error
+		if s.Then == "" {
+			s.Error = d.Error
+		}
 		s.Attempts++
 		m.later(s, backoff(time.Second, s.Attempts))
 		return
 	}
 	r := d.Receipt
-	s.Undo, s.State, s.Error, s.NotBefore = &r, event.StepReverted, "", nil
+	s.Undo, s.NotBefore = &r, nil
+	if s.Then != "" {
+		s.State = s.Then
+		return
+	}
+	s.State, s.Error = event.StepReverted, ""
 }
 
 // revert marks the holds that match for undoing.

@@ -81,6 +81,9 @@ func (w *world) check(before event.Run) {
 		if w.run.State.Terminal() && (Held(s) || s.State == event.StepReverting) {
 			w.t.Fatalf("run is %s and step %s still holds", w.run.State, s.Name)
 		}
+		if w.run.State.Terminal() && s.Begun && w.book.Steps[i].Holds() && s.Undo == nil {
+			w.t.Fatalf("run is %s and what step %s began was never undone", w.run.State, s.Name)
+		}
 		if s.State == event.StepIntent && w.run.Mode != event.ModeAct && w.book.Steps[i].Effect() {
 			if s.Approved == "" || s.Approved != s.Digest {
 				w.t.Fatalf("step %s goes ahead without approval of its plan", s.Name)
@@ -293,6 +296,7 @@ func TestFailures(t *testing.T) {
 		"five conflicts ask":             {nil, failing(EffectDo, 0, FailedConflict, 5), event.RunAwaiting, "do tell"},
 		"what is gone stops the effects": {nil, failing(EffectDo, 0, FailedGone, 1), event.RunFailed, "do tell"},
 		"what is final stops at once":    {nil, failing(EffectDo, 0, FailedFinal, 1), event.RunFailed, "do tell"},
+		"no plan, nothing to undo":       {nil, failing(EffectPlan, 0, FailedFinal, 1), event.RunFailed, "do tell"},
 		"or goes on by choice":           {goOn, failing(EffectDo, 0, FailedFinal, 1), event.RunHolding, "do mark"},
 		"or undoes by choice":            {undo, failing(EffectDo, 2, FailedFinal, 1), event.RunFailed, "undo isolate"},
 	}
@@ -312,6 +316,22 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestWhatMayHaveLandedIsUndone: an intent that failed leaves nothing behind,
+// whether its write landed or not.
+func TestWhatMayHaveLandedIsUndone(t *testing.T) {
+	w := play(t, book())
+	w.fail = func(k EffectKind, s int) Failure {
+		if k == EffectDo && s == 0 {
+			return FailedFinal
+		}
+		return ""
+	}
+	w.turn().want(event.RunFailed, plans+", plan isolate, do isolate final, undo isolate, plan tell, do tell")
+	if s := w.run.Steps[0]; s.State != event.StepFailed || s.Undo == nil || s.Error != string(FailedFinal) {
+		t.Errorf("step is %+v", s)
+	}
+}
+
 func TestRetryBacksOff(t *testing.T) {
 	w := play(t, book())
 	w.fail = func(k EffectKind, s int) Failure {
@@ -322,7 +342,7 @@ func TestRetryBacksOff(t *testing.T) {
 	}
 	w.turn().later(time.Second).later(2 * time.Second)
 	w.want(event.RunFailed, "")
-	if n := strings.Count(strings.Join(w.did, ","), "do isolate"); n != 3 {
+	if n := strings.Count(", "+strings.Join(w.did, ", "), ", do isolate"); n != 3 {
 		t.Errorf("tried %d times, want 3", n)
 	}
 }

@@ -58,10 +58,10 @@ func (m move) skipUnmet(i int) bool {
 	met, err := m.book.Steps[i].Met(EnvOf(*m.run))
 	switch {
 	case err != nil:
-		s.State, s.Error = event.StepFailed, fmt.Sprintf("condition: %v", err)
+		m.abandon(i, event.StepFailed, fmt.Sprintf("condition: %v", err))
 		m.stop(event.RunFailed, fmt.Sprintf("step %s: %s", s.Name, s.Error))
 	case !met:
-		s.State, s.Error = event.StepSkipped, "its condition is not met"
+		m.abandon(i, event.StepSkipped, "its condition is not met")
 	default:
 		return false
 	}

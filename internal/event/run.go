@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // RunState is where a run stands; see respond.Next for the moves.
 type RunState string
@@ -115,23 +118,36 @@ type Step struct {
 	// Plan is the newest plan: from StepIntent on the one that is carried
 	// out, with UID and resourceVersion.
 	Plan *Plan `json:"plan,omitempty"`
+	// With are the action's parameters as they were when it was planned.
+	With json.RawMessage `json:"with,omitempty"`
 	// Digest is the plan's, Approved the one that people said yes to.
 	Digest   string `json:"digest,omitempty"`
 	Approved string `json:"approved,omitempty"`
 	// Verdicts are the guards' for that plan.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// Begun says that an intent was written: something of the effect may have
+	// landed, whatever became of the step. Then is the state of a step that
+	// failed or was given up, once what may have landed is undone.
+	Begun bool      `json:"begun,omitempty"`
+	Then  StepState `json:"then,omitempty"`
 	// Attempts counts intents, Conflicts those that met a changed object.
 	Attempts  int        `json:"attempts,omitempty"`
 	Conflicts int        `json:"conflicts,omitempty"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
-	Receipt   *Receipt   `json:"receipt,omitempty"`
-	Error     string     `json:"error,omitempty"`
+	// Doubt says that an attempt ended without anybody knowing whether it had
+	// its effect. A step in doubt holds, like one that is done.
+	Doubt   bool     `json:"doubt,omitempty"`
+	Receipt *Receipt `json:"receipt,omitempty"`
+	Error   string   `json:"error,omitempty"`
 	// Until is when the hold ends; nil for a step that holds nothing.
 	Until *time.Time `json:"until,omitempty"`
 	AtEnd AtEnd      `json:"at_end,omitempty"`
 	// EndAsked says that the time is up and people were asked what to do.
-	EndAsked bool     `json:"end_asked,omitempty"`
-	Undo     *Receipt `json:"undo,omitempty"`
+	EndAsked bool `json:"end_asked,omitempty"`
+	// Ending is set when somebody asked for the undo while an attempt was
+	// under way: how the hold ends as soon as that attempt does.
+	Ending AtEnd    `json:"ending,omitempty"`
+	Undo   *Receipt `json:"undo,omitempty"`
 }
 
 // Verdict is what one guard says of one plan.
