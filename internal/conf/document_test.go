@@ -286,7 +286,9 @@ func FuzzDocuments(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		start := time.Now()
+		// A parser that hangs never returns to be measured.
+		hung := time.AfterFunc(5*time.Second, func() { panic(fmt.Sprintf("hangs on %q", data)) })
+		defer hung.Stop()
 		docs, _ := Documents("f", data)
 		for _, d := range docs {
 			var s spec
@@ -298,9 +300,6 @@ func FuzzDocuments(f *testing.F) {
 		var s spec
 		for _, p := range Problems(Decode("f", data, &s)) {
 			_ = p.Error()
-		}
-		if d := time.Since(start); d > 5*time.Second {
-			t.Errorf("took %v", d)
 		}
 	})
 }

@@ -29,6 +29,9 @@ var plainFunctions = []string{
 	"concat", "join", "min", "max", "type",
 }
 
+// cheap are those that take no longer for a longer argument.
+var cheap = []string{"abs", "ceil", "floor", "round", "int", "float", "first", "last", "type", "len", "min", "max", "hasPrefix", "hasSuffix"}
+
 const (
 	maxPatternBytes = 512
 	// maxPatternSize is in instructions of the compiled pattern.
@@ -40,7 +43,9 @@ const (
 // refused. Positions are in characters.
 type inspector struct {
 	funcs []string
-	depth int
+	// depth counts the loops around, long those of them that are not over a
+	// literal.
+	depth, long int
 	// locals are the names that let has bound, and whether each may be
 	// iterated inside a loop.
 	locals map[string]bool
@@ -140,6 +145,7 @@ func (in *inspector) binary(n *ast.BinaryNode) {
 		if why := patternProblem(pattern.Value); why != "" {
 			in.refuse(n.Right, "%s", why)
 		}
+		in.hoist("matches", n.Left)
 	}
 }
 
@@ -175,6 +181,9 @@ func (in *inspector) call(n *ast.CallNode) {
 	for _, arg := range n.Arguments {
 		in.walk(arg)
 	}
+	if ok {
+		in.hoist(name.Value, n.Arguments...)
+	}
 }
 
 func (in *inspector) builtin(n *ast.BuiltinNode) {
@@ -184,8 +193,8 @@ func (in *inspector) builtin(n *ast.BuiltinNode) {
 				in.refuse(n.Arguments[1], "the separator of join has to be a constant of at most %d bytes", maxJoin)
 			}
 		}
-		if in.depth > 0 && (n.Name == "concat" || n.Name == "split") && !in.inner(n) {
-			in.refuse(n, "%s of something that is the same for each item, inside a loop", n.Name)
+		if !slices.Contains(cheap, n.Name) {
+			in.hoist(n.Name, n.Arguments...)
 		}
 		for _, arg := range n.Arguments {
 			in.walk(arg)
@@ -206,19 +215,35 @@ func (in *inspector) builtin(n *ast.BuiltinNode) {
 	if in.depth >= 2 {
 		in.refuse(n, "more than one loop inside another")
 	}
-	in.depth++
+	long := 1
+	if _, literal := n.Arguments[0].(*ast.ArrayNode); literal {
+		long = 0
+	}
+	in.depth, in.long = in.depth+1, in.long+long
 	for _, arg := range n.Arguments[1:] {
 		in.walk(arg)
 	}
-	in.depth--
+	in.depth, in.long = in.depth-1, in.long-long
 }
 
-// inner says whether what a loop goes over comes from the item of the loop
-// around it, so that both together take no more steps than the event has
-// values, or is a short literal.
+// hoist refuses work, inside of a loop, on a value that does not come from the
+// loop's item: a long list times a long text would take seconds.
+func (in *inspector) hoist(name string, args ...ast.Node) {
+	if in.long == 0 {
+		return
+	}
+	for _, arg := range args {
+		if !in.inner(arg) {
+			in.refuse(arg, "%s of something that is the same for each item of the loop; take it out of the loop with let", name)
+		}
+	}
+}
+
+// inner says whether a value comes from the item of the loop around it, or is
+// a constant: then all rounds together look at no more than the event has.
 func (in *inspector) inner(n ast.Node) bool {
 	switch n := n.(type) {
-	case *ast.PointerNode:
+	case *ast.PointerNode, *ast.StringNode, *ast.IntegerNode, *ast.BoolNode, *ast.NilNode:
 		return true
 	case *ast.ChainNode:
 		return in.inner(n.Node)
@@ -228,19 +253,16 @@ func (in *inspector) inner(n ast.Node) bool {
 		return in.inner(n.Node)
 	case *ast.IdentifierNode:
 		return in.locals[n.Value]
+	case *ast.CallNode:
+		return len(n.Arguments) > 0 && !slices.ContainsFunc(n.Arguments, func(a ast.Node) bool { return !in.inner(a) })
 	case *ast.ArrayNode:
 		return len(n.Nodes) <= 32
-	case *ast.NilNode:
-		return true
 	case *ast.BinaryNode:
-		return n.Operator == "??" && in.inner(n.Left) && in.inner(n.Right)
+		return in.inner(n.Left) && in.inner(n.Right)
 	case *ast.BuiltinNode:
 		return len(n.Arguments) > 0 && !slices.ContainsFunc(n.Arguments, func(a ast.Node) bool {
-			switch a.(type) {
-			case *ast.PredicateNode, *ast.StringNode:
-				return false
-			}
-			return !in.inner(a)
+			_, predicate := a.(*ast.PredicateNode)
+			return !predicate && !in.inner(a)
 		})
 	}
 	return false
