@@ -68,7 +68,7 @@ func (c *Counts) add(class lineClass, n int) {
 func newFeed(r io.Reader) *feed {
 	f := &feed{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 	if bom, _ := f.r.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		f.r.Discard(3)
+		_, _ = f.r.Discard(3) // Peek has put them into the buffer
 	}
 	return f
 }
