@@ -135,7 +135,7 @@ func TestOutcome(t *testing.T) {
 	} {
 		got := outcome(fmt.Errorf("wrapped: %w", c.err))
 		for _, kind := range kinds {
-			if errors.Is(got, kind) != (kind == c.want) {
+			if errors.Is(got, kind) != (kind == c.want) { //nolint:errorlint // two of our own, unwrapped
 				t.Errorf("%v: got %v, want %v", c.err, got, c.want)
 			}
 		}

@@ -104,6 +104,7 @@ func (t *Telemetry) setTracer(ctx context.Context, o Options, res *resource.Reso
 }
 
 func (t *Telemetry) setMeter(o Options, res *resource.Resource) error {
+	//nolint:staticcheck // no translation strategy leaves units out and keeps _total
 	exporter, err := otelprom.New(otelprom.WithRegisterer(t.registry), otelprom.WithoutUnits(), otelprom.WithoutScopeInfo())
 	if err != nil {
 		return err

@@ -114,7 +114,7 @@ func (h webhook) post(ctx context.Context, r Request, body []byte) error {
 	if err != nil {
 		return hideURL(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // what it says is not used
+	defer response.Body.Close()
 	// Read a little, so that the connection can be used again. What the
 	// receiver says goes nowhere.
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))

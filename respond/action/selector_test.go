@@ -19,10 +19,6 @@ func exprs(e ...metav1.LabelSelectorRequirement) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchExpressions: e}
 }
 
-func matching(kv map[string]string) metav1.LabelSelector {
-	return metav1.LabelSelector{MatchLabels: kv}
-}
-
 func TestStrip(t *testing.T) {
 	web := map[string]string{"app": "web", "tier": "front", "hash": "1"}
 	denyAll := policy("deny", metav1.LabelSelector{})
