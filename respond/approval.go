@@ -10,13 +10,26 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// request asks people for the effects of the given steps.
-func (m move) request(steps []int) {
+// bound is the digest of the plans of the given steps: what people say yes to,
+// no more and no less.
+func (m move) bound(steps []int) string {
 	h := sha256.New()
+	for _, i := range steps {
+		fmt.Fprintf(h, "%d %s\n", i, m.run.Steps[i].Digest)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// request asks people for the effects of the given steps, unless they are
+// asked for just these already.
+func (m move) request(steps []int) {
+	digest := m.bound(steps)
+	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen && a.Digest == digest {
+		return
+	}
 	var reasons []string
 	for _, i := range steps {
 		s := m.run.Steps[i]
-		fmt.Fprintf(h, "%d %s\n", i, s.Digest)
 		for _, v := range s.Verdicts {
 			if v.Decision == event.Ask {
 				reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Name, v.Guard, v.Reason))
@@ -30,7 +43,7 @@ func (m move) request(steps []int) {
 	}
 	m.run.Approval = &event.Approval{
 		ID:     event.HashID("approval", m.run.ID, before),
-		Digest: hex.EncodeToString(h.Sum(nil)), By: a.By, Need: a.Need, Reasons: reasons,
+		Digest: digest, By: a.By, Need: a.Need, Reasons: reasons,
 		Excluded: m.excluded(), Requested: m.now, Expires: m.now.Add(a.Within), State: event.ApprovalOpen,
 	}
 }
@@ -71,11 +84,7 @@ func (m move) person(in event.Input) {
 			m.vote(*in.Vote)
 		}
 	case event.InputUndo:
-		m.stop(event.RunClosed, "undone by "+in.User)
-		m.revert(in.AtEnd, func(*event.Step) bool { return true })
-		if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen {
-			a.State = event.ApprovalVoid
-		}
+		m.undo(in)
 	case event.InputExtend:
 		for i := range m.run.Steps {
 			if s := &m.run.Steps[i]; Held(*s) && in.Until.After(*s.Until) {
@@ -86,6 +95,26 @@ func (m move) person(in event.Input) {
 	}
 }
 
+// undo ends all holds, begins nothing more, and marks what is under way.
+func (m move) undo(in event.Input) {
+	m.stop(event.RunClosed, "undone by "+in.User)
+	m.revert(in.AtEnd, func(*event.Step) bool { return true })
+	for i := range m.run.Steps {
+		if s := &m.run.Steps[i]; s.State == event.StepIntent && m.book.Steps[i].Holds() {
+			if s.Ending = in.AtEnd; s.Ending == "" {
+				s.Ending = event.AtEndRestore
+			}
+		}
+	}
+	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen {
+		a.State = event.ApprovalVoid
+	}
+}
+
+// maxVotes bounds the votes that an approval records, so that no number of
+// refused ones makes the record too large to be written.
+const maxVotes = 100
+
 // vote records a vote, counts it when it is valid, and says why not when not.
 func (m move) vote(v event.Vote) {
 	a := m.run.Approval
@@ -93,7 +122,11 @@ func (m move) vote(v event.Vote) {
 		return
 	}
 	v.Refused = m.refused(*a, v)
-	a.Votes = append(a.Votes, v)
+	// Only the groups that count are recorded: a person can be in hundreds.
+	v.Groups = slices.DeleteFunc(slices.Clone(v.Groups), func(g string) bool { return !slices.Contains(a.By, "group/"+g) })
+	if len(a.Votes) < maxVotes || v.Refused == "" {
+		a.Votes = append(a.Votes, v)
+	}
 	if v.Refused != "" {
 		return
 	}
@@ -105,8 +138,14 @@ func (m move) vote(v event.Vote) {
 	if count(*a) < a.Need {
 		return
 	}
+	waiting := m.waiting()
+	if m.bound(waiting) != a.Digest {
+		// Never so, since every move asks anew; what was not shown is not granted.
+		a.State = event.ApprovalVoid
+		return
+	}
 	a.State = event.ApprovalGranted
-	for _, i := range m.waiting() {
+	for _, i := range waiting {
 		m.run.Steps[i].Approved = m.run.Steps[i].Digest
 	}
 }
@@ -118,7 +157,7 @@ func (m move) refused(a event.Approval, v event.Vote) string {
 		return "the approval is already " + a.State
 	case !m.now.Before(a.Expires):
 		return "the approval has expired"
-	case v.Digest != a.Digest:
+	case v.Digest == "" || v.Digest != a.Digest:
 		return "the plan has changed since it was shown"
 	case v.User == "":
 		return "nobody is named"

@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"time"
@@ -30,7 +31,9 @@ type Input struct {
 
 // Planned reports a plan and what the guards say of it, or why there is none.
 type Planned struct {
-	Step     int
+	Step int
+	// With are the parameters that the plan was made with.
+	With     json.RawMessage
 	Plan     event.Plan
 	Digest   string
 	Verdicts []event.Verdict
@@ -57,7 +60,9 @@ const (
 	FailedGone Failure = "gone"
 	// FailedFinal: trying again can't help (a missing permission, a refusal).
 	FailedFinal Failure = "final"
-	// FailedRetry: it may work later.
+	// FailedHeld: a guard stands against it now, and nothing was sent.
+	FailedHeld Failure = "held"
+	// FailedRetry: it may work later, and may have had its effect already.
 	FailedRetry Failure = "retry"
 )
 
@@ -121,10 +126,15 @@ func (m move) planned(p Planned) {
 		m.failed(p.Step, p.Failure, p.Error)
 		return
 	}
-	s.Plan, s.Digest, s.Verdicts, s.Error, s.NotBefore = &p.Plan, p.Digest, p.Verdicts, "", nil
-	first := s.State == event.StepPending
-	s.State = event.StepPlanned
 	decision, reason := Strongest(p.Verdicts)
+	first := s.State == event.StepPending
+	if !first && decision == event.Wait && s.Error == reason && s.Digest == p.Digest {
+		// It waits for the same thing still. A record each second of a long
+		// pause would fill the log.
+		return
+	}
+	s.Plan, s.With, s.Digest, s.Verdicts, s.Error, s.NotBefore = &p.Plan, p.With, p.Digest, p.Verdicts, "", nil
+	s.State = event.StepPlanned
 	if first {
 		// A wait only holds back effects.
 		if decision == event.Deny {
@@ -175,9 +185,9 @@ func (m move) done(d Done) {
 		until := m.now.Add(step.UndoAfter)
 		s.Until, s.AtEnd = &until, step.AtEnd
 	}
-	if m.run.End == event.RunClosed {
+	if s.Ending != "" {
 		// Somebody asked for the undo while this was on its way.
-		m.revert("", func(*event.Step) bool { return true })
+		m.revert(s.Ending, func(other *event.Step) bool { return other == s })
 	}
 }
 
@@ -186,7 +196,21 @@ func (m move) failed(i int, f Failure, reason string) {
 	s := &m.run.Steps[i]
 	s.Error = reason
 	step := m.book.Steps[i]
+	if f == FailedConflict && !step.Effect() {
+		f = FailedRetry // what only tells people writes to no target that could change
+	}
+	if s.State == event.StepIntent && s.Ending != "" {
+		m.abandon(i, event.StepSkipped, reason)
+		if s.State == event.StepReverting {
+			s.AtEnd = s.Ending
+		}
+		return
+	}
 	switch f {
+	case FailedHeld:
+		s.State, s.Attempts = event.StepPlanned, max(s.Attempts-1, 0)
+		m.later(s, waitForPause)
+		return
 	case FailedConflict:
 		s.State = event.StepPlanned
 		if s.Conflicts++; s.Conflicts%maxConflicts == 0 && step.Effect() {
@@ -260,7 +284,17 @@ func (m move) undone(d Done) {
 	if s.State != event.StepReverting {
 		return
 	}
-	if d.Failure != "" {
+	switch {
+	case d.Failure == FailedGone:
+		d.Receipt = event.Receipt{Key: m.run.ID + "/" + s.Name, Result: event.ResultGone, Time: m.now}
+	case d.Failure == FailedFinal && s.Then != "":
+		// We may not write to the target now. Whether we ever did, nobody
+		// knows: people must look.
+		s.State, s.NotBefore = s.Then, nil
+		s.Error += "; whether it left anything behind is not known: " + d.Error
+		m.run.End, m.run.Reason = event.RunNeedsHuman, fmt.Sprintf("step %s: %s", s.Name, s.Error)
+		return
+	case d.Failure != "":
 		if s.Then == "" {
 			s.Error = d.Error
 		}

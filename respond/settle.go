@@ -87,9 +87,18 @@ func (m move) current() int {
 			blocked = true
 			continue
 		}
+		if blocked && !m.met(i) {
+			// Its condition may be about an effect that is still to come.
+			continue
+		}
 		return i
 	}
 	return -1
+}
+
+func (m move) met(i int) bool {
+	met, err := m.book.Steps[i].Met(EnvOf(*m.run))
+	return met && err == nil
 }
 
 // waiting lists the effects that people must be asked for.
@@ -132,13 +141,14 @@ func (m move) state() {
 		held = held || Held(s)
 	}
 	waiting := m.waiting()
+	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen && len(waiting) == 0 {
+		a.State = event.ApprovalVoid
+	}
 	switch {
 	case reverting:
 		m.run.State = event.RunReverting
 	case len(waiting) > 0:
-		if m.run.Approval == nil || m.run.Approval.State != event.ApprovalOpen {
-			m.request(waiting)
-		}
+		m.request(waiting)
 		m.run.State = event.RunAwaiting
 	case busy:
 		m.run.State = event.RunRunning

@@ -134,11 +134,8 @@ type Step struct {
 	Attempts  int        `json:"attempts,omitempty"`
 	Conflicts int        `json:"conflicts,omitempty"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
-	// Doubt says that an attempt ended without anybody knowing whether it had
-	// its effect. A step in doubt holds, like one that is done.
-	Doubt   bool     `json:"doubt,omitempty"`
-	Receipt *Receipt `json:"receipt,omitempty"`
-	Error   string   `json:"error,omitempty"`
+	Receipt   *Receipt   `json:"receipt,omitempty"`
+	Error     string     `json:"error,omitempty"`
 	// Until is when the hold ends; nil for a step that holds nothing.
 	Until *time.Time `json:"until,omitempty"`
 	AtEnd AtEnd      `json:"at_end,omitempty"`
