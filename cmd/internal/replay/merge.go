@@ -143,7 +143,7 @@ func (m *merged) frame(items []item) (frame, error) {
 	f := frame{items: items}
 	var encoded [][]byte
 	for _, it := range items {
-		data, err := m.spool.read(it.at, it.size, nil)
+		data, err := m.spool.read(it.at, it.size)
 		if err != nil {
 			return f, err
 		}

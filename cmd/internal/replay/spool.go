@@ -58,19 +58,16 @@ func (s *spool) flush() error {
 	return nil
 }
 
-// read gives n bytes from an offset that add gave, valid until the next read.
-// Nothing is added after the first read.
-func (s *spool) read(at int64, n int, into []byte) ([]byte, error) {
+// read gives n bytes from an offset that add gave. Nothing is added after the
+// first read.
+func (s *spool) read(at int64, n int) ([]byte, error) {
 	if end := at + int64(n); end <= int64(len(s.head)) {
 		return s.head[at:end], nil
 	}
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
-	if cap(into) < n {
-		into = make([]byte, n)
-	}
-	into = into[:n]
+	into := make([]byte, n)
 	if _, err := s.file.ReadAt(into, at-int64(len(s.head))); err != nil {
 		return nil, fmt.Errorf("read events back: %w", err)
 	}
