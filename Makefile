@@ -36,12 +36,12 @@ build: ## build bin/firebreak
 demo: build ## the main job, on a real control plane of its own (the first time it builds one: 6 to 8 minutes on 2 cores)
 	@bin/firebreak demo
 
-# The two runs differ in how much goes on at once, not in what is tested; the second runs whatever the
-# first says, and what both say of each package stands together at the end.
+# The two runs differ in how much goes on at once, not in what is tested; each goes on whatever was
+# found before, and what both say of each package stands together at the end.
 test: ## vet and all tests (the first time it builds a control plane)
 	@echo "vetting and testing everything; tests below test/ build a control plane the first time: 6 to 8 minutes on 2 cores"
-	@go vet ./...
 	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && rc=0; set -o pipefail; \
+	 go vet ./... || rc=1; \
 	 go test -timeout 25m $(LIGHT) 2>&1 | tee -a "$$out" || rc=1; \
 	 go test -p 1 -timeout 25m $(HEAVY) 2>&1 | tee -a "$$out" || rc=1; \
 	 echo; echo "go test, package by package:"; grep -E '^(ok|FAIL|panic:|--- FAIL)' "$$out"; \
