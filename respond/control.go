@@ -41,6 +41,9 @@ type Pause struct {
 
 // Pause holds back every effect from now on, until [Control.Resume].
 func (c *Control) Pause(ctx context.Context, p Pause) error {
+	if p.By == "" {
+		return errors.New("pause: nobody is named") // by which a pause is known
+	}
 	data, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)

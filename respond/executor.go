@@ -2,8 +2,10 @@ package respond
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -22,7 +24,21 @@ type Executor struct {
 // Plan plans step i of a run and asks the guards. It writes nothing.
 func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
 	p := Planned{Step: i}
-	act, req, err := x.prepare(book, run, i, now)
+	check := guard.Check{Run: run, Effect: book.Steps[i].Effect(), Now: now}
+	if s := run.Steps[i]; s.State == event.StepPlanned && s.Plan != nil {
+		// Nothing is read of the cluster while operators hold everything back:
+		// a thousand runs that wait must not keep an undo from its turn.
+		check.Plan = *s.Plan
+		if verdicts, stopped := x.Guards.Stopped(ctx, check, s.Verdicts); stopped {
+			p.Plan, p.With, p.Digest, p.Verdicts = *s.Plan, s.With, s.Digest, verdicts
+			return p
+		}
+	}
+	// Parameters are evaluated once; what is done and undone goes by the same.
+	run.Steps = slices.Clone(run.Steps)
+	run.Steps[i].With = nil
+	act, req, with, err := x.prepare(book, run, i, now)
+	p.With = with
 	if err == nil {
 		p.Plan, err = act.Plan(ctx, req)
 	}
@@ -33,8 +49,18 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 		p.Failure, p.Error = classify(err), err.Error()
 		return p
 	}
-	p.Verdicts = x.Guards.Judge(ctx, guard.Check{Run: run, Plan: p.Plan, Effect: book.Steps[i].Effect(), Now: now})
+	check.Plan = p.Plan
+	p.Verdicts = x.Guards.Judge(ctx, check)
 	return p
+}
+
+// Held says what stands against carrying out step i's intent now: the guards
+// are asked again when it was not written a moment ago.
+func (x *Executor) Held(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) (reason string, held bool) {
+	s := run.Steps[i]
+	verdicts := x.Guards.Judge(ctx, guard.Check{Run: run, Plan: *s.Plan, Effect: book.Steps[i].Effect(), Now: now})
+	decision, reason := Strongest(verdicts)
+	return reason, decision == event.Deny || decision == event.Wait || decision == event.Ask && s.Approved == ""
 }
 
 // Do carries out the plan that step i's intent holds.
@@ -58,7 +84,7 @@ func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i in
 
 func (x *Executor) carry(book *Playbook, run event.Run, i int, now time.Time, f func(action.Action, action.Request) (event.Receipt, error)) Done {
 	d := Done{Step: i}
-	act, req, err := x.prepare(book, run, i, now)
+	act, req, _, err := x.prepare(book, run, i, now)
 	if err == nil {
 		d.Receipt, err = f(act, req)
 	}
@@ -68,19 +94,33 @@ func (x *Executor) carry(book *Playbook, run event.Run, i int, now time.Time, f 
 	return d
 }
 
-func (x *Executor) prepare(book *Playbook, run event.Run, i int, now time.Time) (action.Action, action.Request, error) {
+// prepare makes the action with the parameters of the record, or, when there
+// are none yet, of the playbook.
+func (x *Executor) prepare(book *Playbook, run event.Run, i int, now time.Time) (action.Action, action.Request, json.RawMessage, error) {
 	step := book.Steps[i]
-	config, err := step.Config(EnvOf(run))
+	config, with, err := parameters(step, run, i)
 	if err != nil {
-		return nil, action.Request{}, fmt.Errorf("parameters of step %s: %w: %w", step.Name, errFinal, err)
+		return nil, action.Request{}, nil, fmt.Errorf("parameters of step %s: %w: %w", step.Name, errFinal, err)
 	}
 	act, err := step.Kind.New(x.Deps, config)
 	if err != nil {
-		return nil, action.Request{}, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
+		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
 	return act, action.Request{
 		Key: run.ID + "/" + step.Name, Run: run, Target: run.Target, Until: now.Add(step.UndoAfter), Now: now,
-	}, nil
+	}, with, nil
+}
+
+func parameters(step PlaybookStep, run event.Run, i int) (config any, with json.RawMessage, err error) {
+	if with = run.Steps[i].With; len(with) > 0 {
+		config = step.Kind.Config()
+		return config, with, json.Unmarshal(with, config)
+	}
+	if config, err = step.Config(EnvOf(run)); err != nil {
+		return nil, nil, err
+	}
+	with, err = json.Marshal(config)
+	return config, with, err
 }
 
 var errFinal = errors.New("can't be done")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,8 @@ type cluster struct {
 	version int
 	// writes counts the patches that landed, by pod.
 	writes map[string]int
+	// reads counts the pods that were read.
+	reads int
 }
 
 func newCluster(names ...string) *cluster {
@@ -45,6 +48,10 @@ func newCluster(names ...string) *cluster {
 func (c *cluster) Pod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reads++
+	if strings.Contains(name, "/") || strings.Contains(namespace, "%") {
+		return nil, fmt.Errorf("invalid resource name %q", name) // as client-go says, each time
+	}
 	p, ok := c.pods[name]
 	if !ok || namespace != "shop" {
 		return nil, fmt.Errorf("get pod %s/%s: %w", namespace, name, kube.ErrNotFound)
@@ -109,4 +116,10 @@ func (c *cluster) label(pod, key string) (string, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pods[pod].Labels[key], c.writes[pod]
+}
+
+func (c *cluster) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reads
 }

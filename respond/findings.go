@@ -68,14 +68,20 @@ func (w *Worker) take(ctx context.Context, m bus.Message) error {
 func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	ctx, end := w.tel.Span(ctx, "respond.finding")
 	defer func() { end(err) }()
-	var f event.Finding
-	if err := json.Unmarshal(m.Data, &f); err != nil {
+	f, err := decodeFinding(m)
+	if err != nil {
 		w.bury(ctx, m, err)
 		return nil
 	}
+	defer func() {
+		if errors.Is(err, bus.ErrTooLarge) {
+			// It never will fit, and must not keep others from their turn.
+			w.bury(ctx, m, err)
+			err = nil
+		}
+	}()
 	target, err := Resolve(ctx, w.executor.Deps.Cluster, f)
-	missing := errors.Is(err, ErrNoTarget)
-	if err != nil && !missing {
+	if err != nil && !errors.Is(err, ErrNoTarget) {
 		return err
 	}
 	f.Subject = target
@@ -99,6 +105,10 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		run := Begin(book, incident, f, target, ceiling, w.now())
 		rec, err := w.log.Create(ctx, run)
 		if errors.Is(err, bus.ErrExists) {
+			// Begun before. If whoever did is not there any more, it goes on here.
+			if _, err := w.adopt(ctx, run.ID); err != nil && !errors.Is(err, ErrStale) {
+				return err
+			}
 			continue
 		}
 		if err != nil {
@@ -110,6 +120,17 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		w.start(ctx, rec)
 	}
 	return nil
+}
+
+func decodeFinding(m bus.Message) (event.Finding, error) {
+	var f event.Finding
+	if err := json.Unmarshal(m.Data, &f); err != nil {
+		return f, fmt.Errorf("decode finding: %w", err)
+	}
+	if bus.SubjectFinding(f.ID) != m.Subject {
+		return f, fmt.Errorf("decode finding: it is named %q", f.ID)
+	}
+	return f, nil
 }
 
 // Begin is the first record of a run of book. Its mode is the lower of the
@@ -181,6 +202,10 @@ func (n *incidents) add(ctx context.Context, f event.Finding) (event.Incident, e
 		case err == nil:
 			n.keep(in, seq)
 			return in, nil
+		case errors.Is(err, bus.ErrConflict) && last == 0:
+			// An incident that is named after this very finding, and forgotten
+			// here since.
+			return n.stored(ctx, in.ID)
 		case errors.Is(err, bus.ErrConflict), errors.Is(err, bus.ErrUnknown):
 			if err := n.load(ctx); err != nil {
 				return in, err
@@ -191,12 +216,30 @@ func (n *incidents) add(ctx context.Context, f event.Finding) (event.Incident, e
 	}
 }
 
+func (n *incidents) stored(ctx context.Context, id string) (event.Incident, error) {
+	var in event.Incident
+	m, err := n.bus.Last(ctx, bus.SubjectIncident(id))
+	if err != nil {
+		return in, fmt.Errorf("read incident %s: %w", id, err)
+	}
+	if err := json.Unmarshal(m.Data, &in); err != nil {
+		return in, fmt.Errorf("read incident %s: %w", id, err)
+	}
+	return in, nil
+}
+
+// keep remembers an incident as it was stored, and forgets those that nothing
+// can join any more.
 func (n *incidents) keep(in event.Incident, seq uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sequence[in.ID] = seq
 	n.open = slices.DeleteFunc(n.open, func(o event.Incident) bool {
-		return in.Updated.Sub(o.Updated) > 2*IncidentWindow
+		old := in.Updated.Sub(o.Updated) > 2*IncidentWindow
+		if old {
+			delete(n.sequence, o.ID)
+		}
+		return old
 	})
 	if i := slices.IndexFunc(n.open, func(o event.Incident) bool { return o.ID == in.ID }); i >= 0 {
 		n.open[i] = in

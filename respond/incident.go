@@ -1,7 +1,9 @@
 package respond
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -14,6 +16,8 @@ const (
 	IncidentWindow = time.Hour
 	maxFindings    = 1000
 	maxKeys        = 64
+	// maxKey is how long a key may be; a longer one is named by its hash.
+	maxKey = 512
 )
 
 // Group says to which incident a finding belongs: the oldest open one that
@@ -65,6 +69,13 @@ func add(list []string, s string) []string {
 	return append(slices.Clone(list), s)
 }
 
+// telling says whether an address can say that two findings belong together:
+// loopback and link-local addresses are everybody's.
+func telling(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsUnspecified()
+}
+
 // keys are what a finding can share with another, strongest first.
 func keys(f event.Finding) []string {
 	var out []string
@@ -78,11 +89,16 @@ func keys(f event.Finding) []string {
 	if f.Actor.User != "" && f.Source == event.SourceAudit {
 		out = append(out, "actor/"+f.Actor.User)
 	}
-	if f.Actor.Address != "" {
+	if telling(f.Actor.Address) {
 		out = append(out, "address/"+f.Actor.Address)
 	}
 	if s.IsNode() {
 		out = append(out, "node/"+s.Name)
+	}
+	for i, key := range out {
+		if len(key) > maxKey {
+			out[i] = key[:strings.Index(key, "/")+1] + event.HashID(key)
+		}
 	}
 	return out
 }

@@ -3,7 +3,9 @@ package respond
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -44,10 +46,14 @@ func (w *Worker) inputs(ctx context.Context, at *cursor) error {
 }
 
 func (w *Worker) deliver(ctx context.Context, d delivery) error {
-	w.mu.Lock()
-	r := w.runners[d.input.Run]
-	w.mu.Unlock()
-	if r == nil {
+	r, err := w.hearer(ctx, d.input.Run)
+	switch {
+	case errors.Is(err, ErrStale):
+		// The newer responder reads it too. It stays unread here.
+		return nil
+	case err != nil:
+		return err
+	case r == nil:
 		// The run is over, or never was: there is nobody to hear it.
 		w.logger.Info("input for a run that is over", "run", d.input.Run, "kind", d.input.Kind, "user", d.input.User)
 		d.taken()
@@ -55,12 +61,36 @@ func (w *Worker) deliver(ctx context.Context, d delivery) error {
 	}
 	select {
 	case r.inputs <- d:
+		select {
+		case <-r.over:
+			r.late(d) // it may have come after the last look
+		default:
+		}
 	case <-r.over:
-		d.taken()
+		r.late(d)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return nil
+}
+
+// hearer is the runner of a run, or nil. It tries until the store answers.
+func (w *Worker) hearer(ctx context.Context, run string) (*runner, error) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		r, err := w.adopt(ctx, run)
+		switch {
+		case err == nil, errors.Is(err, ErrStale):
+			return r, err
+		case errors.Is(err, bus.ErrNotFound):
+			return nil, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		}
+		w.logger.Error("find the run of an input", "run", run, "error", err)
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
 }
 
 func decodeInput(m bus.Message, in *event.Input) error {

@@ -20,7 +20,22 @@ type runner struct {
 	// inputs are what people said, each with the way to say that it was taken.
 	inputs chan delivery
 	over   chan struct{}
+
+	// unsaid is an input that could not be recorded yet: it comes first.
+	unsaid *delivery
+	// judged is when the guards were last asked; rest keeps a step that still
+	// waits for the same thing from being planned again at once.
+	judged, rest time.Time
 }
+
+const (
+	// fresh is how long the guards' verdicts are good for: longer than this
+	// after, they are asked again before an effect is sent.
+	fresh = 500 * time.Millisecond
+	// maxSleep is how long a run sleeps at most when it waits for a time: the
+	// wall clock may jump, and a timer does not follow it.
+	maxSleep = 30 * time.Second
+)
 
 // run moves the run until it is over or ctx ends. [ErrStale] says that another
 // responder has taken it.
@@ -36,7 +51,14 @@ func (r *runner) run(ctx context.Context) error {
 // step carries out what is due, or waits for time or people, and records the
 // move.
 func (r *runner) step(ctx context.Context) error {
-	effect, at := Due(r.book, r.rec.Run, r.w.now())
+	if d := r.unsaid; d != nil {
+		return r.person(ctx, *d)
+	}
+	now := r.w.now()
+	effect, at := Due(r.book, r.rec.Run, now)
+	if effect != nil && effect.Kind == EffectPlan && now.Before(r.rest) {
+		effect, at = nil, r.rest
+	}
 	if effect != nil {
 		// What people said comes before a new effect: an undo must not wait
 		// until all is done.
@@ -60,9 +82,11 @@ func (r *runner) step(ctx context.Context) error {
 }
 
 func (r *runner) person(ctx context.Context, d delivery) error {
+	r.unsaid = &d
 	if err := r.move(ctx, Input{Person: &d.input, Sequence: d.sequence}); err != nil {
 		return err
 	}
+	r.unsaid = nil
 	d.taken()
 	return nil
 }
@@ -70,10 +94,15 @@ func (r *runner) person(ctx context.Context, d delivery) error {
 // carry carries out one effect within the step's time limit.
 func (r *runner) carry(ctx context.Context, e Effect) Input {
 	step := r.book.Steps[e.Step]
-	if err := r.w.slots.Acquire(ctx, 1); err != nil {
+	slots := r.w.slots
+	if !step.Effect() {
+		// A receiver that hangs must not keep a pod from being contained.
+		slots = r.w.notices
+	}
+	if err := slots.Acquire(ctx, 1); err != nil {
 		return Input{Tick: true}
 	}
-	defer r.w.slots.Release(1)
+	defer slots.Release(1)
 	limited, cancel := context.WithTimeout(ctx, step.Timeout)
 	defer cancel()
 	limited, end := r.w.tel.Span(limited, "respond."+string(e.Kind),
@@ -83,10 +112,11 @@ func (r *runner) carry(ctx context.Context, e Effect) Input {
 	var reason string
 	switch e.Kind {
 	case EffectPlan:
+		r.judged = now
 		p := x.Plan(limited, r.book, run, e.Step, now)
 		in, reason = Input{Planned: &p}, p.Error
 	case EffectDo:
-		d := x.Do(limited, r.book, run, e.Step, now)
+		d := r.do(limited, e.Step, now)
 		in, reason = Input{Done: &d}, d.Error
 		r.measure(limited, d, step)
 	case EffectUndo:
@@ -103,6 +133,19 @@ func (r *runner) carry(ctx context.Context, e Effect) Input {
 		return Input{Tick: true}
 	}
 	return in
+}
+
+// do carries an intent out. One that was not judged just now (it is from before
+// a restart, or had to wait for its turn) is judged again: a pause holds it
+// back too.
+func (r *runner) do(ctx context.Context, i int, now time.Time) Done {
+	x, run := r.w.executor, r.rec.Run
+	if now.Sub(r.judged) > fresh {
+		if reason, held := x.Held(ctx, r.book, run, i, now); held {
+			return Done{Step: i, Failure: FailedHeld, Error: reason}
+		}
+	}
+	return x.Do(ctx, r.book, run, i, now)
 }
 
 func (r *runner) measure(ctx context.Context, d Done, step PlaybookStep) {
@@ -127,6 +170,9 @@ func (r *runner) move(ctx context.Context, in Input) error {
 		}
 		next := Next(r.book, r.rec.Run, in, r.w.now())
 		if reflect.DeepEqual(next, r.rec.Run) {
+			if in.Planned != nil {
+				r.rest = r.w.now().Add(waitForPause)
+			}
 			return nil
 		}
 		rec, err := r.w.log.Append(ctx, r.rec, next)
@@ -137,11 +183,13 @@ func (r *runner) move(ctx context.Context, in Input) error {
 		if !errors.Is(err, bus.ErrConflict) {
 			return err
 		}
-		if r.rec, err = r.w.log.Load(ctx, r.rec.Run.ID); err != nil {
+		theirs, err := r.w.log.Load(ctx, r.rec.Run.ID)
+		if err != nil {
 			return err
 		}
-		if r.rec.Run.Epoch > r.w.log.epoch {
-			return fmt.Errorf("run %s: %w", r.rec.Run.ID, ErrStale)
+		r.moved(ctx, theirs)
+		if theirs.Run.Epoch > r.w.log.epoch {
+			return fmt.Errorf("run %s: %w", theirs.Run.ID, ErrStale)
 		}
 		if in.Person == nil {
 			return nil
@@ -170,5 +218,5 @@ func (w *Worker) timer(at time.Time) *time.Timer {
 		t := time.NewTimer(time.Hour)
 		return t
 	}
-	return time.NewTimer(max(at.Sub(w.now()), 0))
+	return time.NewTimer(min(max(at.Sub(w.now()), 0), maxSleep))
 }

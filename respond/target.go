@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -31,6 +32,9 @@ func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (even
 	t := f.Subject
 	t.Subresource = ""
 	switch {
+	case (t.IsPod() || t.IsNode()) && !named(t):
+		// Nothing in a cluster is called so; asking would be refused for ever.
+		return t, fmt.Errorf("resolve: %.80q is no name: %w", t.String(), ErrNoTarget)
 	case t.IsPod() && t.Namespace != "":
 		return resolvePod(ctx, cluster, f, t)
 	case t.IsNode():
@@ -41,6 +45,12 @@ func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (even
 		t.Kind, t.UID = "Node", string(node.UID)
 	}
 	return t, nil
+}
+
+// named says whether an object could have the reference's name.
+func named(t event.Ref) bool {
+	return len(content.IsDNS1123Subdomain(t.Name)) == 0 &&
+		(t.Namespace == "" || len(content.IsDNS1123Label(t.Namespace)) == 0)
 }
 
 func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t event.Ref) (event.Ref, error) {
@@ -63,9 +73,13 @@ func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t 
 // differs says why a pod of the right name is not the one that was observed.
 func differs(pod *corev1.Pod, f event.Finding, t event.Ref) string {
 	switch {
-	case t.UID != "" && t.UID != string(pod.UID):
+	case t.UID == string(pod.UID):
+		// The rest only makes up for not knowing it. (A container that crashes
+		// again and again is soon forgotten by the pod's status.)
+		return ""
+	case t.UID != "":
 		return "the pod of that name has another UID"
-	case pod.CreationTimestamp.After(f.Time.Add(clockSkew)):
+	case pod.CreationTimestamp.After(happened(f).Add(clockSkew)):
 		// A creation is observed as a request, before the object is there, but
 		// by the same clock: the skew covers it.
 		return "the pod of that name was made after the event"
@@ -73,6 +87,15 @@ func differs(pod *corev1.Pod, f event.Finding, t event.Ref) string {
 		return "the pod of that name does not run container " + t.ContainerID
 	}
 	return ""
+}
+
+// happened is when the finding's event was at the latest: a source's clock may
+// be ahead, but nothing is received before it happens.
+func happened(f event.Finding) time.Time {
+	if !f.Received.IsZero() && f.Received.Before(f.Time) {
+		return f.Received
+	}
+	return f.Time
 }
 
 // runs says whether a container of the pod, running or just ended, has the id.
@@ -100,6 +123,11 @@ func runs(pod *corev1.Pod, id string) bool {
 func missing(t event.Ref, err error) error {
 	if errors.Is(err, kube.ErrNotFound) {
 		return fmt.Errorf("resolve %s: not found: %w", t, ErrNoTarget)
+	}
+	if errors.Is(err, kube.ErrForbidden) {
+		// Trying again would hold up every other finding; the run says why it
+		// can do nothing.
+		return fmt.Errorf("resolve %s: %w: %w", t, err, ErrNoTarget)
 	}
 	return fmt.Errorf("resolve %s: %w", t, err)
 }

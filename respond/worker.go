@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// maxEffects is how many steps are planned or carried out at a time.
+	// maxEffects is how many steps are planned or carried out at a time, of
+	// those with an effect, and as many again of those that only tell people.
 	maxEffects = 16
 	// maxInputs is how many inputs may wait for one run.
 	maxInputs = 256
@@ -50,6 +51,7 @@ type Worker struct {
 	log       *RunLog
 	incidents *incidents
 	slots     *semaphore.Weighted
+	notices   *semaphore.Weighted
 	ready     atomic.Bool
 	reader    atomic.Pointer[bus.Reader]
 
@@ -64,7 +66,7 @@ type Worker struct {
 func NewWorker(ctx context.Context, o WorkerOptions) (*Worker, error) {
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, slots: semaphore.NewWeighted(maxEffects), runners: map[string]*runner{},
+		clock: o.Now, slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects), runners: map[string]*runner{},
 		states: map[event.RunState]int{},
 	}
 	if w.clock == nil {
@@ -99,14 +101,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.resume(ctx); err != nil {
 		return fmt.Errorf("resume runs: %w", err)
 	}
-	if err := w.follow(ctx, "cursor.inputs", w.inputs); err != nil {
-		return err
+	err := w.follow(ctx, "cursor.inputs", w.inputs)
+	if err == nil {
+		err = w.follow(ctx, "cursor.findings", w.findings)
 	}
-	if err := w.follow(ctx, "cursor.findings", w.findings); err != nil {
-		return err
+	if err != nil {
+		group.Go(func() error { return err }) // which ends what runs already
 	}
-	w.ready.Store(true)
-	err := group.Wait()
+	w.ready.Store(err == nil)
+	err = group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -171,12 +174,34 @@ func (w *Worker) resume(ctx context.Context) error {
 	return nil
 }
 
-// start begins to move a run, unless this process does so already.
-func (w *Worker) start(ctx context.Context, rec Record) {
+// adopt gives the runner of a run, which may have been begun by another
+// responder, or by a write of ours whose answer was lost. It is nil for a run
+// that is over; [bus.ErrNotFound] says that there is none, [ErrStale] that a
+// newer responder has it.
+func (w *Worker) adopt(ctx context.Context, id string) (*runner, error) {
+	w.mu.Lock()
+	r := w.runners[id]
+	w.mu.Unlock()
+	if r != nil {
+		return r, nil
+	}
+	rec, err := w.log.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Run.Epoch > w.log.epoch {
+		return nil, fmt.Errorf("run %s: %w", id, ErrStale)
+	}
+	return w.start(ctx, rec), nil
+}
+
+// start begins to move a run, unless this process does so already. It gives
+// the run's runner, or nil when it is over.
+func (w *Worker) start(ctx context.Context, rec Record) *runner {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.runners[rec.Run.ID] != nil || rec.Run.State.Terminal() {
-		return
+	if r := w.runners[rec.Run.ID]; r != nil || rec.Run.State.Terminal() {
+		return r
 	}
 	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), over: make(chan struct{})}
 	w.runners[rec.Run.ID] = r
@@ -185,13 +210,31 @@ func (w *Worker) start(ctx context.Context, rec Record) {
 		defer w.forget(r)
 		return w.move(ctx, r)
 	})
+	return r
 }
 
+// forget ends a runner. What was said to a run that is over needs no answer;
+// what was said to one that somebody else moves stays unread for the next start.
 func (w *Worker) forget(r *runner) {
-	close(r.over)
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	delete(w.runners, r.rec.Run.ID)
+	w.mu.Unlock()
+	close(r.over)
+	for {
+		select {
+		case d := <-r.inputs:
+			r.late(d)
+		default:
+			return
+		}
+	}
+}
+
+// late is for an input that came when its runner had ended.
+func (r *runner) late(d delivery) {
+	if r.rec.Run.State.Terminal() {
+		d.taken()
+	}
 }
 
 // move moves one run to its end. A run that can't be moved now (the store is

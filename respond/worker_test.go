@@ -38,6 +38,7 @@ type rig struct {
 	cluster *cluster
 	books   []*Playbook
 	control *Control
+	worker  *Worker
 	cancel  context.CancelFunc
 	ended   chan error
 }
@@ -88,6 +89,7 @@ func (r *rig) start() *rig {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.worker = w
 	r.cancel, r.ended = cancel, make(chan error, 1)
 	go func() { r.ended <- w.Run(ctx) }()
 	return r

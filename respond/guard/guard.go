@@ -55,7 +55,10 @@ type Kind struct {
 	Name string
 	// Doc is one sentence: what it judges, and how.
 	Doc string
-	New func(Options) Guard
+	// Stops says that it can hold everything back, and reads nothing of the
+	// cluster to tell.
+	Stops bool
+	New   func(Options) Guard
 }
 
 var catalogue []Kind
@@ -72,6 +75,7 @@ func Kinds() []Kind {
 // Set is all guards, ready to judge. It may be used concurrently.
 type Set struct {
 	names  []string
+	stops  []bool
 	guards []Guard
 }
 
@@ -80,6 +84,7 @@ func New(o Options) *Set {
 	s := &Set{}
 	for _, k := range Kinds() {
 		s.names = append(s.names, k.Name)
+		s.stops = append(s.stops, k.Stops)
 		s.guards = append(s.guards, k.New(o))
 	}
 	return s
@@ -93,4 +98,25 @@ func (s *Set) Judge(ctx context.Context, c Check) []event.Verdict {
 		verdicts = append(verdicts, event.Verdict{Guard: s.names[i], Decision: decision, Reason: reason})
 	}
 	return verdicts
+}
+
+// Stopped asks only the guards that can hold everything back. When one does, it
+// gives the verdicts of before with the new ones in their place; then a plan
+// need not be made again to know that it waits.
+func (s *Set) Stopped(ctx context.Context, c Check, before []event.Verdict) (verdicts []event.Verdict, stopped bool) {
+	verdicts = slices.Clone(before)
+	for i, g := range s.guards {
+		if !s.stops[i] {
+			continue
+		}
+		v := event.Verdict{Guard: s.names[i]}
+		v.Decision, v.Reason = g.Judge(ctx, c)
+		stopped = stopped || v.Decision == event.Wait
+		if at := slices.IndexFunc(verdicts, func(old event.Verdict) bool { return old.Guard == v.Guard }); at >= 0 {
+			verdicts[at] = v
+		} else {
+			verdicts = append(verdicts, v)
+		}
+	}
+	return verdicts, stopped
 }

@@ -9,9 +9,10 @@ import (
 
 func init() {
 	register(Kind{
-		Name: "pause",
-		Doc:  "While operators have paused Firebreak no effect begins. When that can't be read it counts as paused. Undoing goes on.",
-		New:  func(o Options) Guard { return pause{o.Control} },
+		Name:  "pause",
+		Doc:   "While operators have paused Firebreak no effect begins. When that can't be read it counts as paused. Undoing goes on.",
+		Stops: true,
+		New:   func(o Options) Guard { return pause{o.Control} },
 	})
 }
 
