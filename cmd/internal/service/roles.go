@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -60,8 +61,7 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 	for name, config := range s.Config.Decoded {
 		switch c := config.(type) {
 		case *ingest.HTTPConfig:
-			c.Token.File, c.Path.File = s.Config.Path(c.Token.File), s.Config.Path(c.Path.File)
-			credential, err := c.Credential()
+			credential, err := c.Credential(s.Config.Dir)
 			if err != nil {
 				return nil, fmt.Errorf("source %s: %w", name, err)
 			}
@@ -210,4 +210,35 @@ func ignoreCanceled(err error) error {
 		return nil
 	}
 	return err
+}
+
+// detect starts the detectors.
+func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
+	if !s.has(Detect) {
+		return nil
+	}
+	rules, err := files.Rules(s.paths(s.Config.Rules), !s.Config.NoShipped)
+	if err != nil {
+		return err
+	}
+	var reader atomic.Pointer[bus.Reader]
+	worker := &detect.Worker{
+		Engine: detect.NewEngine(rules, detect.EngineOptions{}), Store: s.bus, Snapshots: s.bus.Snapshots(), Telemetry: s.tel,
+		Open: func(ctx context.Context, from uint64) (detect.Reader, error) {
+			r, err := s.bus.Read(ctx, bus.Events, from)
+			if err != nil {
+				return nil, err
+			}
+			reader.Store(r)
+			return r, nil
+		},
+	}
+	s.tel.Metrics().WatchLag("detect", func(ctx context.Context) (uint64, error) {
+		if r := reader.Load(); r != nil {
+			return r.Pending(ctx)
+		}
+		return 0, nil
+	})
+	group.Go(func() error { return worker.Run(ctx) })
+	return nil
 }
