@@ -20,7 +20,7 @@ type Options struct {
 	Context string
 	// Token replaces the kubeconfig's credential by a bearer token.
 	Token string
-	// QPS and Burst bound the requests a second (20 and 40 when zero): an
+	// QPS and Burst bound the requests a second (50 and 400 when zero): an
 	// incident is no time to load the API server.
 	QPS       float32
 	Burst     int
@@ -29,8 +29,8 @@ type Options struct {
 
 // The bounds on requests that apply where Options say nothing.
 const (
-	DefaultQPS   = 20
-	DefaultBurst = 40
+	DefaultQPS   = 50
+	DefaultBurst = 400
 )
 
 // Client talks to one cluster as one identity.

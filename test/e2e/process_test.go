@@ -60,7 +60,7 @@ metadata: {name: e2e}
 spec:
   cluster: e2e
   data: data
-  kubernetes: {kubeconfig: kubeconfig, qps: 200, burst: 400}
+  kubernetes: {kubeconfig: kubeconfig}
   listen: {address: %q, health: %q}
   sources:
     falco: {token: {file: token}}

@@ -17,6 +17,7 @@ import (
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
@@ -94,8 +95,8 @@ func (s *service) api() http.Handler {
 	a := &approve.API{
 		Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger,
 	}
-	if s.kube != nil {
-		a.Reviewer = s.kube
+	if s.reviewer != nil {
+		a.Reviewer = s.reviewer
 	}
 	return a.Handler()
 }
@@ -146,7 +147,7 @@ func guardCluster(s *service) guard.Cluster {
 	if s.kube == nil {
 		return action.Offline{}
 	}
-	return s.kube
+	return kube.Recent{Cache: s.kube}
 }
 
 // self asks the cluster who we are, until it answers: without that, what we do

@@ -64,7 +64,11 @@ type service struct {
 	tel    *telemetry.Telemetry
 	logger *slog.Logger
 	bus    *bus.Bus
-	kube   *kube.Client
+	// kube is what the responder reads and acts with, reviewer what people are
+	// asked about with: a storm of the one must not keep the other waiting.
+	// Both are nil without a cluster.
+	kube     *kube.Cache
+	reviewer *kube.Client
 }
 
 func (s *service) has(r Role) bool { return slices.Contains(s.Roles, r) }
@@ -125,13 +129,8 @@ func (s *service) setup(ctx context.Context) (err error) {
 
 func (s *service) open(ctx context.Context) (err error) {
 	c := s.Config
-	if k := c.Kubernetes; !k.Disabled {
-		s.kube, err = kube.New(kube.Options{
-			Kubeconfig: c.Path(k.Kubeconfig), Context: k.Context, QPS: k.QPS, Burst: k.Burst, UserAgent: "firebreak/" + s.Version,
-		})
-		if err != nil {
-			return fmt.Errorf("reach the cluster: %w", err)
-		}
+	if err := s.connect(); err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
 	}
 	n := c.NATS
 	s.bus, err = bus.Open(ctx, bus.Options{
@@ -143,6 +142,24 @@ func (s *service) open(ctx context.Context) (err error) {
 	}
 	s.tel.Health().Add("store", s.bus.Healthy)
 	return nil
+}
+
+// connect makes the clients of the cluster.
+func (s *service) connect() error {
+	k := s.Config.Kubernetes
+	if k.Disabled {
+		return nil
+	}
+	o := kube.Options{
+		Kubeconfig: s.Config.Path(k.Kubeconfig), Context: k.Context, QPS: k.QPS, Burst: k.Burst, UserAgent: "firebreak/" + s.Version,
+	}
+	client, err := kube.New(o)
+	if err != nil {
+		return err
+	}
+	s.kube = kube.NewCache(client)
+	s.reviewer, err = kube.New(o)
+	return err
 }
 
 // stop waits for what was started before something failed to start.
