@@ -35,8 +35,8 @@ func (e exit) Unwrap() error { return e.err }
 // commands are the subcommands, one file each.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		newRuns(), newIncidents(), newApprove(), newDeny(), newUndo(), newExtend(), newPause(), newResume(),
-		newReplay(), newCheck(), newRBAC(), newKinds(),
+		newRun(), newRuns(), newIncidents(), newApprove(), newDeny(), newUndo(), newExtend(), newPause(), newResume(),
+		newReplay(), newCheck(), newRBAC(), newKinds(), newDemo(),
 	}
 }
 

@@ -1,0 +1,103 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed alerts
+var alerts embed.FS
+
+// alert is a recorded alert of Falco.
+type alert struct {
+	Hostname string         `json:"hostname"`
+	Output   string         `json:"output"`
+	Fields   map[string]any `json:"output_fields"`
+	Priority string         `json:"priority"`
+	Rule     string         `json:"rule"`
+	Source   string         `json:"source"`
+	Tags     []string       `json:"tags"`
+	Time     time.Time      `json:"time"`
+}
+
+// place is where an alert happened: a container of a live pod.
+type place struct {
+	namespace, pod, container, image, id, node string
+}
+
+// recorded reads a recorded alert by its name.
+func recorded(name string) (alert, error) {
+	data, err := alerts.ReadFile("alerts/" + name + ".json")
+	if err != nil {
+		return alert{}, fmt.Errorf("read alert: %w", err)
+	}
+	var a alert
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(&a); err != nil {
+		return alert{}, fmt.Errorf("read alert %s: %w", name, err)
+	}
+	return a, nil
+}
+
+// bind puts a live pod in the place of the recorded one, and now in that of
+// the time then, in the fields and in the text.
+func (a alert) bind(to place, now time.Time) alert {
+	repository, tag, _ := strings.Cut(to.image, ":")
+	id := to.id[strings.LastIndexByte(to.id, '/')+1:]
+	live := map[string]any{
+		"k8s.ns.name": to.namespace, "k8s.pod.name": to.pod, "container.name": to.container,
+		"container.id": id[:min(len(id), 12)], "container.image.repository": repository, "container.image.tag": tag,
+	}
+	// Each as key=value: a name can be part of another one.
+	texts := map[string]string{
+		"k8s.ns.name": "k8s_ns_name=", "k8s.pod.name": "k8s_pod_name=", "container.name": "container_name=", "container.id": "container_id=",
+		"container.image.repository": "container_image_repository=", "container.image.tag": "container_image_tag=",
+	}
+	fields := map[string]any{}
+	for k, v := range a.Fields {
+		fields[k] = v
+	}
+	for k, v := range live {
+		key := texts[k]
+		a.Output = strings.Replace(a.Output, key+fmt.Sprint(fields[k]), key+fmt.Sprint(v), 1)
+		fields[k] = v
+	}
+	fields["evt.time.iso8601"] = now.UnixNano()
+	a.Output = strings.Replace(a.Output, a.Time.Format("15:04:05.000000000"), now.UTC().Format("15:04:05.000000000"), 1)
+	a.Fields, a.Time, a.Hostname = fields, now.UTC(), to.node
+	return a
+}
+
+// post sends an alert as Falco's http_output does.
+func (d *demo) post(ctx context.Context, a alert) error {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("post alert: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.home.url()+"/v1/falco", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("post alert: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d.home.falco)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := d.home.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("post alert: %w", err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	if err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("post alert: %s: %s", response.Status, answer)
+	}
+	d.board.rowAt(a.Time, "alert", "Falco: %s in %s/%s, container %s (a recorded alert, bound to the live pod)",
+		a.Rule, a.Fields["k8s.ns.name"], a.Fields["k8s.pod.name"], a.Fields["container.id"])
+	return nil
+}
