@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
 
 // ErrStopped says that the batcher runs no more.
@@ -47,6 +48,8 @@ type entry struct {
 
 // put is one call of Put. Its fields belong to the batcher's lock.
 type put struct {
+	// ctx is the caller's, whose span the frame is published under.
+	ctx  context.Context
 	left int
 	err  error
 	done chan struct{}
@@ -83,7 +86,7 @@ func (b *Batcher) Put(ctx context.Context, events []event.Event) error {
 	if err := b.room.Acquire(ctx, size); err != nil {
 		return fmt.Errorf("store events: queue is full: %w", err)
 	}
-	p, err := b.enqueue(encoded)
+	p, err := b.enqueue(ctx, encoded)
 	if err != nil {
 		b.room.Release(size)
 		return err
@@ -99,13 +102,13 @@ func (b *Batcher) Put(ctx context.Context, events []event.Event) error {
 	}
 }
 
-func (b *Batcher) enqueue(encoded [][]byte) (*put, error) {
+func (b *Batcher) enqueue(ctx context.Context, encoded [][]byte) (*put, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped {
 		return nil, ErrStopped
 	}
-	p := &put{left: len(encoded), done: make(chan struct{})}
+	p := &put{ctx: ctx, left: len(encoded), done: make(chan struct{})}
 	for _, data := range encoded {
 		b.pending = append(b.pending, entry{data, p})
 	}
@@ -162,6 +165,8 @@ func (b *Batcher) take() []entry {
 func (b *Batcher) publish(ctx context.Context, frame []entry) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
+	// A frame has one trace: that of the caller who waited longest.
+	ctx = telemetry.Follow(ctx, frame[0].put.ctx)
 	encoded := make([][]byte, len(frame))
 	for i := range frame {
 		encoded[i] = frame[i].data

@@ -34,6 +34,8 @@ type HTTPOptions struct {
 	Store   Store
 	Metrics Metrics
 	Logger  *slog.Logger
+	// Telemetry makes the spans; nil makes none.
+	Telemetry *telemetry.Telemetry
 	// Cluster is put into the events.
 	Cluster string
 	// Now is the clock; nil means time.Now.
@@ -139,7 +141,9 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	o := Origin{From: r.kind.Name + " http " + req.RemoteAddr, Received: began, Cluster: r.Cluster}
+	ctx, end := r.Telemetry.Span(telemetry.Extract(ctx, req.Header.Get), "ingest."+r.kind.Name)
 	accepted, rejected, err := r.take(ctx, w, req, o)
+	end(err)
 	if err != nil {
 		r.refuse(ctx, w, o, err)
 		return

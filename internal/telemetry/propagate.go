@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Inject hands the span of ctx to set, as the headers of W3C Trace Context.
@@ -17,6 +18,12 @@ func Inject(ctx context.Context, set func(key, value string)) {
 // are as good as none.
 func Extract(ctx context.Context, get func(key string) string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, carrier{get: get})
+}
+
+// Follow gives ctx the span that other is under, and nothing else of it: for
+// work that is done on behalf of a caller, but not under its deadline.
+func Follow(ctx, other context.Context) context.Context {
+	return trace.ContextWithSpanContext(ctx, trace.SpanContextFromContext(other))
 }
 
 type carrier struct {

@@ -57,7 +57,7 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 	batcher := ingest.NewBatcher(s.bus, 0)
 	group.Go(func() error { return batcher.Run(ctx) })
 	o := ingest.HTTPOptions{
-		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Cluster: s.Config.Cluster,
+		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Telemetry: s.tel, Cluster: s.Config.Cluster,
 	}
 	for name, config := range s.Config.Decoded {
 		switch c := config.(type) {
