@@ -68,7 +68,7 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	}
 	keys, still := strip(pod.Labels, all)
 	rec, notes := q.record(pod, r.Key)
-	if len(rec.Runs) == 0 {
+	if len(rec.Runs) == 0 && !q.Offline {
 		notes = append(notes, ownerNote(owner, pod.Namespace))
 	}
 	notes = append(append(notes, leaks(still)...), quarantineNotes...)
