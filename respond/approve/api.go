@@ -123,8 +123,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, bus.ErrNotFound):
 		answer(w, http.StatusNotFound, map[string]string{"error": "there is no such run"})
 	default:
+		// What went wrong inside is for the log: whoever asks may be nobody yet.
 		a.Logger.ErrorContext(r.Context(), "answer request", "path", r.URL.Path, "error", err)
-		answer(w, http.StatusServiceUnavailable, map[string]string{"error": "try again: " + err.Error()})
+		answer(w, http.StatusServiceUnavailable, map[string]string{"error": "this can't be answered now, try again; the log says why"})
 	}
 }
 

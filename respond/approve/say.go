@@ -79,7 +79,11 @@ func read(c call) (Say, error) {
 	var body Say
 	dec := json.NewDecoder(c.r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+	err := dec.Decode(&body)
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return body, problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes", large.Limit)}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return body, problem{http.StatusBadRequest, "the body can't be read: " + err.Error()}
 	}
 	if len(body.Reason) > maxReason {
@@ -123,6 +127,12 @@ func (a *API) paused(c call) error {
 	if err := a.allowed(c, "get", "pauses", "", ""); err != nil {
 		return err
 	}
+	return a.status(c)
+}
+
+// status answers whether effects are held back. Who may pause or resume is told
+// it too, without the right to ask for it.
+func (a *API) status(c call) error {
 	paused, by, err := a.Control.Paused(c.r.Context())
 	if err != nil {
 		return err
@@ -147,7 +157,7 @@ func (a *API) pause(c call) error {
 		return err
 	}
 	a.Logger.WarnContext(c.r.Context(), "paused", "user", c.user.Name, "reason", body.Reason)
-	return a.paused(c)
+	return a.status(c)
 }
 
 func (a *API) resume(c call) error {
@@ -158,5 +168,5 @@ func (a *API) resume(c call) error {
 		return err
 	}
 	a.Logger.WarnContext(c.r.Context(), "resumed", "user", c.user.Name)
-	return a.paused(c)
+	return a.status(c)
 }

@@ -81,6 +81,12 @@ type Set struct {
 
 // New makes every guard of the catalogue.
 func New(o Options) *Set {
+	if o.Namespace == "" {
+		// A service account's name says where it is.
+		if account, ok := strings.CutPrefix(o.Self, "system:serviceaccount:"); ok {
+			o.Namespace, _, _ = strings.Cut(account, ":")
+		}
+	}
 	s := &Set{}
 	for _, k := range Kinds() {
 		s.names = append(s.names, k.Name)

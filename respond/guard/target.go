@@ -27,7 +27,7 @@ func (target) Judge(_ context.Context, c Check) (event.Decision, string) {
 		return event.Deny, "the plan is for another object than the run"
 	}
 	for _, w := range c.Plan.Writes {
-		if w.Verb == "patch" && w.UID != t.UID {
+		if (w.Verb == "patch" || w.Verb == "delete") && w.UID != t.UID {
 			return event.Deny, "a write is not bound to the target's UID"
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
@@ -77,6 +78,9 @@ func (e *Error) Error() string { return e.Text }
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 256 << 20
 
+// maxText is how much is shown of what the server says went wrong.
+const maxText = 4 << 10
+
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
 	var reader io.Reader
 	if body != nil {
@@ -105,7 +109,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 		if err := dec.Decode(&answer); err != nil || answer.Error == "" {
 			answer.Error = resp.Status
 		}
-		return &Error{Status: resp.StatusCode, Text: answer.Error}
+		return &Error{Status: resp.StatusCode, Text: telemetry.Tame(answer.Error, maxText)}
 	}
 	if err := dec.Decode(into); err != nil {
 		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
@@ -155,9 +159,8 @@ func (c *Client) Say(ctx context.Context, id, deed string, what approve.Say) (ap
 	if err := c.call(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(id)+"/"+deed, what, &said); err != nil {
 		return said, event.Run{}, err
 	}
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	// Each look costs the server two questions to the cluster.
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		run, err := c.Run(ctx, id)
 		if err != nil {
 			return said, run, err
@@ -165,8 +168,10 @@ func (c *Client) Say(ctx context.Context, id, deed string, what approve.Say) (ap
 		if run.Input >= said.Sequence || run.State.Terminal() {
 			return said, run, nil
 		}
+		tick := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			tick.Stop()
 			return said, run, fmt.Errorf("it is stored, but the run has not taken it in yet: %w", ctx.Err())
 		case <-tick.C:
 		}
