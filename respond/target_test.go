@@ -1,0 +1,139 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+// lookups is a cluster whose reads can fail.
+type lookups struct {
+	*cluster
+	err error
+}
+
+func (l lookups) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	return l.cluster.Pod(ctx, namespace, name)
+}
+
+func (l lookups) Node(_ context.Context, name string) (*corev1.Node, error) {
+	if l.err != nil || name != "n1" {
+		return nil, errors.Join(l.err, kube.ErrNotFound)
+	}
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "uid-n1"}}, nil
+}
+
+func (lookups) Owner(context.Context, *corev1.Pod) (kube.Owner, error) {
+	return kube.Owner{Top: event.Workload{Kind: "Deployment", Name: "web", UID: "uid-d"}}, nil
+}
+
+func TestResolve(t *testing.T) {
+	const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	running := func(c *cluster) {
+		c.pods["web"].Status.ContainerStatuses = []corev1.ContainerStatus{{
+			ContainerID: "containerd://" + id,
+			LastTerminationState: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{ContainerID: "containerd://fedcba9876543210"},
+			},
+		}}
+	}
+	tests := map[string]struct {
+		subject event.Ref
+		change  func(*cluster, *event.Finding)
+		err     error
+		gone    bool
+	}{
+		"a pod by name":                 {subject: event.PodRef("shop", "web")},
+		"by its UID":                    {subject: event.Ref{Resource: "pods", Namespace: "shop", Name: "web", UID: "uid-web"}},
+		"a subresource of it":           {subject: event.Ref{Resource: "pods", Subresource: "exec", Namespace: "shop", Name: "web"}},
+		"another UID":                   {subject: event.Ref{Resource: "pods", Namespace: "shop", Name: "web", UID: "other"}, gone: true},
+		"gone":                          {subject: event.PodRef("shop", "old"), gone: true},
+		"made just before the event":    {subject: event.PodRef("shop", "web"), change: made(-time.Second)},
+		"made within the skew":          {subject: event.PodRef("shop", "web"), change: made(clockSkew)},
+		"made after the event":          {subject: event.PodRef("shop", "web"), change: made(clockSkew + time.Second), gone: true},
+		"made after, but the UID is it": {subject: event.Ref{Resource: "pods", Namespace: "shop", Name: "web", UID: "uid-web"}, change: made(time.Hour)},
+		"made after it was received, of a source that is ahead": {
+			subject: event.PodRef("shop", "web"), gone: true, change: func(c *cluster, f *event.Finding) {
+				made(time.Minute)(c, f)
+				f.Time = f.Received.Add(time.Hour)
+			},
+		},
+		"the container's id":       {subject: container(id), change: func(c *cluster, _ *event.Finding) { running(c) }},
+		"the beginning of the id":  {subject: container(id[:12]), change: func(c *cluster, _ *event.Finding) { running(c) }},
+		"the one before":           {subject: container("fedcba987654"), change: func(c *cluster, _ *event.Finding) { running(c) }},
+		"another container":        {subject: container("ffffffffffff"), change: func(c *cluster, _ *event.Finding) { running(c) }, gone: true},
+		"containers not known yet": {subject: container("ffffffffffff")},
+		"another container, but the UID is it": {
+			subject: event.Ref{Resource: "pods", Namespace: "shop", Name: "web", UID: "uid-web", ContainerID: "ffffffffffff"},
+			change:  func(c *cluster, _ *event.Finding) { running(c) },
+		},
+		"a node":                      {subject: event.NodeRef("n1")},
+		"no such node":                {subject: event.NodeRef("n2"), gone: true},
+		"a pod without a namespace":   {subject: event.PodRef("", "web")},
+		"a secret":                    {subject: event.Ref{Resource: "secrets", Namespace: "shop", Name: "web"}},
+		"a pods resource elsewhere":   {subject: event.Ref{Group: "metrics.k8s.io", Resource: "pods", Namespace: "shop", Name: "web"}},
+		"nothing":                     {},
+		"a path for a name":           {subject: event.PodRef("shop", "../../nodes/n1"), gone: true},
+		"a path for a namespace":      {subject: event.PodRef("shop/../..", "web"), gone: true},
+		"control characters":          {subject: event.PodRef("shop", "web\x1b[31m\n"), gone: true},
+		"a very long name":            {subject: event.PodRef("shop", strings.Repeat("x", 1<<20)), gone: true},
+		"no permission":               {subject: event.PodRef("shop", "web"), err: fmt.Errorf("get: %w", kube.ErrForbidden), gone: true},
+		"no permission, for the node": {subject: event.NodeRef("n1"), err: fmt.Errorf("get: %w", kube.ErrForbidden), gone: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster("web")
+			f := event.Finding{Subject: tt.subject, Time: start, Received: start}
+			if tt.change != nil {
+				tt.change(c, &f)
+			}
+			got, err := Resolve(t.Context(), lookups{c, tt.err}, f)
+			if errors.Is(err, ErrNoTarget) != tt.gone || (err != nil) != tt.gone {
+				t.Fatalf("gave %+v, %v; want it gone: %v", got, err, tt.gone)
+			}
+			if len(fmt.Sprint(err)) > 1<<10 {
+				t.Errorf("an error of %d bytes", len(fmt.Sprint(err)))
+			}
+			switch {
+			case tt.gone && tt.subject.UID == "" && got.UID != "":
+				t.Errorf("what is not there has UID %s", got.UID)
+			case !tt.gone && got.IsPod() && got.Namespace != "" && (got.UID != "uid-web" || got.Workload.UID != "uid-d" || got.Subresource != ""):
+				t.Errorf("gave %+v", got)
+			case !tt.gone && got.IsNode() && got.UID != "uid-n1":
+				t.Errorf("gave %+v", got)
+			}
+		})
+	}
+}
+
+func made(after time.Duration) func(*cluster, *event.Finding) {
+	return func(c *cluster, f *event.Finding) {
+		c.pods["web"].CreationTimestamp = metav1.NewTime(f.Time.Add(after))
+	}
+}
+
+func container(id string) event.Ref {
+	t := event.PodRef("shop", "web")
+	t.ContainerID = id
+	return t
+}
+
+// TestResolveTriesAgain: a cluster that is away is no missing target.
+func TestResolveTriesAgain(t *testing.T) {
+	f := event.Finding{Subject: event.PodRef("shop", "web"), Time: start, Received: start}
+	if _, err := Resolve(t.Context(), lookups{newCluster("web"), errors.New("refused")}, f); err == nil || errors.Is(err, ErrNoTarget) {
+		t.Errorf("gave %v", err)
+	}
+}
