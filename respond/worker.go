@@ -98,10 +98,10 @@ func (w *Worker) Ready(context.Context) error {
 func (w *Worker) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	w.group = group
-	if err := w.resume(ctx); err != nil {
-		return fmt.Errorf("resume runs: %w", err)
+	err := w.resume(ctx)
+	if err == nil {
+		err = w.follow(ctx, "cursor.inputs", w.inputs)
 	}
-	err := w.follow(ctx, "cursor.inputs", w.inputs)
 	if err == nil {
 		err = w.follow(ctx, "cursor.findings", w.findings)
 	}
@@ -161,7 +161,7 @@ func (w *Worker) resume(ctx context.Context) error {
 	open := 0
 	for rec, err := range w.log.All(ctx) {
 		if err != nil {
-			return err
+			return fmt.Errorf("resume runs: %w", err)
 		}
 		w.count("", rec.Run.State)
 		if rec.Run.State.Terminal() {

@@ -60,7 +60,7 @@ func newWebhook(d Deps, name string) (Action, error) {
 	if name == "" || !ok && !d.Offline {
 		return nil, fmt.Errorf("%s: webhook %q is not in the config", notifyWebhook, name)
 	}
-	if u, err := url.Parse(to.URL); !d.Offline && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+	if u, err := url.Parse(to.URL); ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return nil, fmt.Errorf("%s: webhook %q: its URL is not one of http or https", notifyWebhook, name)
 	}
 	return webhook{d, name, to}, nil
@@ -81,7 +81,7 @@ func (h webhook) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt
 	if err := checkPlan(notifyWebhook, r, p); err != nil {
 		return event.Receipt{}, err
 	}
-	if h.Offline {
+	if h.to.URL == "" {
 		return event.Receipt{}, ErrOffline
 	}
 	if len(p.Writes) != 1 || p.Writes[0].Verb != "post" || p.Writes[0].Name != h.name {

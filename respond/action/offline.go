@@ -12,8 +12,9 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
-// ErrOffline: there is no cluster to write to.
-var ErrOffline = errors.New("no cluster: this is a replay")
+// ErrOffline: there is no cluster to write to, or, in a replay, no receiver to
+// send to.
+var ErrOffline = errors.New("there is no cluster, or this is a replay")
 
 // noteOffline is on every plan that was made without a cluster.
 const noteOffline = "planned without a cluster: labels and policies unknown"
