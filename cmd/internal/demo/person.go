@@ -22,9 +22,9 @@ func (d *demo) newPerson(name, token string) (person, error) {
 	return person{d, name, d.home.at(file)}, d.home.write(file, []byte(token))
 }
 
-// say runs a firebreak command as the person, shows it, and gives the line
-// of what it printed that says how it ended. That the command refuses is no error.
-func (p person) say(ctx context.Context, args ...string) (line string, refused bool, err error) {
+// say runs a firebreak command as the person, shows it with the line that says
+// how it ended, and says whether it was refused, which is no error.
+func (p person) say(ctx context.Context, args ...string) (refused bool, err error) {
 	p.board.row("person", "%s$ firebreak %s", p.name, shown(args))
 	full := append(append([]string{}, args...), "--server", p.home.url(), "--server-ca", p.home.ca(), "--token-file", p.tokenFile)
 	limited, cancel := context.WithTimeout(ctx, patience)
@@ -37,8 +37,9 @@ func (p person) say(ctx context.Context, args ...string) (line string, refused b
 	err = cmd.Run()
 	var status *exec.ExitError
 	if err != nil && (!errors.As(err, &status) || limited.Err() != nil) {
-		return "", false, fmt.Errorf("run firebreak %s: %w", args[0], err)
+		return false, fmt.Errorf("run firebreak %s: %w", args[0], err)
 	}
+	var line string
 	switch {
 	case err != nil:
 		line = lastLine(errs.String())
@@ -48,7 +49,7 @@ func (p person) say(ctx context.Context, args ...string) (line string, refused b
 		line = lastLine(out.String())
 	}
 	p.board.below("%s", line)
-	return line, err != nil, nil
+	return err != nil, nil
 }
 
 // shown is a command as it would be typed.

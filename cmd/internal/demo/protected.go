@@ -42,7 +42,7 @@ func (d *demo) paused(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := d.alice.say(ctx, "pause", "--reason", "change in payments until ten"); err != nil {
+	if _, err := d.alice.say(ctx, "pause", "--reason", "change in payments until ten"); err != nil {
 		return err
 	}
 	alert, err := recorded("dropped-binary")
@@ -66,7 +66,7 @@ func (d *demo) paused(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if _, _, err := d.alice.say(ctx, "resume"); err != nil {
+	if _, err := d.alice.say(ctx, "resume"); err != nil {
 		return err
 	}
 	if _, err := d.follow(ctx, run.ID, "holds", in(event.RunHolding)); err != nil {

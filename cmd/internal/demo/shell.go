@@ -36,7 +36,7 @@ func (d *demo) shell(ctx context.Context) error {
 	if err := d.cutOff(ctx, suspect); err != nil {
 		return err
 	}
-	if _, _, err := d.alice.say(ctx, "undo", run.ID[:12], "--reason", "it was the on-call engineer"); err != nil {
+	if _, err := d.alice.say(ctx, "undo", run.ID[:12], "--reason", "it was the on-call engineer"); err != nil {
 		return err
 	}
 	if _, err := d.follow(ctx, run.ID, "is over", in(event.RunClosed)); err != nil {

@@ -33,7 +33,7 @@ func (d *demo) stolenToken(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if _, _, err := d.alice.say(ctx, "approve", run.ID[:12], "--yes", "--reason", "nobody of us made this pod"); err != nil {
+	if _, err := d.alice.say(ctx, "approve", run.ID[:12], "--yes", "--reason", "nobody of us made this pod"); err != nil {
 		return err
 	}
 	if run, err = d.follow(ctx, run.ID, "holds", in(event.RunHolding)); err != nil {
@@ -90,7 +90,7 @@ func (d *demo) secrets(ctx context.Context, namespace string) (names []string, e
 func (d *demo) decide(ctx context.Context, run event.Run) error {
 	approve := []string{"approve", run.ID[:12], "--yes"}
 	for _, p := range []person{d.bob, d.ci} {
-		_, refused, err := p.say(ctx, approve...)
+		refused, err := p.say(ctx, approve...)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (d *demo) quarantined(ctx context.Context, claim string, before pod) error 
 
 // remove: the hold ends with the pod.
 func (d *demo) remove(ctx context.Context, run event.Run, p pod) error {
-	if _, _, err := d.alice.say(ctx, "undo", run.ID[:12], "--at-end", "delete", "--reason", "evidence is taken; it must not come back"); err != nil {
+	if _, err := d.alice.say(ctx, "undo", run.ID[:12], "--at-end", "delete", "--reason", "evidence is taken; it must not come back"); err != nil {
 		return err
 	}
 	if _, err := d.follow(ctx, run.ID, "is over", in(event.RunClosed)); err != nil {

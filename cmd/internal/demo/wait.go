@@ -21,6 +21,7 @@ func until(ctx context.Context, what string, check func(context.Context) error) 
 	defer cancel()
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
+	var last error
 	for {
 		err := check(limit)
 		if err == nil {
@@ -30,12 +31,18 @@ func until(ctx context.Context, what string, check func(context.Context) error) 
 		if errors.As(err, &never) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
+		if limit.Err() == nil || last == nil { // else it is about the end of limit
+			last = err
+		}
 		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-limit.Done():
-			return fmt.Errorf("%s: not within %s: %w", what, patience, err)
 		case <-tick.C:
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if limit.Err() != nil {
+			return fmt.Errorf("%s: not within %s: %w", what, patience, last)
 		}
 	}
 }
