@@ -30,7 +30,7 @@ func Moves(before, after event.Run) []string {
 	var lines []string
 	if before.ID == "" {
 		lines = append(lines, fmt.Sprintf("begun: playbook %s for %s on %s", clean(after.Playbook, 63),
-			clean(after.Finding.Rule, 63), clean(after.Target.String(), 200)))
+			clean(named(after.Finding), 63), clean(after.Target.String(), 200)))
 	}
 	if a := after.Approval; a != nil {
 		lines = append(lines, votes(before.Approval, *a)...)
@@ -45,7 +45,7 @@ func Moves(before, after event.Run) []string {
 		}
 	}
 	if before.State != after.State && before.ID != "" {
-		line := fmt.Sprintf("run is %s", after.State)
+		line := fmt.Sprintf("run is %s", word(after.State))
 		if after.Reason != "" {
 			line += ": " + clean(after.Reason, 300)
 		}
@@ -97,14 +97,14 @@ func stepMove(old, s event.Step) string {
 		return fmt.Sprintf("%s begins (attempt %d, plan %s)", name, s.Attempts, short(s.Digest))
 	case event.StepDone:
 		if s.Receipt != nil {
-			return fmt.Sprintf("%s done: %s", name, s.Receipt.Result)
+			return fmt.Sprintf("%s done: %s", name, word(s.Receipt.Result))
 		}
 	case event.StepReverted:
 		if s.Undo != nil {
-			return fmt.Sprintf("%s: %s", name, s.Undo.Result)
+			return fmt.Sprintf("%s: %s", name, word(s.Undo.Result))
 		}
 	}
-	line := fmt.Sprintf("%s is %s", name, s.State)
+	line := fmt.Sprintf("%s is %s", name, word(s.State))
 	if s.Error != "" {
 		line += ": " + clean(s.Error, 300)
 	}

@@ -20,18 +20,25 @@ func clean(s string, n int) string {
 }
 
 // short is the beginning of an id, enough to name it.
-func short(id string) string { return id[:min(len(id), 12)] }
+func short(id string) string { return clean(id[:min(len(id), 12)], 12) }
+
+// word is a name of a closed set. The server is trusted to send one of it, the
+// terminal is not made to.
+func word[T ~string](s T) string { return clean(string(s), 40) }
 
 // stamp is a time as it stands in every line.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+// named is the rule or the model that a finding is from.
+func named(f event.Finding) string { return f.Rule + f.Model }
 
 // Runs prints one line a run.
 func Runs(w io.Writer, runs []event.Run) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RUN\tSTATE\tPLAYBOOK\tTARGET\tRULE\tMODE\tUPDATED")
 	for _, r := range runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", short(r.ID), r.State, clean(r.Playbook, 63),
-			clean(r.Target.String(), 120), clean(r.Finding.Rule, 63), r.Mode, stamp(r.Updated))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", short(r.ID), word(r.State), clean(r.Playbook, 63),
+			clean(r.Target.String(), 120), clean(named(r.Finding), 63), word(r.Mode), stamp(r.Updated))
 	}
 	_ = t.Flush()
 }
@@ -41,7 +48,7 @@ func Incidents(w io.Writer, list []event.Incident) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "INCIDENT\tSTATE\tPRIORITY\tSUBJECT\tFINDINGS\tRULES\tUPDATED")
 	for _, in := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", short(in.ID), in.State, in.Priority,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", short(in.ID), word(in.State), word(in.Priority),
 			clean(in.Subject.String(), 120), in.Count, clean(strings.Join(in.Rules, ","), 200), stamp(in.Updated))
 	}
 	_ = t.Flush()
@@ -50,12 +57,12 @@ func Incidents(w io.Writer, list []event.Incident) {
 // Run prints a run as it stands: why it began, each step with plan, verdicts
 // and receipt, who decided, and what comes next.
 func Run(w io.Writer, r event.Run) {
-	fmt.Fprintf(w, "run       %s  %s\n", r.ID, r.State)
+	fmt.Fprintf(w, "run       %s  %s\n", clean(r.ID, 64), word(r.State))
 	if r.Reason != "" {
 		fmt.Fprintf(w, "because   %s\n", clean(r.Reason, 500))
 	}
-	fmt.Fprintf(w, "playbook  %s (version %s), mode %s\n", clean(r.Playbook, 63), short(r.Version), r.Mode)
-	fmt.Fprintf(w, "finding   %s: %s (%s, trust %s)\n", clean(r.Finding.Rule, 63), clean(r.Finding.Title, 200), r.Finding.Severity, r.Finding.Trust)
+	fmt.Fprintf(w, "playbook  %s (version %s), mode %s\n", clean(r.Playbook, 63), short(r.Version), word(r.Mode))
+	fmt.Fprintf(w, "finding   %s: %s (%s, trust %s)\n", clean(named(r.Finding), 63), clean(r.Finding.Title, 200), word(r.Finding.Severity), r.Finding.Trust)
 	if r.Finding.Explanation != "" {
 		fmt.Fprintf(w, "          %s\n", clean(r.Finding.Explanation, 500))
 	}
@@ -69,7 +76,7 @@ func Run(w io.Writer, r event.Run) {
 }
 
 func step(w io.Writer, s event.Step) {
-	fmt.Fprintf(w, "step      %s (%s): %s\n", clean(s.Name, 63), clean(s.Action, 63), s.State)
+	fmt.Fprintf(w, "step      %s (%s): %s\n", clean(s.Name, 63), clean(s.Action, 63), word(s.State))
 	if s.Error != "" {
 		fmt.Fprintf(w, "            %s\n", clean(s.Error, 500))
 	}
@@ -78,11 +85,11 @@ func step(w io.Writer, s event.Step) {
 	}
 	for _, v := range s.Verdicts {
 		if v.Decision != event.Pass {
-			fmt.Fprintf(w, "            guard %s says %s: %s\n", v.Guard, v.Decision, clean(v.Reason, 300))
+			fmt.Fprintf(w, "            guard %s says %s: %s\n", word(v.Guard), word(v.Decision), clean(v.Reason, 300))
 		}
 	}
 	if s.Receipt != nil {
-		fmt.Fprintf(w, "            %s  %s\n", stamp(s.Receipt.Time), s.Receipt.Result)
+		fmt.Fprintf(w, "            %s  %s\n", stamp(s.Receipt.Time), word(s.Receipt.Result))
 		for _, n := range s.Receipt.Notes {
 			fmt.Fprintf(w, "              %s\n", clean(n, 500))
 		}
@@ -91,10 +98,10 @@ func step(w io.Writer, s event.Step) {
 	case s.EndAsked:
 		fmt.Fprintln(w, "            its time is up: it holds until somebody says undo or extend")
 	case s.Until != nil && s.State == event.StepDone:
-		fmt.Fprintf(w, "            holds until %s, then %s\n", stamp(*s.Until), s.AtEnd)
+		fmt.Fprintf(w, "            holds until %s, then %s\n", stamp(*s.Until), word(s.AtEnd))
 	}
 	if s.Undo != nil {
-		fmt.Fprintf(w, "            %s  %s\n", stamp(s.Undo.Time), s.Undo.Result)
+		fmt.Fprintf(w, "            %s  %s\n", stamp(s.Undo.Time), word(s.Undo.Result))
 		for _, n := range s.Undo.Notes {
 			fmt.Fprintf(w, "              %s\n", clean(n, 500))
 		}
@@ -102,7 +109,7 @@ func step(w io.Writer, s event.Step) {
 }
 
 func approval(w io.Writer, a event.Approval) {
-	fmt.Fprintf(w, "approval  %s: %s, %d needed, until %s\n", short(a.Digest), a.State, a.Need, stamp(a.Expires))
+	fmt.Fprintf(w, "approval  %s: %s, %d needed, until %s\n", short(a.Digest), word(a.State), a.Need, stamp(a.Expires))
 	for _, r := range a.Reasons {
 		fmt.Fprintf(w, "            asked because %s\n", clean(r, 300))
 	}
@@ -118,6 +125,9 @@ func approval(w io.Writer, a event.Approval) {
 	}
 }
 
+// maxBody is how much of a write is shown: more than any object takes.
+const maxBody = 1 << 20
+
 // Plan prints exactly what is to be decided on.
 func Plan(w io.Writer, r event.Run) {
 	Run(w, r)
@@ -127,7 +137,10 @@ func Plan(w io.Writer, r event.Run) {
 		}
 		fmt.Fprintf(w, "\n%s would send:\n", clean(s.Name, 63))
 		for _, wr := range s.Plan.Writes {
-			fmt.Fprintf(w, "  %s %s %s\n    %s\n", wr.Verb, wr.Resource, clean(strings.Trim(wr.Namespace+"/"+wr.Name, "/"), 300), clean(string(wr.Body), 4000))
+			fmt.Fprintf(w, "  %s %s %s\n    %s\n", word(wr.Verb), word(wr.Resource), clean(strings.Trim(wr.Namespace+"/"+wr.Name, "/"), 300), clean(string(wr.Body), maxBody))
+			if n := len(wr.Body) - maxBody; n > 0 {
+				fmt.Fprintf(w, "    %d bytes more are not shown: see firebreak runs -o json\n", n)
+			}
 		}
 		for _, n := range s.Plan.Notes {
 			fmt.Fprintf(w, "  note: %s\n", clean(n, 500))
