@@ -15,7 +15,8 @@ import (
 //go:embed alerts
 var alerts embed.FS
 
-// alert is a recorded alert of Falco.
+// alert is an alert in the form that Falco posts. Those of the demo were written by
+// hand after real ones; "recorded" is the place that they name before they are bound.
 type alert struct {
 	Hostname string         `json:"hostname"`
 	Output   string         `json:"output"`
@@ -32,7 +33,7 @@ type place struct {
 	namespace, pod, container, image, id, node string
 }
 
-// recorded reads a recorded alert by its name.
+// recorded reads one of the alerts by its name.
 func recorded(name string) (alert, error) {
 	data, err := alerts.ReadFile("alerts/" + name + ".json")
 	if err != nil {
@@ -97,7 +98,7 @@ func (d *demo) post(ctx context.Context, a alert) error {
 	if err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Errorf("post alert: %s: %s", response.Status, answer)
 	}
-	d.board.rowAt(a.Time, "alert", "Falco: %s in %s/%s, container %s (a recorded alert, bound to the live pod)",
+	d.board.rowAt(a.Time, "alert", "Falco: %s in %s/%s, container %s (written in the form of Falco 0.40, bound to the live pod)",
 		a.Rule, a.Fields["k8s.ns.name"], a.Fields["k8s.pod.name"], a.Fields["container.id"])
 	return nil
 }
