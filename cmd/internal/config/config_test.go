@@ -1,0 +1,134 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// load reads a config with the given spec, which begins in line 5.
+func load(t *testing.T, spec string) (*Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := "apiVersion: firebreak.io/v1alpha1\nkind: Config\nmetadata: {name: main}\nspec:\n" + spec
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path)
+}
+
+func TestMistakes(t *testing.T) {
+	tests := map[string]struct {
+		spec string
+		want []string
+	}{
+		"unknown key":             {"  clustr: a\n", []string{`5:3: unknown key "clustr", did you mean "cluster"?`}},
+		"unknown key below":       {"  listen: {adress: x}\n", []string{`5:12: unknown key "adress", did you mean "address"?`}},
+		"no TLS off loopback":     {"  listen: {address: '0.0.0.0:8443'}\n", []string{`5:21: 0.0.0.0:8443 is not on loopback: TLS is needed`}},
+		"no TLS on all":           {"  listen: {address: ':8443'}\n", []string{`is not on loopback`}},
+		"no TLS by name":          {"  listen: {address: 'firebreak:8443'}\n", []string{`is not on loopback`}},
+		"a key alone":             {"  listen: {tls: {key: k}}\n", []string{`a certificate needs its key`}},
+		"a certificate alone":     {"  listen: {tls: {cert: c}}\n", []string{`a certificate needs its key`}},
+		"no port":                 {"  listen: {address: localhost, health: here}\n", []string{`"localhost" is not HOST:PORT`, `"here" is not HOST:PORT`}},
+		"unknown source":          {"  sources: {falko: {}}\n", []string{`unknown source "falko", did you mean "falco"?`}},
+		"unknown key of a source": {"  sources: {falco: {tokn: {file: x}}}\n", []string{`unknown key "tokn", did you mean "token"?`}},
+		"bad mode":                {"  respond: {mode: auto}\n", []string{`5:19: "auto" is none of observe, ask, act`}},
+		"empty mode":              {"  respond: {mode: ''}\n", []string{`"" is none of observe, ask, act`}},
+		"a webhook in the clear":  {"  webhooks: [{name: chat, url: 'http://chat.example'}]\n", []string{`want an https URL`}},
+		"a webhook without host":  {"  webhooks: [{name: chat, url: 'https://'}]\n", []string{`want an https URL`}},
+		"another scheme":          {"  webhooks: [{name: chat, url: 'file:///etc/passwd', allow_private: true}]\n", []string{`want an https URL`}},
+		"a webhook twice":         {"  webhooks: [{name: a, url: 'https://a'}, {name: a, url: 'https://b'}]\n", []string{`"a" is no name, or is there twice`}},
+		"a webhook of no name":    {"  webhooks: [{name: A B, url: 'https://a'}]\n", []string{`"A B" is no name`}},
+		"a webhook of no URL":     {"  webhooks: [{name: a}]\n", []string{`required key "url" is missing`}},
+		"a secret in the file":    {"  webhooks: [{name: a, url: 'https://a', secret: hunter2}]\n", []string{`5:`}},
+		"all at once":             {"  respond: {mode: x}\n  sources: {y: {}}\n  listen: {address: ':1'}\n", []string{`is none of`, `unknown source`, `TLS is needed`}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, tt.spec)
+			if err == nil {
+				t.Fatal("was loaded")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("says\n%v\nwant %q in it", err, want)
+				}
+			}
+			for _, p := range conf.Problems(err) {
+				if p.Line < 4 || !strings.HasSuffix(p.File, "config.yaml") {
+					t.Errorf("the problem has no place: %+v", p)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := load(t, "  cluster: lab\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Respond.Mode != event.ModeObserve || c.Listen.Address != "127.0.0.1:8443" || c.Listen.Health != "127.0.0.1:8081" ||
+		c.Data != "/var/lib/firebreak" || len(c.Decoded) != 0 || c.NoShipped {
+		t.Errorf("config is %+v", c)
+	}
+}
+
+func TestLoopbackNeedsNoTLS(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"} {
+		if _, err := load(t, "  listen: {address: '"+address+"'}\n"); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if _, err := load(t, "  listen: {address: ':8443', tls: {cert: c, key: k}}\n"); err != nil {
+		t.Errorf("with TLS: %v", err)
+	}
+}
+
+func TestPathsBeginAtTheFile(t *testing.T) {
+	c, err := load(t, "  data: state\n  listen: {tls: {cert: tls.crt, key: /etc/tls.key}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		c.Data: filepath.Join(c.Dir, "state"), c.Listen.TLS.Cert: filepath.Join(c.Dir, "tls.crt"), c.Listen.TLS.Key: "/etc/tls.key", "": "",
+	} {
+		if got := c.Path(path); got != want {
+			t.Errorf("%q is %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestFilesThatAreNoConfig(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"empty":   "",
+		"another": "apiVersion: firebreak.io/v1alpha1\nkind: Playbook\nmetadata: {name: a}\nspec: {}\n",
+		"two":     "apiVersion: firebreak.io/v1alpha1\nkind: Config\nmetadata: {name: a}\nspec: {cluster: a}\n---\napiVersion: firebreak.io/v1alpha1\nkind: Config\nmetadata: {name: b}\nspec: {cluster: b}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s gave %v", name, err)
+		}
+	}
+	if _, err := Load(filepath.Join(dir, "none")); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func TestSourcesAndWebhooks(t *testing.T) {
+	c, err := load(t, "  sources: {falco: {token: {file: token}}}\n  webhooks: [{name: chat, url: 'http://10.0.0.1', allow_private: true, secret: {file: s}}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Decoded["falco"] == nil || c.Webhooks[0].Secret.IsZero() {
+		t.Errorf("config is %+v", c)
+	}
+}
