@@ -17,7 +17,7 @@ func TestTableSharesAnswersForAWhile(t *testing.T) {
 		var asked atomic.Int64
 		ask := func(context.Context) (int, error) {
 			n := asked.Add(1)
-			time.Sleep(100 * time.Millisecond) // the answer takes its time
+			<-time.After(100 * time.Millisecond) // the answer takes its time
 			return int(n), nil
 		}
 		var group sync.WaitGroup
@@ -29,7 +29,7 @@ func TestTableSharesAnswersForAWhile(t *testing.T) {
 			})
 		}
 		group.Wait()
-		time.Sleep(cacheFor)
+		<-time.After(cacheFor)
 		if v, err := table.get(t.Context(), "shop", ask); v != 2 || err != nil {
 			t.Errorf("an old answer was given: %d, %v", v, err)
 		}
