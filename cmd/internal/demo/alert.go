@@ -7,16 +7,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
 
-//go:embed alerts
+//go:embed alerts/*.json
 var alerts embed.FS
 
-// alert is an alert in the form that Falco posts. Those of the demo were written by
-// hand after real ones; "recorded" is the place that they name before they are bound.
+// alert is an alert in the form that Falco posts. Those of the demo were recorded from
+// real ones; alerts/README.md says where.
 type alert struct {
 	Hostname string         `json:"hostname"`
 	Output   string         `json:"output"`
@@ -53,28 +56,43 @@ func recorded(name string) (alert, error) {
 func (a alert) bind(to place, now time.Time) alert {
 	repository, tag, _ := strings.Cut(to.image, ":")
 	id := to.id[strings.LastIndexByte(to.id, '/')+1:]
-	live := map[string]any{
+	live := map[string]string{
 		"k8s.ns.name": to.namespace, "k8s.pod.name": to.pod, "container.name": to.container,
 		"container.id": id[:min(len(id), 12)], "container.image.repository": repository, "container.image.tag": tag,
 	}
-	// Each as key=value: a name can be part of another one.
-	texts := map[string]string{
-		"k8s.ns.name": "k8s_ns_name=", "k8s.pod.name": "k8s_pod_name=", "container.name": "container_name=", "container.id": "container_id=",
-		"container.image.repository": "container_image_repository=", "container.image.tag": "container_image_tag=",
+	fields := maps.Clone(a.Fields)
+	for _, key := range slices.Sorted(maps.Keys(live)) {
+		if old, ok := fields[key].(string); ok {
+			a.Output = rename(a.Output, textKeys()[key], old, live[key])
+		}
+		fields[key] = live[key]
 	}
-	fields := map[string]any{}
-	for k, v := range a.Fields {
-		fields[k] = v
+	for _, key := range []string{"evt.time", "evt.time.iso8601"} {
+		if _, ok := fields[key]; ok {
+			fields[key] = now.UnixNano()
+		}
 	}
-	for k, v := range live {
-		key := texts[k]
-		a.Output = strings.Replace(a.Output, key+fmt.Sprint(fields[k]), key+fmt.Sprint(v), 1)
-		fields[k] = v
-	}
-	fields["evt.time.iso8601"] = now.UnixNano()
 	a.Output = strings.Replace(a.Output, a.Time.Format("15:04:05.000000000"), now.UTC().Format("15:04:05.000000000"), 1)
 	a.Fields, a.Time, a.Hostname = fields, now.UTC(), to.node
 	return a
+}
+
+// textKeys are the names that fields go by in the text, of Falco's older and newer rules.
+func textKeys() map[string][]string {
+	return map[string][]string{
+		"k8s.ns.name": {"k8s_ns_name", "k8s.ns"}, "k8s.pod.name": {"k8s_pod_name", "k8s.pod"},
+		"container.id": {"container_id", "container"}, "container.name": {"container_name"},
+		"container.image.repository": {"container_image_repository", "image"}, "container.image.tag": {"container_image_tag"},
+	}
+}
+
+// rename replaces key=old, where it is a word of its own, by key=now.
+func rename(text string, keys []string, old, now string) string {
+	for _, key := range keys {
+		word := regexp.MustCompile(`([( ])` + regexp.QuoteMeta(key+"="+old) + `([) ]|$)`)
+		text = word.ReplaceAllString(text, "${1}"+key+"="+strings.ReplaceAll(now, "$", "$$")+"${2}")
+	}
+	return text
 }
 
 // post sends an alert as Falco's http_output does.
@@ -98,7 +116,7 @@ func (d *demo) post(ctx context.Context, a alert) error {
 	if err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Errorf("post alert: %s: %s", response.Status, answer)
 	}
-	d.board.rowAt(a.Time, "alert", "Falco: %s in %s/%s, container %s (written in the form of Falco 0.40, bound to the live pod)",
+	d.board.rowAt(a.Time, "alert", "Falco: %s in %s/%s, container %s (a recorded alert, bound to the live pod)",
 		a.Rule, a.Fields["k8s.ns.name"], a.Fields["k8s.pod.name"], a.Fields["container.id"])
 	return nil
 }

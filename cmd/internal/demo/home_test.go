@@ -71,7 +71,7 @@ func TestPlaybooks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"container-shell", "drop-and-execute", "privileged-pod", "sensitive-host-path"} {
+	for _, name := range []string{"container-shell", "drop-and-execute", "sensitive-file-read", "privileged-pod", "sensitive-host-path"} {
 		if rules.Lookup(name) == nil {
 			t.Errorf("rule %s is not shipped", name)
 		}

@@ -45,7 +45,7 @@ func (d *demo) paused(ctx context.Context) error {
 	if _, err := d.alice.say(ctx, "pause", "--reason", "change in payments until ten"); err != nil {
 		return err
 	}
-	alert, err := recorded("dropped-binary")
+	alert, err := recorded("sensitive-file")
 	if err != nil {
 		return err
 	}
