@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -118,6 +119,24 @@ type receiver struct {
 	source HTTPSource
 	kind   Kind
 	gate   *gate
+	// told is when a refused client was last logged, in Unix seconds.
+	told atomic.Int64
+}
+
+// tellEvery is how often refused clients are logged, in seconds: a sender
+// without its credential loses everything it sends, and nobody else would see.
+const tellEvery = 60
+
+func (r *receiver) tellRefused(ctx context.Context, req *http.Request) {
+	last, now := r.told.Load(), r.Now().Unix()
+	if now-last < tellEvery || !r.told.CompareAndSwap(last, now) {
+		return
+	}
+	hint := "its credential is wrong"
+	if req.Header.Get("Authorization") == "" {
+		hint = "it sends no credential; an API server sends a token by https only"
+	}
+	r.Logger.WarnContext(ctx, "refused a client; what it sends is lost", "source", r.kind.Name, "client", req.RemoteAddr, "hint", hint)
 }
 
 // refusal is why a request is not taken. What was read of its body is kept.
@@ -136,6 +155,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	ctx := req.Context()
 	if !r.source.Credential.admits(req, req.PathValue("secret")) {
 		r.Metrics.Rejected(ctx, r.kind.Source, telemetry.ReasonUnauthorized)
+		r.tellRefused(ctx, req)
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		answer(w, http.StatusUnauthorized, map[string]any{"error": "unauthorized"})
 		return

@@ -22,6 +22,9 @@ const (
 	maxTimeout     = 10 * time.Minute
 	maxSteps       = 64
 	maxAttempts    = 100
+	// With waits of 1 s, doubled up to 30 s, ten attempts outlast the restart
+	// of an API server.
+	defaultAttempts = 10
 )
 
 // playbookSpec is a playbook as it is written.
@@ -205,7 +208,7 @@ func (l *loader) step(at string, s *stepSpec) PlaybookStep {
 		UndoAfter: l.within(at+".undo_after", s.UndoAfter, defaultHold, maxHold),
 		Timeout:   l.within(at+".timeout", s.Timeout, defaultTimeout, maxTimeout),
 		OnFailure: choose(l, at+".on_failure", s.OnFailure, OnFailureStop, OnFailureContinue, OnFailureUndo),
-		Retry:     Retry{Attempts: 5, Backoff: l.within(at+".retry.backoff", s.Retry.Backoff, time.Second, maxBackoff)},
+		Retry:     Retry{Attempts: defaultAttempts, Backoff: l.within(at+".retry.backoff", s.Retry.Backoff, time.Second, maxBackoff)},
 	}
 	if s.Retry.Attempts != nil {
 		p.Retry.Attempts = *s.Retry.Attempts

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 			code = max(code, 1)
 		}
 	}
+	if err := os.RemoveAll(binaryDir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
 	os.Exit(code)
 }
 

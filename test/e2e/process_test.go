@@ -27,6 +27,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	path := filepath.Join(dir, "firebreak")
 	out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput()
 	if err != nil {
@@ -34,6 +35,9 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// binaryDir is what TestMain removes.
+var binaryDir string
 
 // process is a Firebreak in a process of its own, as users run it.
 type process struct {

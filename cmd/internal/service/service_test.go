@@ -238,6 +238,9 @@ func TestAlertToWebhook(t *testing.T) {
 		}
 	}
 	p.stop()
+	if n := strings.Count(p.log.String(), "refused a client"); n != 1 {
+		t.Errorf("refused clients were logged %d times", n)
+	}
 	chain(t, traces.got())
 
 	p.start()
