@@ -113,7 +113,7 @@ func TestPlaybookDefaults(t *testing.T) {
 	}
 	for i, end := range []event.AtEnd{event.AtEndAsk, event.AtEndRestore, ""} {
 		s := b.Steps[i]
-		if s.AtEnd != end || s.UndoAfter != time.Hour || s.Timeout != 30*time.Second || s.OnFailure != OnFailureStop || s.Retry != (Retry{5, time.Second}) {
+		if s.AtEnd != end || s.UndoAfter != time.Hour || s.Timeout != 30*time.Second || s.OnFailure != OnFailureStop || s.Retry != (Retry{10, time.Second}) {
 			t.Errorf("step %s is %+v", s.Name, s)
 		}
 		if s.Effect() != (i < 2) || s.Holds() != (i < 2) {
