@@ -27,7 +27,7 @@ func TestMistakes(t *testing.T) {
 		want []string
 	}{
 		"unknown key":             {"  clustr: a\n", []string{`5:3: unknown key "clustr", did you mean "cluster"?`}},
-		"unknown key below":       {"  listen: {adress: x}\n", []string{`5:12: unknown key "adress", did you mean "address"?`}},
+		"unknown key below":       {"  listen: {addresss: x}\n", []string{`5:12: unknown key "addresss", did you mean "address"?`}},
 		"no TLS off loopback":     {"  listen: {address: '0.0.0.0:8443'}\n", []string{`5:21: 0.0.0.0:8443 is not on loopback: TLS is needed`}},
 		"no TLS on all":           {"  listen: {address: ':8443'}\n", []string{`is not on loopback`}},
 		"no TLS by name":          {"  listen: {address: 'firebreak:8443'}\n", []string{`is not on loopback`}},
