@@ -41,22 +41,22 @@ func holdPolicy(namespace string) (event.Write, error) {
 	return w, err
 }
 
-// ensurePolicy creates the policy, or finds it there as it should be. One of
-// that name that is not ours is [ErrForeign] and left alone.
+// ensurePolicy finds the policy there as it should be, or creates it. One of
+// that name that is not ours is [ErrForeign] and left alone. It looks first: in
+// a storm of holds in one namespace all but the first find it.
 func ensurePolicy(ctx context.Context, c Cluster, w event.Write) error {
 	for range attempts {
-		_, _, err := c.Apply(ctx, w, kube.ApplyOptions{})
+		found, err := c.NetworkPolicy(ctx, w.Namespace, w.Name)
+		if err == nil {
+			return checkPolicy(found, w)
+		}
+		if !errors.Is(err, kube.ErrNotFound) {
+			return err
+		}
+		_, _, err = c.Apply(ctx, w, kube.ApplyOptions{})
 		if !errors.Is(err, kube.ErrExists) {
 			return err
 		}
-		found, err := c.NetworkPolicy(ctx, w.Namespace, w.Name)
-		if errors.Is(err, kube.ErrNotFound) {
-			continue // removed in between by a hold that ended
-		}
-		if err != nil {
-			return err
-		}
-		return checkPolicy(found, w)
 	}
 	return fmt.Errorf("create networkpolicies %s/%s: %w", w.Namespace, w.Name, ErrConflict)
 }
