@@ -20,8 +20,9 @@ type Options struct {
 	Context string
 	// Token replaces the kubeconfig's credential by a bearer token.
 	Token string
-	// QPS and Burst bound the requests a second (50 and 400 when zero): an
-	// incident is no time to load the API server.
+	// QPS and Burst bound the requests a second (50 and 1,000 when zero): an
+	// incident is no time to load the API server, and no time to wait either.
+	// How many are under way at once is bounded by who asks.
 	QPS       float32
 	Burst     int
 	UserAgent string
@@ -30,7 +31,7 @@ type Options struct {
 // The bounds on requests that apply where Options say nothing.
 const (
 	DefaultQPS   = 50
-	DefaultBurst = 400
+	DefaultBurst = 1000
 )
 
 // Client talks to one cluster as one identity.
