@@ -77,10 +77,14 @@ func loadCheckpoint(path string) ([]position, error) {
 	return c.Files, nil
 }
 
-// saveCheckpoint replaces the file in one step, on disk before it returns.
+// saveCheckpoint replaces the file in one step, on disk before it returns. It
+// makes the directory, which nobody else does where the streams are elsewhere.
 func saveCheckpoint(path string, files []position) error {
 	data, err := json.Marshal(checkpoint{Version: 1, Files: files})
 	if err != nil {
+		return fmt.Errorf("save log checkpoint: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("save log checkpoint: %w", err)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -18,7 +19,7 @@ func init() {
 		Doc:    "Container logs: CRI files as the kubelet lays them out, Docker's json-file, or plain lines.",
 		Source: event.SourceLog,
 		Config: func() any {
-			return &LogConfig{Directory: "/var/log/pods", Poll: 2 * time.Second, MaxFiles: 2000}
+			return &LogConfig{Directory: "/var/log/pods", Poll: conf.Duration(2 * time.Second), MaxFiles: 2000}
 		},
 		Scan: scanLog,
 	})
@@ -33,7 +34,7 @@ type LogConfig struct {
 	Exclude    []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
 	// Poll is how often the directory is looked at besides what the system
 	// tells of changes.
-	Poll time.Duration `yaml:"poll,omitempty" json:"poll,omitempty"`
+	Poll conf.Duration `yaml:"poll,omitempty" json:"poll,omitempty"`
 	// MaxFiles is how many files are read at most; more are left out, which
 	// is logged.
 	MaxFiles int `yaml:"max_files,omitempty" json:"max_files,omitempty"`

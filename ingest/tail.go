@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -67,7 +68,7 @@ func NewTail(o TailOptions) (*Tail, error) {
 		o.Now = time.Now
 	}
 	if o.Config.Poll <= 0 {
-		o.Config.Poll = 2 * time.Second
+		o.Config.Poll = conf.Duration(2 * time.Second)
 	}
 	if o.Config.MaxFiles <= 0 {
 		o.Config.MaxFiles = 2000
@@ -97,7 +98,7 @@ func (t *Tail) Run(ctx context.Context) error {
 	defer t.close()
 	watch := newWatcher(t.o.Config.Directory, t.o.Logger)
 	defer watch.close()
-	poll := time.NewTicker(t.o.Config.Poll)
+	poll := time.NewTicker(t.o.Config.Poll.Std())
 	defer poll.Stop()
 	for {
 		more, err := t.pass(ctx)

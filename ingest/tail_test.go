@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -338,11 +339,22 @@ func TestTailLosesNothing(t *testing.T) {
 	})
 }
 
+// Where the streams are elsewhere nobody else makes the data directory.
+func TestTailMakesTheDirectoryOfItsCheckpoint(t *testing.T) {
+	b := newBench(t)
+	b.state = filepath.Join(b.dir, "not", "there", "logs.json")
+	b.start()
+	b.stop(true)
+	if _, err := os.Stat(b.state); err != nil {
+		t.Error(err)
+	}
+}
+
 // The reader as a whole wakes by itself, and saves when it ends.
 func TestTailRuns(t *testing.T) {
 	b := newBench(t)
 	b.start()
-	b.tail.o.Config.Poll = 20 * time.Millisecond
+	b.tail.o.Config.Poll = conf.Duration(20 * time.Millisecond)
 	ctx, stop := contextWithCancel(t)
 	ended := make(chan error, 1)
 	go func() { ended <- b.tail.Run(ctx) }()

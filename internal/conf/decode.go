@@ -17,6 +17,8 @@ type decoder struct {
 	// text, if set, turns what is written as a scalar into its text, or says
 	// that there is nothing to set yet. See [Raw.Fill] and [Raw.Check].
 	text func(n ast.Node, text string) (value any, set bool, err *Error)
+	// secret are lines that may hold a secret: no problem repeats them.
+	secret []int
 }
 
 // nodeDecoder is what the types of this package implement that keep their
@@ -41,6 +43,11 @@ func (d *decoder) run(n ast.Node, into any) {
 		return
 	}
 	d.value(n, v.Elem())
+	for _, p := range d.problems {
+		if slices.Contains(d.secret, p.Line) {
+			p.Snippet = ""
+		}
+	}
 }
 
 func (d *decoder) errorf(n ast.Node, format string, args ...any) {

@@ -120,7 +120,7 @@ func TestProblemsHaveAPlace(t *testing.T) {
 		"block depth":      {strings.Repeat("- ", 100) + "a", `nested more than 64 deep`},
 		"tokens":           {head + "  any: [" + strings.Repeat("a,", 20000) + "]", `too large`},
 		"size":             {strings.Repeat("#", MaxFileBytes+1), `more than 262144`},
-		"secret in line":   {head + "  title: x\n  key: hunter2\n", `expected a mapping, got text`},
+		"secret in line":   {head + "  title: x\n  key: hunter2\n", `a.yaml:7:8: a secret is given as the file that holds it: {file: PATH}`},
 		"many at once":     {head + "  cuont: 3\n  tilte: x\n", `did you mean "title"?`},
 		"documents in all": {"kind: A\n---\nkind: B\n", `a.yaml:3:1: required key`},
 	} {
@@ -275,6 +275,32 @@ func TestSecretFile(t *testing.T) {
 		if _, err := (SecretFile{Path: name}).Read(dir); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// Problems go to the terminal and to logs; what stands where a file should is
+// most often the secret itself.
+func TestSecretIsNotRepeated(t *testing.T) {
+	for name, text := range map[string]string{
+		"text":           "  key: hunter2\n",
+		"key":            "  key: {value: hunter2}\n",
+		"block":          "  key:\n    value: hunter2\n",
+		"beside a file":  "  key: {file: x, value: hunter2}\n",
+		"list":           "  key: [hunter2]\n",
+		"file":           "  key: {file: [hunter2]}\n",
+		"number":         "  key: 4711\n  cuont: 1\n",
+		"its line":       "  {cuont: 1, key: hunter2}\n",
+		"its line later": "  {key: hunter2, cuont: 1}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := document(t, head+text)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if text := err.Error(); strings.Contains(text, "hunter2") || strings.Contains(text, "4711") {
+				t.Errorf("repeats the secret:\n%s", text)
+			}
+		})
 	}
 }
 

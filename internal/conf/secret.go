@@ -5,7 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // SecretFile is a secret, given as the file that holds it: {file: path}. A
@@ -19,6 +22,20 @@ const maxSecretBytes = 64 << 10
 
 // IsZero says that none was given.
 func (s SecretFile) IsZero() bool { return s.Path == "" }
+
+// decodeNode does not repeat what it can't read: it may be the secret itself,
+// and problems go to logs.
+func (s *SecretFile) decodeNode(d *decoder, n ast.Node) {
+	type plain SecretFile
+	inner := &decoder{part: d.part, text: d.text}
+	inner.value(n, reflect.ValueOf((*plain)(s)).Elem())
+	if len(inner.problems) == 0 {
+		return
+	}
+	d.errorf(n, "a secret is given as the file that holds it: {file: PATH}")
+	line, _ := place(d.part, n)
+	d.secret = append(d.secret, line)
+}
 
 // String is <secret>: not even the path goes to logs.
 func (s SecretFile) String() string { return "<secret>" }

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"io"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -44,11 +45,11 @@ func (o Options) args() []string {
 	for _, user := range o.Users {
 		add("user", user)
 	}
-	add("audit-webhook-config", o.AuditWebhook)
+	add("audit-webhook-config", absolute(o.AuditWebhook))
 	if o.AuditBackoff > 0 {
 		add("audit-webhook-initial-backoff", o.AuditBackoff.String())
 	}
-	add("audit-policy", o.AuditPolicy)
+	add("audit-policy", absolute(o.AuditPolicy))
 	add("feature-gates", o.FeatureGates)
 	add("runtime-config", o.RuntimeConfig)
 	add("dir", o.Dir)
@@ -56,4 +57,15 @@ func (o Options) args() []string {
 		args = append(args, "--keep")
 	}
 	return args
+}
+
+// absolute makes a path mean the same to the API server, which works in a directory of its own.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
