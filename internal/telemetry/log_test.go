@@ -49,22 +49,24 @@ func TestTraceTravels(t *testing.T) {
 }
 
 func TestSpansAreExported(t *testing.T) {
-	var posts atomic.Int64
-	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if body, _ := io.ReadAll(r.Body); r.URL.Path == "/v1/traces" && len(body) > 0 {
-			posts.Add(1)
+	for suffix, path := range map[string]string{"": "/v1/traces", "/": "/v1/traces", "/v1/traces": "/v1/traces", "/tenant/a": "/tenant/a"} {
+		var posts atomic.Int64
+		collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if body, _ := io.ReadAll(r.Body); r.URL.Path == path && len(body) > 0 {
+				posts.Add(1)
+			}
+		}))
+		defer collector.Close()
+		tel, _ := setup(t, Options{OTLPEndpoint: collector.URL + suffix})
+		_, end := tel.Span(t.Context(), "work", slog.Int("n", 1), slog.Bool("b", true), slog.Float64("f", 1), slog.Duration("d", 1))
+		end(errors.New("broken"))
+		if err := tel.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
 		}
-	}))
-	defer collector.Close()
-	tel, _ := setup(t, Options{OTLPEndpoint: collector.URL + "/v1/traces"})
-	_, end := tel.Span(t.Context(), "work", slog.Int("n", 1), slog.Bool("b", true), slog.Float64("f", 1), slog.Duration("d", 1))
-	end(errors.New("broken"))
-	if err := tel.Shutdown(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	tel.closers = nil
-	if posts.Load() == 0 {
-		t.Error("the collector got nothing")
+		tel.closers = nil
+		if posts.Load() == 0 {
+			t.Errorf("%q: the collector got nothing at %s", suffix, path)
+		}
 	}
 }
 

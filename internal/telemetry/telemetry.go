@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
@@ -28,7 +30,7 @@ const scope = "github.com/firebreak-io/firebreak"
 type Options struct {
 	Service, Version string
 	// OTLPEndpoint is the URL of an OTLP/HTTP collector
-	// (http://collector:4318). Without one, spans have ids, which appear in
+	// (http://collector:4318; a path replaces /v1/traces). Without one, spans have ids, which appear in
 	// the logs and travel with messages, and are not recorded.
 	OTLPEndpoint string
 	// LogLevel is debug, info, warn or error; LogFormat is json or text.
@@ -88,7 +90,7 @@ func Nop() *Telemetry {
 func (t *Telemetry) setTracer(ctx context.Context, o Options, res *resource.Resource) error {
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(sdktrace.NeverSample())}
 	if o.OTLPEndpoint != "" {
-		exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(o.OTLPEndpoint))
+		exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(tracesURL(o.OTLPEndpoint)))
 		if err != nil {
 			return err
 		}
@@ -101,6 +103,17 @@ func (t *Telemetry) setTracer(ctx context.Context, o Options, res *resource.Reso
 	t.tracer = provider.Tracer(scope)
 	t.closers = append(t.closers, provider.Shutdown)
 	return nil
+}
+
+// tracesURL adds the path that collectors listen on
+// (https://opentelemetry.io/docs/specs/otlp/#otlphttp-request) to an address
+// without one: the exporter takes a URL for the whole of it.
+func tracesURL(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || strings.Trim(u.Path, "/") != "" {
+		return endpoint
+	}
+	return u.JoinPath("v1", "traces").String()
 }
 
 func (t *Telemetry) setMeter(o Options, res *resource.Resource) error {
