@@ -21,6 +21,33 @@ type HTTPConfig struct {
 	MaxBody int64 `yaml:"max_body,omitempty"`
 }
 
+// Check says what of the configuration could not be used, without reading any
+// file.
+func (c *HTTPConfig) Check() error {
+	if c.Token.IsZero() && c.Path.IsZero() {
+		return errNoCredential
+	}
+	if c.MaxBody <= 0 {
+		return errors.New("max_body is not above zero")
+	}
+	return nil
+}
+
+// Check says what of the configuration could not be used.
+func (c *LogConfig) Check() error {
+	switch {
+	case c.Directory == "":
+		return errors.New("no directory to read")
+	case c.Poll <= 0:
+		return errors.New("poll is not above zero")
+	case c.MaxFiles <= 0:
+		return errors.New("max_files is not above zero")
+	}
+	return nil
+}
+
+var errNoCredential = errors.New("neither token nor path is set: a source needs a credential")
+
 // minSecret is the fewest bytes of a credential.
 const minSecret = 16
 
@@ -36,7 +63,7 @@ func (c HTTPConfig) Credential(dir string) (Credential, error) {
 		return Credential{}, fmt.Errorf("path: %w", err)
 	}
 	if token == nil && path == nil {
-		return Credential{}, errors.New("neither token nor path is set: a source needs a credential")
+		return Credential{}, errNoCredential
 	}
 	return Credential{Bearer: token, Path: path}, nil
 }

@@ -151,6 +151,8 @@ func Parse(doc *conf.Document) (*Config, error) {
 	p := &problems{doc: doc}
 	c.checkListen(p)
 	c.checkSources(p)
+	c.checkNATS(p)
+	c.checkTelemetry(p)
 	c.checkRest(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err
@@ -165,6 +167,13 @@ type problems struct {
 
 func (p *problems) add(path, format string, args ...any) {
 	p.list = append(p.list, p.doc.Errorf(path, format, args...))
+}
+
+// addHidden is for a place that holds what must not be repeated.
+func (p *problems) addHidden(path, text string) {
+	e := p.doc.Errorf(path, "%s", text)
+	e.Snippet = ""
+	p.list = append(p.list, e)
 }
 
 func (c *Config) checkListen(p *problems) {
@@ -211,11 +220,22 @@ func (c *Config) checkSources(p *problems) {
 			p.list = append(p.list, err)
 			continue
 		}
+		if checked, ok := into.(interface{ Check() error }); ok {
+			if err := checked.Check(); err != nil {
+				p.add("spec.sources."+name, "source %s: %v", name, err)
+			}
+		}
 		c.Decoded[name] = into
 	}
 }
 
 func (c *Config) checkRest(p *problems) {
+	if c.Data == "" {
+		p.add("spec.data", "no directory: read positions, and the embedded streams, are kept there")
+	}
+	if c.Kubernetes.QPS < 0 || c.Kubernetes.Burst < 0 {
+		p.add("spec.kubernetes", "qps and burst are not negative")
+	}
 	switch c.Respond.Mode {
 	case event.ModeObserve, event.ModeAsk, event.ModeAct:
 	default:

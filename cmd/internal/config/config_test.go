@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -26,26 +28,43 @@ func TestMistakes(t *testing.T) {
 		spec string
 		want []string
 	}{
-		"unknown key":             {"  clustr: a\n", []string{`5:3: unknown key "clustr", did you mean "cluster"?`}},
-		"unknown key below":       {"  listen: {addresss: x}\n", []string{`5:12: unknown key "addresss", did you mean "address"?`}},
-		"no TLS off loopback":     {"  listen: {address: '0.0.0.0:8443'}\n", []string{`5:21: 0.0.0.0:8443 is not on loopback: TLS is needed`}},
-		"no TLS on all":           {"  listen: {address: ':8443'}\n", []string{`is not on loopback`}},
-		"no TLS by name":          {"  listen: {address: 'firebreak:8443'}\n", []string{`is not on loopback`}},
-		"a key alone":             {"  listen: {tls: {key: k}}\n", []string{`a certificate needs its key`}},
-		"a certificate alone":     {"  listen: {tls: {cert: c}}\n", []string{`a certificate needs its key`}},
-		"no port":                 {"  listen: {address: localhost, health: here}\n", []string{`"localhost" is not HOST:PORT`, `"here" is not HOST:PORT`}},
-		"unknown source":          {"  sources: {falko: {}}\n", []string{`unknown source "falko", did you mean "falco"?`}},
-		"unknown key of a source": {"  sources: {falco: {tokn: {file: x}}}\n", []string{`unknown key "tokn", did you mean "token"?`}},
-		"bad mode":                {"  respond: {mode: auto}\n", []string{`5:19: "auto" is none of observe, ask, act`}},
-		"empty mode":              {"  respond: {mode: ''}\n", []string{`"" is none of observe, ask, act`}},
-		"a webhook in the clear":  {"  webhooks: [{name: chat, url: 'http://chat.example'}]\n", []string{`want an https URL`}},
-		"a webhook without host":  {"  webhooks: [{name: chat, url: 'https://'}]\n", []string{`want an https URL`}},
-		"another scheme":          {"  webhooks: [{name: chat, url: 'file:///etc/passwd', allow_private: true}]\n", []string{`want an https URL`}},
-		"a webhook twice":         {"  webhooks: [{name: a, url: 'https://a'}, {name: a, url: 'https://b'}]\n", []string{`"a" is no name, or is there twice`}},
-		"a webhook of no name":    {"  webhooks: [{name: A B, url: 'https://a'}]\n", []string{`"A B" is no name`}},
-		"a webhook of no URL":     {"  webhooks: [{name: a}]\n", []string{`required key "url" is missing`}},
-		"a secret in the file":    {"  webhooks: [{name: a, url: 'https://a', secret: hunter2}]\n", []string{`5:`}},
-		"all at once":             {"  respond: {mode: x}\n  sources: {y: {}}\n  listen: {address: ':1'}\n", []string{`is none of`, `unknown source`, `TLS is needed`}},
+		"unknown key":              {"  clustr: a\n", []string{`5:3: unknown key "clustr", did you mean "cluster"?`}},
+		"unknown key below":        {"  listen: {addresss: x}\n", []string{`5:12: unknown key "addresss", did you mean "address"?`}},
+		"no TLS off loopback":      {"  listen: {address: '0.0.0.0:8443'}\n", []string{`5:21: 0.0.0.0:8443 is not on loopback: TLS is needed`}},
+		"no TLS on all":            {"  listen: {address: ':8443'}\n", []string{`is not on loopback`}},
+		"no TLS by name":           {"  listen: {address: 'firebreak:8443'}\n", []string{`is not on loopback`}},
+		"a key alone":              {"  listen: {tls: {key: k}}\n", []string{`a certificate needs its key`}},
+		"a certificate alone":      {"  listen: {tls: {cert: c}}\n", []string{`a certificate needs its key`}},
+		"no port":                  {"  listen: {address: localhost, health: here}\n", []string{`"localhost" is not HOST:PORT`, `"here" is not HOST:PORT`}},
+		"unknown source":           {"  sources: {falko: {}}\n", []string{`unknown source "falko", did you mean "falco"?`}},
+		"unknown key of a source":  {"  sources: {falco: {tokn: {file: x}}}\n", []string{`unknown key "tokn", did you mean "token"?`}},
+		"bad mode":                 {"  respond: {mode: auto}\n", []string{`5:19: "auto" is none of observe, ask, act`}},
+		"empty mode":               {"  respond: {mode: ''}\n", []string{`"" is none of observe, ask, act`}},
+		"a webhook in the clear":   {"  webhooks: [{name: chat, url: 'http://chat.example'}]\n", []string{`want an https URL`}},
+		"a webhook without host":   {"  webhooks: [{name: chat, url: 'https://'}]\n", []string{`want an https URL`}},
+		"another scheme":           {"  webhooks: [{name: chat, url: 'file:///etc/passwd', allow_private: true}]\n", []string{`want an https URL`}},
+		"a webhook twice":          {"  webhooks: [{name: a, url: 'https://a'}, {name: a, url: 'https://b'}]\n", []string{`"a" is no name, or is there twice`}},
+		"a webhook of no name":     {"  webhooks: [{name: A B, url: 'https://a'}]\n", []string{`"A B" is no name`}},
+		"a webhook of no URL":      {"  webhooks: [{name: a}]\n", []string{`required key "url" is missing`}},
+		"a secret in the file":     {"  webhooks: [{name: a, url: 'https://a', secret: hunter2}]\n", []string{`5:`}},
+		"no credential":            {"  sources: {falco: {}}\n", []string{`5:20: source falco: neither token nor path is set`}},
+		"no body":                  {"  sources: {audit: {token: {file: t}, max_body: 0}}\n", []string{`max_body is not above zero`}},
+		"no log directory":         {"  sources: {log: {directory: ''}}\n", []string{`no directory to read`}},
+		"a log that is never read": {"  sources: {log: {poll: 0s}}\n", []string{`poll is not above zero`}},
+		"no log file":              {"  sources: {log: {max_files: -1}}\n", []string{`max_files is not above zero`}},
+		"no data":                  {"  data: ''\n", []string{`5:9: no directory`}},
+		"negative requests":        {"  kubernetes: {qps: -1}\n", []string{`qps and burst are not negative`}},
+		"no NATS":                  {"  nats: {url: 'localhost:4222'}\n", []string{`5:15: want nats://HOST:PORT`}},
+		"a password of NATS":       {"  nats: {url: 'nats://a:4222,nats://me:hunter2@b:4222'}\n", []string{`5:15: a secret is given as the file`}},
+		"a password of OTLP":       {"  telemetry: {otlp: 'http://me:hunter2@b'}\n", []string{`5:21: a secret can't stand`}},
+		"negative replicas":        {"  nats: {replicas: -3}\n", []string{`-3 is not 0 to 5`}},
+		"embedded replicas":        {"  nats: {replicas: 3}\n", []string{`the embedded server has one`}},
+		"negative bytes":           {"  nats: {max_bytes: -1}\n", []string{`-1 is negative`}},
+		"a NATS key alone":         {"  nats: {key: k}\n", []string{`a certificate needs its key`}},
+		"bad level":                {"  telemetry: {log: {level: loud}}\n", []string{`"loud" is none of debug, info, warn, error`}},
+		"bad format":               {"  telemetry: {log: {format: xml}}\n", []string{`"xml" is none of json, text`}},
+		"no collector":             {"  telemetry: {otlp: 'collector:4318'}\n", []string{`want http://HOST:PORT`}},
+		"all at once":              {"  respond: {mode: x}\n  sources: {y: {}}\n  listen: {address: ':1'}\n", []string{`is none of`, `unknown source`, `TLS is needed`}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,9 +143,12 @@ func TestFilesThatAreNoConfig(t *testing.T) {
 }
 
 func TestSourcesAndWebhooks(t *testing.T) {
-	c, err := load(t, "  sources: {falco: {token: {file: token}}}\n  webhooks: [{name: chat, url: 'http://10.0.0.1', allow_private: true, secret: {file: s}}]\n")
+	c, err := load(t, "  sources: {falco: {token: {file: token}}, log: {poll: 500ms}}\n  nats: {url: 'tls://a:4222,nats://b:4222', replicas: 3, credentials: {file: c}}\n  webhooks: [{name: chat, url: 'http://10.0.0.1', allow_private: true, secret: {file: s}}]\n")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if log, ok := c.Decoded["log"].(*ingest.LogConfig); !ok || log.Poll.Std() != 500*time.Millisecond {
+		t.Errorf("log is %+v", c.Decoded["log"])
 	}
 	if c.Decoded["falco"] == nil || c.Webhooks[0].Secret.IsZero() {
 		t.Errorf("config is %+v", c)
