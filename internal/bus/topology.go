@@ -59,6 +59,8 @@ const (
 	// minDuplicates is the least that the server takes (0 would be two
 	// minutes). No message carries an id, so nothing is ever dropped by it.
 	minDuplicates = 100 * time.Millisecond
+	// incidentHistory is how many records of an incident stay.
+	incidentHistory = 16
 )
 
 // topology is all streams with their settings. Reads that must see the last
@@ -75,8 +77,10 @@ func topology(o Options) []jetstream.StreamConfig {
 			Subjects: []string{"find.>"}, MaxAge: month,
 		},
 		{
+			// Each finding that joins writes the whole incident again; RUNS
+			// keeps the states that something was decided on.
 			Name: string(Incidents), Description: "each record the full state, compare-and-set",
-			Subjects: []string{"inc.>"},
+			Subjects: []string{"inc.>"}, MaxMsgsPerSubject: incidentHistory,
 		},
 		{
 			Name: string(Inputs), Description: "what people say to a run",
