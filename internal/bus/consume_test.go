@@ -141,7 +141,7 @@ func TestDeadLetters(t *testing.T) {
 		}
 	}
 	var letters []DeadLetter
-	for l, err := range b.DeadLetters(ctx) {
+	for l, err := range b.DeadLetters(ctx, 100) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,10 +51,19 @@ func (b *Bus) Dead(ctx context.Context, r event.Rejected) error {
 	return nil
 }
 
-// DeadLetters yields all dead letters, oldest first. It ends after an error.
-func (b *Bus) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
+// DeadLetters yields the newest dead letters, at most n of them, oldest first.
+// It ends after an error.
+func (b *Bus) DeadLetters(ctx context.Context, n uint64) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		for m, err := range b.scan(ctx, DeadStore, "dead.>", jetstream.DeliverAllPolicy) {
+		from, err := b.newest(ctx, DeadStore, n)
+		if err != nil {
+			yield(DeadLetter{}, err)
+			return
+		}
+		config := jetstream.ConsumerConfig{
+			FilterSubject: "dead.>", DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+		}
+		for m, err := range b.scanFrom(ctx, DeadStore, config) {
 			if err != nil {
 				yield(DeadLetter{}, err)
 				return
@@ -70,6 +79,22 @@ func (b *Bus) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 			}
 		}
 	}
+}
+
+// newest is the sequence at which the newest n messages of a stream begin.
+func (b *Bus) newest(ctx context.Context, name Stream, n uint64) (uint64, error) {
+	s, err := b.stream(name)
+	if err != nil {
+		return 0, err
+	}
+	info, err := s.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", name, err)
+	}
+	if n >= info.State.LastSeq {
+		return 1, nil
+	}
+	return info.State.LastSeq - n + 1, nil
 }
 
 func cut(s string, n int) string {

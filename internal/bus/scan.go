@@ -18,17 +18,20 @@ const heartbeat = time.Second
 
 // scan yields what a stream holds now, in stream order, and ends.
 func (b *Bus) scan(ctx context.Context, name Stream, filter string, policy jetstream.DeliverPolicy) iter.Seq2[Message, error] {
+	return b.scanFrom(ctx, name, jetstream.ConsumerConfig{FilterSubject: filter, DeliverPolicy: policy})
+}
+
+// scanFrom is scan of what from selects.
+func (b *Bus) scanFrom(ctx context.Context, name Stream, from jetstream.ConsumerConfig) iter.Seq2[Message, error] {
+	from.AckPolicy, from.MemoryStorage, from.Replicas, from.InactiveThreshold = jetstream.AckNonePolicy, true, 1, time.Minute
 	return func(yield func(Message, error) bool) {
-		fail := func(err error) { yield(Message{}, fmt.Errorf("read %s of %s: %w", filter, name, err)) }
+		fail := func(err error) { yield(Message{}, fmt.Errorf("read %s of %s: %w", from.FilterSubject, name, err)) }
 		s, err := b.stream(name)
 		if err != nil {
 			fail(err)
 			return
 		}
-		consumer, err := s.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			FilterSubject: filter, DeliverPolicy: policy, AckPolicy: jetstream.AckNonePolicy,
-			MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
-		})
+		consumer, err := s.CreateConsumer(ctx, from)
 		if err != nil {
 			fail(err)
 			return

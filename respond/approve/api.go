@@ -45,6 +45,7 @@ type API struct {
 //	GET  /v1/runs/{id}               get runs
 //	GET  /v1/runs/{id}/history       get runs
 //	GET  /v1/incidents               list incidents
+//	GET  /v1/dead?limit=N            list deadletters
 //	POST /v1/runs/{id}/approve       approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/deny          approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
@@ -60,6 +61,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/runs/{id}", a.signed(a.show))
 	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
 	mux.HandleFunc("GET /v1/incidents", a.signed(a.incidents))
+	mux.HandleFunc("GET /v1/dead", a.signed(a.dead))
 	mux.HandleFunc("POST /v1/runs/{id}/{deed}", a.signed(a.say))
 	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
 	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))

@@ -15,8 +15,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/approve"
@@ -90,7 +93,10 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 		}
 		reader = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), reader)
+	path, query, _ := strings.Cut(path, "?")
+	to := c.base.JoinPath(path)
+	to.RawQuery = query
+	req, err := http.NewRequestWithContext(ctx, method, to.String(), reader)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
@@ -135,6 +141,11 @@ func (c *Client) History(ctx context.Context, id string) (runs []event.Run, err 
 // Incidents lists all incidents.
 func (c *Client) Incidents(ctx context.Context) (list []event.Incident, err error) {
 	return list, c.call(ctx, http.MethodGet, "/v1/incidents", nil, &list)
+}
+
+// Dead lists the newest of what could not be processed, at most limit of it.
+func (c *Client) Dead(ctx context.Context, limit int) (list []bus.DeadLetter, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/dead?limit="+strconv.Itoa(limit), nil, &list)
 }
 
 // Paused says whether effects are held back.

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -120,7 +121,7 @@ func TestModelsHaveNames(t *testing.T) {
 }
 
 // TestNothingReachesTheTerminal puts what an attacker could write into every
-// text of a run and an incident: no control, direction or line of it gets out.
+// text of a run and an incident, and into what was refused: no control, direction or line of it gets out.
 func TestNothingReachesTheTerminal(t *testing.T) {
 	const evil = "\x1b[2J\x1b]0;x\a\r\n\u202e\u2066\u200b\u0085\u2028forged line\tx\x00\xff\u009b31m"
 	list := records()
@@ -133,6 +134,9 @@ func TestNothingReachesTheTerminal(t *testing.T) {
 	History(&b, list)
 	Runs(&b, list)
 	Incidents(&b, []event.Incident{in})
+	var letter bus.DeadLetter
+	poison(reflect.ValueOf(&letter).Elem(), evil)
+	Dead(&b, []bus.DeadLetter{letter})
 	for _, r := range list {
 		r.Steps[0].State = event.StepPlanned
 		Plan(&b, r)
