@@ -102,3 +102,17 @@ func TestNeverAskedFor(t *testing.T) {
 		t.Error(base, err)
 	}
 }
+
+// The base reads single objects that it knows by name, and asks; what lists or
+// writes is some action's, and comes with it.
+func TestTheBaseNeitherListsNorWrites(t *testing.T) {
+	for _, p := range BasePermissions() {
+		want := []string{"get"}
+		if p.Group == "authentication.k8s.io" || p.Group == "authorization.k8s.io" {
+			want = []string{"create"}
+		}
+		if !slices.Equal(p.Verbs, want) {
+			t.Errorf("%s: want %v only", p, want)
+		}
+	}
+}

@@ -35,8 +35,8 @@ func (p Permission) String() string {
 // who an approver is and what he may approve.
 func BasePermissions() []Permission {
 	return []Permission{
-		{Resource: "pods", Verbs: []string{"get", "list"}},
-		{Resource: "nodes", Verbs: []string{"get", "list"}},
+		{Resource: "pods", Verbs: []string{"get"}},
+		{Resource: "nodes", Verbs: []string{"get"}},
 		{Resource: "namespaces", Verbs: []string{"get"}},
 		{Group: "apps", Resource: "replicasets", Verbs: []string{"get"}},
 		{Group: "apps", Resource: "statefulsets", Verbs: []string{"get"}},

@@ -34,15 +34,6 @@ func (c *Client) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	return answer(node, err, request{"get", "", "nodes", "", name})
 }
 
-// Nodes lists all nodes.
-func (c *Client) Nodes(ctx context.Context) ([]corev1.Node, error) {
-	list, err := c.typed.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, request{"list", "", "nodes", "", ""}.fail(err)
-	}
-	return list.Items, nil
-}
-
 // Namespace reads one namespace.
 func (c *Client) Namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
 	ns, err := c.typed.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})

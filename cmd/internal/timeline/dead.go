@@ -12,7 +12,7 @@ import (
 // left out: they are somebody else's, and long.
 func Dead(w io.Writer, list []bus.DeadLetter) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer t.Flush()
+	defer func() { _ = t.Flush() }()
 	fmt.Fprintln(t, "NUMBER\tTIME\tSOURCE\tBYTES\tFROM\tREASON")
 	for _, d := range list {
 		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%s\t%s\n",
