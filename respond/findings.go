@@ -106,8 +106,15 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		rec, err := w.log.Create(ctx, run)
 		if errors.Is(err, bus.ErrExists) {
 			// Begun before. If whoever did is not there any more, it goes on here.
-			if _, err := w.adopt(ctx, run.ID); err != nil && !errors.Is(err, ErrStale) {
+			r, err := w.adopt(ctx, run.ID)
+			if err != nil && !errors.Is(err, ErrStale) {
 				return err
+			}
+			if r == nil && err == nil {
+				// One run for an incident and target: people must know that
+				// what goes on there is not answered a second time.
+				w.logger.WarnContext(ctx, "the run for this target is over; another finding of its incident begins no new one",
+					"run", run.ID, "playbook", book.Name, "finding", f.ID, "rule", f.Rule, "target", target.String())
 			}
 			continue
 		}

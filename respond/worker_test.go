@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +43,25 @@ type rig struct {
 	worker  *Worker
 	cancel  context.CancelFunc
 	ended   chan error
+	log     logged
+}
+
+// logged is what a responder writes to its log.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
 }
 
 func newRig(t *testing.T, c *cluster, books ...string) *rig {
@@ -83,7 +104,7 @@ func (r *rig) start() *rig {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	guards := guard.New(guard.Options{Control: r.control, Cluster: r.cluster, Self: "system:serviceaccount:firebreak:firebreak"})
 	w, err := NewWorker(ctx, WorkerOptions{
-		Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.DiscardHandler),
+		Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Executor: &Executor{Deps: action.Deps{Cluster: r.cluster, Logger: slog.New(slog.DiscardHandler)}, Guards: guards},
 	})
 	if err != nil {
@@ -253,6 +274,21 @@ func (r *rig) chained() {
 			}
 			last = rec
 		}
+	}
+}
+
+// TestOverIsOverAndSaid: what goes on with a target whose run is over begins no
+// second run in the incident, and the log says so.
+func TestOverIsOverAndSaid(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook).start()
+	r.publish(finding("shell", "a", 1))
+	r.until("the run holds", r.all(1, event.RunHolding))
+	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputUndo, User: "ann"})
+	r.until("the run is closed", r.all(1, event.RunClosed))
+	r.publish(finding("shell", "a", 2))
+	r.until("the log says so", func() bool { return r.log.has("the run for this target is over") })
+	if n := len(r.runs()); n != 1 {
+		t.Errorf("%d runs", n)
 	}
 }
 
