@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // Message is what a program wrote in one line, as far as a parser knows its
@@ -16,6 +18,24 @@ type Message struct {
 	Level string
 	// Time is the program's own, zero when there is none.
 	Time time.Time
+	// Class is one of the classes of events when the line is of one
+	// ([event.ClassHTTP], [event.ClassLogin], …); empty is a plain line, or an
+	// error by its Level.
+	Class string
+	// Verb is what was done, where the line says so: login, logout, query.
+	Verb string
+	// Outcome is of the login or of the deed that the line tells of.
+	Outcome event.Outcome
+	// HTTP is the request of an access log.
+	HTTP event.HTTP
+	// User is who, as the program names them: a claim.
+	User string
+	// Address is the IP address of the program's peer, without a port.
+	// Forwarded is the chain that the peer claims, client first, as
+	// X-Forwarded-For has it.
+	Address   string
+	Forwarded []string
+	UserAgent string
 	// Fields are what else it says: values of the types of event.Fields.
 	Fields map[string]any
 }
