@@ -1,7 +1,6 @@
 package logline
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +10,8 @@ import (
 // Message is what a program wrote in one line, as far as a parser knows its
 // form.
 type Message struct {
-	// Format is the name of the parser that knew it, or empty.
+	// Format is the name of the parser that knew it, or empty. The catalogue
+	// fills it.
 	Format string
 	// Text is the human part, Level its grade as written.
 	Text  string
@@ -45,30 +45,41 @@ type Parser struct {
 	// Name is the format's, Doc a sentence about it.
 	Name string
 	Doc  string
-	// Parse says false when the text isn't of its form. It is pure.
+	// Programs are names by which containers of the program usually go, and
+	// by which it calls itself in a syslog line; Images are the ends of its
+	// images' repositories, of whole segments: "nginx" is of
+	// "docker.io/library/nginx:1.29" too.
+	Programs []string
+	Images   []string
+	// Order is where it stands in recognition, the lower before the higher,
+	// and by name where they are equal.
+	Order Order
+	// First are the bytes that a text of its form can begin with; empty is
+	// any. It is what keeps a plain line cheap.
+	First string
+	// Parse says false when the text isn't of its form. It is pure. Nil is a
+	// parser that only knows objects.
 	Parse func(text string) (Message, bool)
+	// Object is Parse for a text that is one JSON object, which has been
+	// decoded once for all parsers: it may keep parts of it but changes
+	// nothing. Where the message has no Fields they become the object's. Nil
+	// is a parser that knows no objects.
+	Object func(fields map[string]any) (Message, bool)
+	// Wrapper is a parser that gives what stands behind a prefix to the
+	// others, with [Within]; it is left out there.
+	Wrapper bool
 }
 
-var parsers []Parser
+// Order is a parser's place in recognition.
+type Order int
 
-func register(p Parser) { parsers = append(parsers, p) }
-
-// Parsers is the catalogue, by name.
-func Parsers() []Parser {
-	return slices.SortedFunc(slices.Values(parsers), func(a, b Parser) int { return strings.Compare(a.Name, b.Name) })
-}
-
-// Recognise gives what the first parser that knows the text says, in order of
-// their names. A text that none knows is a message without a format.
-func Recognise(text string) Message {
-	for _, p := range Parsers() {
-		if m, ok := p.Parse(text); ok {
-			m.Format = p.Name
-			return m
-		}
-	}
-	return Message{Text: text}
-}
+// The orders: what only one product writes, what several write, what nearly
+// everything could be.
+const (
+	OrderProduct Order = 10
+	OrderShape   Order = 50
+	OrderGeneral Order = 90
+)
 
 // IsError says whether a level, in any of the common spellings, is error or
 // worse.
