@@ -17,13 +17,18 @@ func init() {
 		Doc:    "Kubernetes audit events: the EventLists that the API server's webhook posts, or its log files.",
 		Source: event.SourceAudit,
 		Config: func() any { return &HTTPConfig{MaxBody: 16 << 20} },
-		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-			return decodeAll(event.SourceAudit, decodeAudit, data, o)
+		Open: func(d Deps, config any) (Source, error) {
+			return openPosted(d, config, Endpoint{Name: "audit", Source: event.SourceAudit}, decodeAudits)
 		},
+		Decode: decodeAudits,
 		Scan: func(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
 			return scanJSON(event.SourceAudit, decodeAudit, name, r, o, yield)
 		},
 	})
+}
+
+func decodeAudits(data []byte, o Origin) ([]event.Event, []event.Rejected) {
+	return decodeAll(event.SourceAudit, decodeAudit, data, o)
 }
 
 // decodeAudit makes an event of one audit event, audit.k8s.io/v1 or the older

@@ -21,8 +21,25 @@ func init() {
 		Config: func() any {
 			return &LogConfig{Directory: "/var/log/pods", Poll: conf.Duration(2 * time.Second), MaxFiles: 2000}
 		},
+		Open: openLog,
 		Scan: scanLog,
 	})
+}
+
+// openLog opens the reader of log files.
+func openLog(d Deps, config any) (Source, error) {
+	c := *config.(*LogConfig)
+	if !filepath.IsAbs(c.Directory) {
+		c.Directory = filepath.Join(d.Dir, c.Directory)
+	}
+	tail, err := NewTail(TailOptions{
+		Config: c, Checkpoint: filepath.Join(d.Data, "log-positions.json"),
+		Sink: d.Sink, Store: d.Store, Metrics: d.Metrics, Logger: d.Logger, Cluster: d.Cluster, Now: d.Now,
+	})
+	if err != nil {
+		return Source{}, err
+	}
+	return Source{Run: tail.Run}, nil
 }
 
 // LogConfig is the configuration of the reader of container logs.

@@ -16,13 +16,18 @@ func init() {
 		Doc:    "Falco alerts, as Falco's http_output, Falcosidekick and Talon post them, or its JSON log files.",
 		Source: event.SourceFalco,
 		Config: func() any { return &HTTPConfig{MaxBody: 1 << 20} },
-		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-			return decodeAll(event.SourceFalco, decodeFalco, data, o)
+		Open: func(d Deps, config any) (Source, error) {
+			return openPosted(d, config, Endpoint{Name: "falco", Source: event.SourceFalco, Root: true}, decodeAlerts)
 		},
+		Decode: decodeAlerts,
 		Scan: func(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
 			return scanJSON(event.SourceFalco, decodeFalco, name, r, o, yield)
 		},
 	})
+}
+
+func decodeAlerts(data []byte, o Origin) ([]event.Event, []event.Rejected) {
+	return decodeAll(event.SourceFalco, decodeFalco, data, o)
 }
 
 // decodeFalco makes an event of one alert. The form is that of Falco's JSON

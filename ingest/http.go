@@ -17,20 +17,10 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
 
-// HTTPSource is one source that the server takes.
-type HTTPSource struct {
-	// Kind names it in the catalogue: falco or audit.
-	Kind       string
-	Credential Credential
-	// MaxBody is the most bytes of a body, compressed or not; 0 means the
-	// source's default.
-	MaxBody int64
-}
-
 // HTTPOptions is what the handler needs. Sink, Store and Metrics are required.
 type HTTPOptions struct {
-	Sources []HTTPSource
-	Sink    Sink
+	Endpoints []Endpoint
+	Sink      Sink
 	// Store takes the rejects.
 	Store   Store
 	Metrics Metrics
@@ -84,14 +74,14 @@ func NewHandler(o HTTPOptions) (http.Handler, error) {
 		bytes: semaphore.NewWeighted(o.Budget), size: o.Budget, waiting: make(chan struct{}, maxWaiting),
 		decodes: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)) + 1),
 	}
-	for _, s := range o.Sources {
-		r, err := newReceiver(o, s, gate)
+	for _, e := range o.Endpoints {
+		r, err := newReceiver(o, e, gate)
 		if err != nil {
-			return nil, fmt.Errorf("make ingest handler: source %s: %w", s.Kind, err)
+			return nil, fmt.Errorf("make ingest handler: %s: %w", e.Name, err)
 		}
-		mux.Handle("POST /v1/"+s.Kind, r)
-		mux.Handle("POST /v1/"+s.Kind+"/{secret}", r)
-		if r.kind.Source == event.SourceFalco {
+		mux.Handle("POST /v1/"+e.Name, r)
+		mux.Handle("POST /v1/"+e.Name+"/{secret}", r)
+		if e.Root {
 			mux.Handle("POST /{$}", r)
 			mux.Handle("POST /{secret}", r)
 		}
@@ -99,26 +89,21 @@ func NewHandler(o HTTPOptions) (http.Handler, error) {
 	return mux, nil
 }
 
-func newReceiver(o HTTPOptions, s HTTPSource, g *gate) (*receiver, error) {
-	kind, ok := Lookup(s.Kind)
-	if !ok || kind.Decode == nil {
-		return nil, errors.New("is not a source that is posted")
+func newReceiver(o HTTPOptions, e Endpoint, g *gate) (*receiver, error) {
+	if e.Name == "" || e.Decode == nil || e.MaxBody <= 0 {
+		return nil, errors.New("name, decoder and bound of a body are required")
 	}
-	if s.Credential.empty() {
+	if e.Credential.empty() {
 		return nil, fmt.Errorf("has no credential of at least %d bytes", minSecret)
 	}
-	if s.MaxBody <= 0 {
-		s.MaxBody = kind.Config().(*HTTPConfig).MaxBody
-	}
-	return &receiver{HTTPOptions: o, source: s, kind: kind, gate: g}, nil
+	return &receiver{HTTPOptions: o, Endpoint: e, gate: g}, nil
 }
 
-// receiver answers the requests of one source.
+// receiver answers the requests of one endpoint.
 type receiver struct {
 	HTTPOptions
-	source HTTPSource
-	kind   Kind
-	gate   *gate
+	Endpoint
+	gate *gate
 	// told is when a refused client was last logged, in Unix seconds.
 	told atomic.Int64
 }
@@ -136,7 +121,7 @@ func (r *receiver) tellRefused(ctx context.Context, req *http.Request) {
 	if req.Header.Get("Authorization") == "" {
 		hint = "it sends no credential; an API server sends a token by https only"
 	}
-	r.Logger.WarnContext(ctx, "refused a client; what it sends is lost", "source", r.kind.Name, "client", req.RemoteAddr, "hint", hint)
+	r.Logger.WarnContext(ctx, "refused a client; what it sends is lost", "source", r.Name, "client", req.RemoteAddr, "hint", hint)
 }
 
 // refusal is why a request is not taken. What was read of its body is kept.
@@ -153,39 +138,39 @@ func (r *refusal) Error() string { return r.reason }
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := r.Now()
 	ctx := req.Context()
-	if !r.source.Credential.admits(req, req.PathValue("secret")) {
-		r.Metrics.Rejected(ctx, r.kind.Source, telemetry.ReasonUnauthorized)
+	if !r.Credential.admits(req, req.PathValue("secret")) {
+		r.Metrics.Rejected(ctx, r.Source, telemetry.ReasonUnauthorized)
 		r.tellRefused(ctx, req)
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		answer(w, http.StatusUnauthorized, map[string]any{"error": "unauthorized"})
+		r.answer(w, req, Result{Status: http.StatusUnauthorized, Reason: "unauthorized"})
 		return
 	}
-	o := Origin{From: r.kind.Name + " http " + req.RemoteAddr, Received: began, Cluster: r.Cluster}
-	ctx, end := r.Telemetry.Span(telemetry.Extract(ctx, req.Header.Get), "ingest."+r.kind.Name)
+	o := Origin{From: r.Name + " http " + req.RemoteAddr, Received: began, Cluster: r.Cluster}
+	ctx, end := r.Telemetry.Span(telemetry.Extract(ctx, req.Header.Get), "ingest."+r.Name)
 	accepted, rejected, err := r.take(ctx, w, req, o)
 	end(err)
 	if err != nil {
-		r.refuse(ctx, w, o, err)
+		r.refuse(ctx, w, req, o, err)
 		return
 	}
-	r.Metrics.Ingest(ctx, r.kind.Source, r.Now().Sub(began))
-	answer(w, http.StatusOK, map[string]any{"accepted": accepted, "rejected": rejected})
+	r.Metrics.Ingest(ctx, r.Source, r.Now().Sub(began))
+	r.answer(w, req, Result{Status: http.StatusOK, Accepted: accepted, Rejected: rejected})
 }
 
 // take reads, decodes and stores one body.
 func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Request, o Origin) (accepted, rejected int, err error) {
-	release, err := r.gate.enter(ctx, weight(req, r.source.MaxBody))
+	release, err := r.gate.enter(ctx, weight(req, r.MaxBody))
 	if err != nil {
 		return 0, 0, err
 	}
 	defer release()
 	// A server without deadlines (a test's) says so; then there is none.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
-	body, err := readBody(w, req, r.source.MaxBody)
+	body, err := readBody(w, req, r.MaxBody)
 	if err != nil {
 		return 0, 0, err
 	}
-	events, rejects, err := r.decode(ctx, body, o)
+	events, rejects, err := r.decode(req.WithContext(ctx), body, o)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -198,23 +183,23 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 	if err := r.Sink.Put(ctx, events); err != nil {
 		return 0, 0, err
 	}
-	countStored(ctx, r.Metrics, r.kind.Source, events)
+	countStored(ctx, r.Metrics, r.Source, events)
 	return len(events), len(rejects), nil
 }
 
-func (r *receiver) decode(ctx context.Context, body []byte, o Origin) ([]event.Event, []event.Rejected, error) {
-	if err := r.gate.decodes.Acquire(ctx, 1); err != nil {
+func (r *receiver) decode(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected, error) {
+	if err := r.gate.decodes.Acquire(req.Context(), 1); err != nil {
 		return nil, nil, err
 	}
 	defer r.gate.decodes.Release(1)
-	events, rejects := r.kind.Decode(body, o)
+	events, rejects := r.Decode(req, body, o)
 	return events, rejects, nil
 }
 
 // bury keeps rejects in the dead stream.
 func (r *receiver) bury(ctx context.Context, rejects []event.Rejected) error {
 	for _, dead := range rejects {
-		r.Metrics.Rejected(ctx, r.kind.Source, reasonClass(dead.Reason))
+		r.Metrics.Rejected(ctx, r.Source, reasonClass(dead.Reason))
 		if err := r.Store.Dead(ctx, dead); err != nil {
 			return fmt.Errorf("keep reject: %w", err)
 		}
@@ -223,29 +208,38 @@ func (r *receiver) bury(ctx context.Context, rejects []event.Rejected) error {
 }
 
 // refuse answers a request that was not taken.
-func (r *receiver) refuse(ctx context.Context, w http.ResponseWriter, o Origin, err error) {
+func (r *receiver) refuse(ctx context.Context, w http.ResponseWriter, req *http.Request, o Origin, err error) {
 	var no *refusal
 	if !errors.As(err, &no) {
 		no = &refusal{status: http.StatusServiceUnavailable, class: telemetry.ReasonStore, reason: "events can't be stored now"}
-		r.Logger.WarnContext(ctx, "store events", "source", r.kind.Name, "from", o.From, "error", err)
+		r.Logger.WarnContext(ctx, "store events", "source", r.Name, "from", o.From, "error", err)
 	}
 	if no.class != "" {
-		r.Metrics.Rejected(ctx, r.kind.Source, no.class)
+		r.Metrics.Rejected(ctx, r.Source, no.class)
 	}
 	if no.data != nil {
-		if err := r.Store.Dead(ctx, reject(r.kind.Source, o.From, no.reason, no.data)); err != nil {
-			r.Logger.WarnContext(ctx, "keep reject", "source", r.kind.Name, "from", o.From, "error", err)
+		if err := r.Store.Dead(ctx, reject(r.Source, o.From, no.reason, no.data)); err != nil {
+			r.Logger.WarnContext(ctx, "keep reject", "source", r.Name, "from", o.From, "error", err)
 		}
 	}
 	if no.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	answer(w, no.status, map[string]any{"error": no.reason})
+	r.answer(w, req, Result{Status: no.status, Reason: no.reason})
 }
 
-// answer writes a small JSON object. That the client is gone is no concern.
-func answer(w http.ResponseWriter, status int, body map[string]any) {
+// answer writes what became of a request. That the client is gone is no
+// concern.
+func (r *receiver) answer(w http.ResponseWriter, req *http.Request, result Result) {
+	if r.Answer != nil {
+		r.Answer(w, req, result)
+		return
+	}
+	body := map[string]any{"error": result.Reason}
+	if result.Status == http.StatusOK {
+		body = map[string]any{"accepted": result.Accepted, "rejected": result.Rejected}
+	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
+	w.WriteHeader(result.Status)
 	_ = json.NewEncoder(w).Encode(body)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 const (
@@ -27,13 +28,22 @@ func newTestHandler(t *testing.T) (http.Handler, *fakeStore, *tally) {
 	store, metrics := &fakeStore{}, newTally()
 	both := Credential{Bearer: []byte(testToken), Path: []byte(testPath)}
 	h, err := NewHandler(HTTPOptions{
-		Sources: []HTTPSource{{Kind: "falco", Credential: both}, {Kind: "audit", Credential: Credential{Bearer: []byte("another-token-here")}}},
-		Sink:    direct{store}, Store: store, Metrics: metrics,
+		Endpoints: []Endpoint{testEndpoint("falco", both), testEndpoint("audit", Credential{Bearer: []byte("another-token-here")})},
+		Sink:      direct{store}, Store: store, Metrics: metrics,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return h, store, metrics
+}
+
+// testEndpoint is that of a source of the catalogue.
+func testEndpoint(name string, c Credential) Endpoint {
+	k, _ := Lookup(name)
+	return Endpoint{
+		Name: name, Source: k.Source, Credential: c, MaxBody: k.Config().(*HTTPConfig).MaxBody, Root: name == "falco",
+		Decode: func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) { return k.Decode(body, o) },
+	}
 }
 
 func zipped(data []byte) []byte {
@@ -184,13 +194,12 @@ func TestHandlerBodyBreaksOff(t *testing.T) {
 
 func TestNoSourceIsOpen(t *testing.T) {
 	store := &fakeStore{}
-	for name, s := range map[string]HTTPSource{
-		"no credential": {Kind: "falco"},
-		"short":         {Kind: "falco", Credential: Credential{Bearer: []byte("short")}},
-		"not posted":    {Kind: "log", Credential: Credential{Bearer: []byte(testToken)}},
-		"unknown":       {Kind: "x", Credential: Credential{Bearer: []byte(testToken)}},
+	for name, e := range map[string]Endpoint{
+		"no credential": testEndpoint("falco", Credential{}),
+		"short":         testEndpoint("falco", Credential{Bearer: []byte("short")}),
+		"no decoder":    {Name: "x", MaxBody: 1, Credential: Credential{Bearer: []byte(testToken)}},
 	} {
-		if _, err := NewHandler(HTTPOptions{Sources: []HTTPSource{s}, Sink: direct{store}, Store: store, Metrics: newTally()}); err == nil {
+		if _, err := NewHandler(HTTPOptions{Endpoints: []Endpoint{e}, Sink: direct{store}, Store: store, Metrics: newTally()}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

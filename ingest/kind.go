@@ -37,7 +37,10 @@ type Kind struct {
 	// for all of it. It is nil for a source that is not JSON. It may be called
 	// concurrently.
 	Decode func(data []byte, o Origin) ([]event.Event, []event.Rejected)
-	// Scan reads a file that may be anything; see [Scan].
+	// Open makes the source ready to run, with its configuration.
+	Open func(d Deps, config any) (Source, error)
+	// Scan reads a file that may be anything; see [Scan]. It is nil for a
+	// source whose files another one reads.
 	Scan func(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error)
 }
 
@@ -89,7 +92,7 @@ func Kinds() []Kind {
 	return slices.SortedFunc(slices.Values(kinds), func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Lookup finds a source by its name: falco, audit or log.
+// Lookup finds a source by its name: falco, audit, log, ….
 func Lookup(name string) (Kind, bool) {
 	for _, k := range kinds {
 		if k.Name == name {
@@ -105,8 +108,8 @@ func Lookup(name string) (Kind, bool) {
 // content is never an error.
 func Scan(kind, name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
 	k, ok := Lookup(kind)
-	if !ok {
-		return Counts{}, fmt.Errorf("scan %s: no source %q", name, kind)
+	if !ok || k.Scan == nil {
+		return Counts{}, fmt.Errorf("scan %s: no source %q that reads files", name, kind)
 	}
 	return k.Scan(name, r, o, yield)
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,43 +53,28 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 	return serve(ctx, group, s.logger, s.Config.Listen.Address, cert, mux)
 }
 
-// sources starts the sources of the config.
+// sources opens the sources of the config, and starts what they run.
 func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Handler, error) {
 	batcher := ingest.NewBatcher(s.bus, 0)
 	group.Go(func() error { return batcher.Run(ctx) })
-	o := ingest.HTTPOptions{
+	d := ingest.Deps{
 		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Telemetry: s.tel, Cluster: s.Config.Cluster,
+		Dir: s.Config.Dir, Data: s.Config.Path(s.Config.Data),
 	}
-	for name, config := range s.Config.Decoded {
-		switch c := config.(type) {
-		case *ingest.HTTPConfig:
-			credential, err := c.Credential(s.Config.Dir)
-			if err != nil {
-				return nil, fmt.Errorf("source %s: %w", name, err)
-			}
-			o.Sources = append(o.Sources, ingest.HTTPSource{Kind: name, Credential: credential, MaxBody: c.MaxBody})
-		case *ingest.LogConfig:
-			if err := s.logs(ctx, group, batcher, *c); err != nil {
-				return nil, fmt.Errorf("source %s: %w", name, err)
-			}
-		default:
-			return nil, fmt.Errorf("source %s: nothing knows how to start it", name)
+	var endpoints []ingest.Endpoint
+	for _, name := range slices.Sorted(maps.Keys(s.Config.Decoded)) {
+		source, err := ingest.Open(name, d, s.Config.Decoded[name])
+		if err != nil {
+			return nil, err
+		}
+		endpoints = append(endpoints, source.Endpoints...)
+		if source.Run != nil {
+			group.Go(func() error { return ignoreCanceled(source.Run(ctx)) })
 		}
 	}
-	return ingest.NewHandler(o)
-}
-
-func (s *service) logs(ctx context.Context, group *errgroup.Group, sink ingest.Sink, c ingest.LogConfig) error {
-	c.Directory = s.Config.Path(c.Directory)
-	tail, err := ingest.NewTail(ingest.TailOptions{
-		Config: c, Checkpoint: filepath.Join(s.Config.Path(s.Config.Data), "log-positions.json"),
-		Sink: sink, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Cluster: s.Config.Cluster,
+	return ingest.NewHandler(ingest.HTTPOptions{
+		Endpoints: endpoints, Sink: d.Sink, Store: d.Store, Metrics: d.Metrics, Logger: d.Logger, Telemetry: d.Telemetry, Cluster: d.Cluster,
 	})
-	if err != nil {
-		return err
-	}
-	group.Go(func() error { return ignoreCanceled(tail.Run(ctx)) })
-	return nil
 }
 
 func (s *service) api() http.Handler {

@@ -1,0 +1,106 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+// Deps is what a source is given when it is opened ([Kind.Open]). Sink, Store
+// and Metrics are always there.
+type Deps struct {
+	// Sink takes the events, Store the rejects.
+	Sink    Sink
+	Store   Store
+	Metrics Metrics
+	Logger  *slog.Logger
+	// Telemetry makes spans; nil makes none.
+	Telemetry *telemetry.Telemetry
+	// Cluster is put into events.
+	Cluster string
+	// Dir is where relative paths of the configuration begin, Data the
+	// directory for read positions.
+	Dir, Data string
+	// Subscriber is the message bus that other programs publish on; nil where
+	// it is embedded and so out of their reach.
+	Subscriber Subscriber
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Subscriber gives what others publish on a message bus. [*bus.Bus] is one
+// when its server is external.
+type Subscriber interface {
+	// Subscribe calls take with each message on the subject, which may hold
+	// wildcards, one at a time, until ctx ends. What comes while nobody
+	// subscribes, or faster than take returns, is lost: lost is told how many.
+	Subscribe(ctx context.Context, subject string, take func(subject string, data []byte), lost func(n int)) error
+}
+
+// Source is a source that was opened: endpoints that the server serves, work
+// to run, or both.
+type Source struct {
+	Endpoints []Endpoint
+	// Run works until ctx ends, and then returns nil. It is nil where there
+	// is nothing to run.
+	Run func(ctx context.Context) error
+}
+
+// Endpoint is a place that clients post to: POST /v1/NAME and
+// /v1/NAME/SECRET.
+type Endpoint struct {
+	Name       string
+	Source     event.Source
+	Credential Credential
+	// MaxBody is the most bytes of a body, compressed or not.
+	MaxBody int64
+	// Root also serves / and /SECRET, for what is configured for
+	// Falcosidekick or Talon.
+	Root bool
+	// Decode reads one body. It may be called concurrently.
+	Decode func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected)
+	// Answer writes the answer in a form of the client's own; nil writes
+	// [Result] as JSON.
+	Answer func(w http.ResponseWriter, req *http.Request, r Result)
+}
+
+// Result is what became of one request.
+type Result struct {
+	// Status is that of HTTP: 200 once all events are on disk.
+	Status             int
+	Accepted, Rejected int
+	// Reason says why, when Status is not 200.
+	Reason string
+}
+
+// Open opens the source of a name with its decoded configuration. It reads
+// secrets and makes directories, and starts nothing.
+func Open(name string, d Deps, config any) (Source, error) {
+	k, ok := Lookup(name)
+	if !ok {
+		return Source{}, fmt.Errorf("open source %s: no such source", name)
+	}
+	s, err := k.Open(d, config)
+	if err != nil {
+		return Source{}, fmt.Errorf("open source %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// openPosted opens a source that is posted by HTTP, whose configuration is an
+// [HTTPConfig], and whose bodies decode reads.
+func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]event.Event, []event.Rejected)) (Source, error) {
+	c := config.(*HTTPConfig)
+	credential, err := c.Credential(d.Dir)
+	if err != nil {
+		return Source{}, err
+	}
+	e.Credential, e.MaxBody = credential, c.MaxBody
+	e.Decode = func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) { return decode(body, o) }
+	return Source{Endpoints: []Endpoint{e}}, nil
+}
