@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -20,11 +21,11 @@ const (
 	freeBytes = 64 << 10
 )
 
-// readBody reads a JSON body of at most max bytes, decompressed if it is
-// gzip. The error is a *refusal, with the beginning of what came.
-func readBody(w http.ResponseWriter, req *http.Request, max int64) ([]byte, error) {
+// readBody reads a body of at most max bytes, JSON or of one of the types,
+// decompressed if it is gzip. The error is a *refusal, with the beginning of what came.
+func readBody(w http.ResponseWriter, req *http.Request, max int64, types []string) ([]byte, error) {
 	in := http.MaxBytesReader(w, req.Body, max)
-	if no := checkType(req.Header); no != nil {
+	if no := checkType(req.Header, types); no != nil {
 		no.data = head(in)
 		return nil, no
 	}
@@ -49,7 +50,7 @@ func readBody(w http.ResponseWriter, req *http.Request, max int64) ([]byte, erro
 
 // checkType accepts JSON, and no type at all. Falco says application/json
 // when its json_output is on, and text/plain when it sends no JSON.
-func checkType(h http.Header) *refusal {
+func checkType(h http.Header, types []string) *refusal {
 	switch strings.ToLower(h.Get("Content-Encoding")) {
 	case "", "identity", "gzip":
 	default:
@@ -62,11 +63,11 @@ func checkType(h http.Header) *refusal {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(text)
-	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json") || slices.Contains(types, kind)) {
 		return nil
 	}
 	return &refusal{
-		status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content type is not application/json",
+		status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content type is not " + strings.Join(append([]string{"application/json"}, types...), ", "),
 	}
 }
 

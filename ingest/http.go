@@ -81,6 +81,9 @@ func NewHandler(o HTTPOptions) (http.Handler, error) {
 		}
 		mux.Handle("POST /v1/"+e.Name, r)
 		mux.Handle("POST /v1/"+e.Name+"/{secret}", r)
+		for _, path := range e.Paths {
+			mux.Handle("POST "+path, r)
+		}
 		if e.Root {
 			mux.Handle("POST /{$}", r)
 			mux.Handle("POST /{secret}", r)
@@ -166,7 +169,7 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 	defer release()
 	// A server without deadlines (a test's) says so; then there is none.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
-	body, err := readBody(w, req, r.MaxBody)
+	body, err := readBody(w, req, r.MaxBody, r.Types)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -62,6 +62,11 @@ type Endpoint struct {
 	// Root also serves / and /SECRET, for what is configured for
 	// Falcosidekick or Talon.
 	Root bool
+	// Paths are served too, for clients whose path is given by a
+	// specification.
+	Paths []string
+	// Types are the content types of bodies besides JSON.
+	Types []string
 	// Decode reads one body. It may be called concurrently.
 	Decode func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected)
 	// Answer writes the answer in a form of the client's own; nil writes
