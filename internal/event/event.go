@@ -39,6 +39,8 @@ type Event struct {
 	Object  Ref     `json:"object,omitzero" expr:"object"`
 	Outcome Outcome `json:"outcome,omitempty" expr:"outcome"`
 	HTTP    HTTP    `json:"http,omitzero" expr:"http"`
+	// Image is what the cluster knows of the image that the object runs.
+	Image Image `json:"image,omitzero" expr:"image"`
 	// Rule and Priority are what the source itself said: Falco's rule name
 	// and priority. Empty elsewhere.
 	Rule     string `json:"rule,omitempty" expr:"rule"`
@@ -71,6 +73,9 @@ type Actor struct {
 	UserAgent string `json:"user_agent,omitempty" expr:"user_agent"`
 	// Process is the command line (Falco's proc.cmdline).
 	Process string `json:"process,omitempty" expr:"process"`
+	// Pod is the pod that a request to the API came from: the one that the
+	// token is bound to, else the one with the address of the connection.
+	Pod Ref `json:"pod,omitzero" expr:"pod"`
 }
 
 // HTTP describes a request that an event is about.

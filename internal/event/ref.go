@@ -21,6 +21,8 @@ type Ref struct {
 	Digest      string            `json:"digest,omitempty" expr:"digest"`
 	Workload    Workload          `json:"workload,omitzero" expr:"workload"`
 	Labels      map[string]string `json:"labels,omitempty" expr:"labels"`
+	// ServiceAccount is NAMESPACE/NAME of the account that a pod runs as.
+	ServiceAccount string `json:"service_account,omitempty" expr:"service_account"`
 }
 
 // Workload is the controller at the top of a pod's owners.
