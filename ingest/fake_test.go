@@ -110,6 +110,12 @@ func (t *tally) Rejected(_ context.Context, source event.Source, reason string) 
 	t.rejected[string(source)+" "+reason]++
 }
 
+func (t *tally) Unstored(_ context.Context, source event.Source, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events["unstored "+string(source)] += n
+}
+
 func (t *tally) Ingest(context.Context, event.Source, time.Duration) {}
 
 func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {

@@ -99,6 +99,9 @@ func newReceiver(o HTTPOptions, e Endpoint, g *gate) (*receiver, error) {
 	if e.Credential.empty() {
 		return nil, fmt.Errorf("has no credential of at least %d bytes", minSecret)
 	}
+	if e.Sink == nil {
+		e.Sink = o.Sink
+	}
 	return &receiver{HTTPOptions: o, Endpoint: e, gate: g}, nil
 }
 
@@ -183,7 +186,7 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 	if len(events) == 0 && len(rejects) > 0 {
 		return 0, 0, &refusal{status: http.StatusBadRequest, reason: rejects[0].Reason}
 	}
-	if err := r.Sink.Put(ctx, events); err != nil {
+	if err := r.Endpoint.Sink.Put(ctx, events); err != nil {
 		return 0, 0, err
 	}
 	countStored(ctx, r.Metrics, r.Source, events)

@@ -14,8 +14,12 @@ import (
 // Deps is what a source is given when it is opened ([Kind.Open]). Sink, Store
 // and Metrics are always there.
 type Deps struct {
-	// Sink takes the events, Store the rejects.
-	Sink    Sink
+	// Sink takes the events, Store the rejects. What a source is given is not
+	// this sink: see [Open].
+	Sink Sink
+	// Enrich, if set, adds to events what the cluster knows of them before
+	// the sink takes them.
+	Enrich  func(Sink) Sink
 	Store   Store
 	Metrics Metrics
 	Logger  *slog.Logger
@@ -59,6 +63,8 @@ type Endpoint struct {
 	Credential Credential
 	// MaxBody is the most bytes of a body, compressed or not.
 	MaxBody int64
+	// Sink takes the events; nil means that of [HTTPOptions]. [Open] sets it.
+	Sink Sink
 	// Root also serves / and /SECRET, for what is configured for
 	// Falcosidekick or Talon.
 	Root bool
@@ -85,12 +91,16 @@ type Result struct {
 
 // Open opens the source of a name with its decoded configuration. It reads
 // secrets and makes directories, and starts nothing.
+//
+// Its events go through Deps.Enrich, then through the source's own filter and
+// summaries ([Volume]), then to Deps.Sink. A source that remembers how far it
+// read asks [SettlerOf] its sink.
 func Open(name string, d Deps, config any) (Source, error) {
 	k, ok := Lookup(name)
 	if !ok {
 		return Source{}, fmt.Errorf("open source %s: no such source", name)
 	}
-	s, err := k.Open(d, config)
+	s, err := openThrough(k, d, config)
 	if err != nil {
 		return Source{}, fmt.Errorf("open source %s: %w", name, err)
 	}

@@ -27,6 +27,7 @@ type Sink interface {
 // Metrics counts what comes in. [*telemetry.Metrics] is one.
 type Metrics interface {
 	Events(ctx context.Context, source event.Source, class string, n int)
+	Unstored(ctx context.Context, source event.Source, n int)
 	Rejected(ctx context.Context, source event.Source, reason string)
 	Ingest(ctx context.Context, source event.Source, took time.Duration)
 }

@@ -115,13 +115,16 @@ const (
 	ClassLogLine     = "log.line"
 	ClassLogError    = "log.error"
 	ClassControl     = "control"
+	// ClassLogSummary is of an event that counts log lines of one writer in one
+	// interval (see internal/sketch).
+	ClassLogSummary = "log.summary"
 )
 
 // Classes is the closed set of values of [Event.Class].
 func Classes() []string {
 	return []string{
 		ClassProcessExec, ClassFile, ClassNetwork, ClassSyscall, ClassFalcoSelf, ClassAPI, ClassAPIExec,
-		ClassHTTP, ClassLogin, ClassLogLine, ClassLogError, ClassControl,
+		ClassHTTP, ClassLogin, ClassLogLine, ClassLogError, ClassLogSummary, ClassControl,
 	}
 }
 

@@ -19,8 +19,8 @@ type Metrics struct {
 	labels labels
 	gauges gauges
 
-	events, rejected, findings, transitions, steps, expired metric.Int64Counter
-	ingest, effect                                          metric.Float64Histogram
+	events, unstored, rejected, findings, transitions, steps, expired metric.Int64Counter
+	ingest, effect                                                    metric.Float64Histogram
 }
 
 func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Metrics, error) {
@@ -37,7 +37,8 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 		errs = append(errs, err)
 		return h
 	}
-	m.events = counter("security_events_total", "Events that were stored, by source and class.")
+	m.events = counter("security_events_total", "Events that were accepted, by source and class.")
+	m.unstored = counter("firebreak_unstored_events_total", "Accepted events that their source's filter left out of the stream, by source.")
 	m.rejected = counter("firebreak_rejected_total", "Pieces of input that became no event, by source and reason.")
 	m.findings = counter("firebreak_findings_total", "Findings, by severity.")
 	m.transitions = counter("firebreak_run_transitions_total", "Times that a run entered a state.")
@@ -56,7 +57,7 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 	return m, errors.Join(errs...)
 }
 
-// Event counts an event that was stored.
+// Event counts an event that was accepted.
 func (m *Metrics) Event(ctx context.Context, source event.Source, class string) {
 	m.Events(ctx, source, class, 1)
 }
@@ -65,6 +66,14 @@ func (m *Metrics) Event(ctx context.Context, source event.Source, class string) 
 func (m *Metrics) Events(ctx context.Context, source event.Source, class string, n int) {
 	if m != nil {
 		m.events.Add(ctx, int64(n), metric.WithAttributes(m.labels.source.of(string(source)), m.labels.class.of(class)))
+	}
+}
+
+// Unstored counts n events of those that [Metrics.Events] counts, which the
+// source's filter left out of the stream.
+func (m *Metrics) Unstored(ctx context.Context, source event.Source, n int) {
+	if m != nil {
+		m.unstored.Add(ctx, int64(n), metric.WithAttributes(m.labels.source.of(string(source))))
 	}
 }
 
