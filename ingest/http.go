@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/firebreak-io/firebreak/ingest/credential"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
@@ -96,11 +97,8 @@ func newReceiver(o HTTPOptions, e Endpoint, g *gate) (*receiver, error) {
 	if e.Name == "" || e.Decode == nil || e.MaxBody <= 0 {
 		return nil, errors.New("name, decoder and bound of a body are required")
 	}
-	if e.Credential.empty() {
-		return nil, fmt.Errorf("has no credential of at least %d bytes", minSecret)
-	}
-	if e.Sink == nil {
-		e.Sink = o.Sink
+	if e.Credential.Empty() {
+		return nil, credential.ErrNone
 	}
 	return &receiver{HTTPOptions: o, Endpoint: e, gate: g}, nil
 }
@@ -144,7 +142,7 @@ func (r *refusal) Error() string { return r.reason }
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := r.Now()
 	ctx := req.Context()
-	if !r.Credential.admits(req, req.PathValue("secret")) {
+	if _, ok := r.Credential.Admit(credential.FromRequest(req, r.KeyHeader, req.PathValue("secret"))); !ok {
 		r.Metrics.Rejected(ctx, r.Source, telemetry.ReasonUnauthorized)
 		r.tellRefused(ctx, req)
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -186,7 +184,7 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 	if len(events) == 0 && len(rejects) > 0 {
 		return 0, 0, &refusal{status: http.StatusBadRequest, reason: rejects[0].Reason}
 	}
-	if err := r.Endpoint.Sink.Put(ctx, events); err != nil {
+	if err := r.Sink.Put(ctx, events); err != nil {
 		return 0, 0, err
 	}
 	countStored(ctx, r.Metrics, r.Source, events)

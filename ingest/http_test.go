@@ -7,12 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/ingest/credential"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -26,9 +24,9 @@ const (
 func newTestHandler(t *testing.T) (http.Handler, *fakeStore, *tally) {
 	t.Helper()
 	store, metrics := &fakeStore{}, newTally()
-	both := Credential{Bearer: []byte(testToken), Path: []byte(testPath)}
+	both := credential.Fixed(testToken, testPath)
 	h, err := NewHandler(HTTPOptions{
-		Endpoints: []Endpoint{testEndpoint("falco", both), testEndpoint("audit", Credential{Bearer: []byte("another-token-here")})},
+		Endpoints: []Endpoint{testEndpoint("falco", both), testEndpoint("audit", credential.Fixed("another-token-here", ""))},
 		Sink:      direct{store}, Store: store, Metrics: metrics,
 	})
 	if err != nil {
@@ -38,7 +36,7 @@ func newTestHandler(t *testing.T) (http.Handler, *fakeStore, *tally) {
 }
 
 // testEndpoint is that of a source of the catalogue.
-func testEndpoint(name string, c Credential) Endpoint {
+func testEndpoint(name string, c *credential.Set) Endpoint {
 	k, _ := Lookup(name)
 	return Endpoint{
 		Name: name, Source: k.Source, Credential: c, MaxBody: k.Config().(*HTTPConfig).MaxBody, Root: name == "falco",
@@ -195,27 +193,12 @@ func TestHandlerBodyBreaksOff(t *testing.T) {
 func TestNoSourceIsOpen(t *testing.T) {
 	store := &fakeStore{}
 	for name, e := range map[string]Endpoint{
-		"no credential": testEndpoint("falco", Credential{}),
-		"short":         testEndpoint("falco", Credential{Bearer: []byte("short")}),
-		"no decoder":    {Name: "x", MaxBody: 1, Credential: Credential{Bearer: []byte(testToken)}},
+		"no credential": testEndpoint("falco", nil),
+		"short":         testEndpoint("falco", credential.Fixed("short", "")),
+		"no decoder":    {Name: "x", MaxBody: 1, Credential: credential.Fixed(testToken, "")},
 	} {
 		if _, err := NewHandler(HTTPOptions{Endpoints: []Endpoint{e}, Sink: direct{store}, Store: store, Metrics: newTally()}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte(testToken+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := HTTPConfig{Token: conf.SecretFile{Path: file}}.Credential("")
-	if err != nil || string(c.Bearer) != testToken || c.Path != nil {
-		t.Errorf("got %v, %v", c, err)
-	}
-	if _, err := (HTTPConfig{}).Credential(""); err == nil {
-		t.Error("a source without a credential was taken")
-	}
-	os.WriteFile(file, []byte("short"), 0o600)
-	if _, err := (HTTPConfig{Path: conf.SecretFile{Path: file}}).Credential(""); err == nil || strings.Contains(err.Error(), "short") {
-		t.Errorf("a short secret: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/firebreak-io/firebreak/ingest/credential"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
@@ -14,12 +15,8 @@ import (
 // Deps is what a source is given when it is opened ([Kind.Open]). Sink, Store
 // and Metrics are always there.
 type Deps struct {
-	// Sink takes the events, Store the rejects. What a source is given is not
-	// this sink: see [Open].
-	Sink Sink
-	// Enrich, if set, adds to events what the cluster knows of them before
-	// the sink takes them.
-	Enrich  func(Sink) Sink
+	// Sink takes the events, Store the rejects.
+	Sink    Sink
 	Store   Store
 	Metrics Metrics
 	Logger  *slog.Logger
@@ -58,13 +55,15 @@ type Source struct {
 // Endpoint is a place that clients post to: POST /v1/NAME and
 // /v1/NAME/SECRET.
 type Endpoint struct {
-	Name       string
-	Source     event.Source
-	Credential Credential
+	Name   string
+	Source event.Source
+	// Credential is what a client must show; [HTTPConfig] makes one.
+	Credential *credential.Set
+	// KeyHeader is a header that carries the token beside Authorization, where
+	// the client's protocol has one of its own.
+	KeyHeader string
 	// MaxBody is the most bytes of a body, compressed or not.
 	MaxBody int64
-	// Sink takes the events; nil means that of [HTTPOptions]. [Open] sets it.
-	Sink Sink
 	// Root also serves / and /SECRET, for what is configured for
 	// Falcosidekick or Talon.
 	Root bool
@@ -91,16 +90,12 @@ type Result struct {
 
 // Open opens the source of a name with its decoded configuration. It reads
 // secrets and makes directories, and starts nothing.
-//
-// Its events go through Deps.Enrich, then through the source's own filter and
-// summaries ([Volume]), then to Deps.Sink. A source that remembers how far it
-// read asks [SettlerOf] its sink.
 func Open(name string, d Deps, config any) (Source, error) {
 	k, ok := Lookup(name)
 	if !ok {
 		return Source{}, fmt.Errorf("open source %s: no such source", name)
 	}
-	s, err := openThrough(k, d, config)
+	s, err := k.Open(d, config)
 	if err != nil {
 		return Source{}, fmt.Errorf("open source %s: %w", name, err)
 	}
@@ -111,11 +106,11 @@ func Open(name string, d Deps, config any) (Source, error) {
 // [HTTPConfig], and whose bodies decode reads.
 func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]event.Event, []event.Rejected)) (Source, error) {
 	c := config.(*HTTPConfig)
-	credential, err := c.Credential(d.Dir)
+	set, err := credential.Open(c.Config, d.Dir, d.Logger)
 	if err != nil {
 		return Source{}, err
 	}
-	e.Credential, e.MaxBody = credential, c.MaxBody
+	e.Credential, e.MaxBody = set, c.MaxBody
 	e.Decode = func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) { return decode(body, o) }
 	return Source{Endpoints: []Endpoint{e}}, nil
 }

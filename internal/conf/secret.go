@@ -20,6 +20,22 @@ type SecretFile struct {
 // maxSecretBytes is more than any token, key or certificate needs.
 const maxSecretBytes = 64 << 10
 
+// SecretFiles are secrets, each in a file: {file: path}, or a list of them.
+type SecretFiles []SecretFile
+
+func (s *SecretFiles) decodeNode(d *decoder, n ast.Node) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		*s = make(SecretFiles, 1)
+		(*s)[0].decodeNode(d, n)
+		return
+	}
+	*s = make(SecretFiles, len(list.Values))
+	for i, item := range list.Values {
+		(*s)[i].decodeNode(d, item)
+	}
+}
+
 // IsZero says that none was given.
 func (s SecretFile) IsZero() bool { return s.Path == "" }
 
@@ -43,13 +59,18 @@ func (s SecretFile) String() string { return "<secret>" }
 // GoString is as [SecretFile.String].
 func (s SecretFile) GoString() string { return "<secret>" }
 
+// In is where the file is: a relative path is relative to dir.
+func (s SecretFile) In(dir string) string {
+	if filepath.IsAbs(s.Path) {
+		return s.Path
+	}
+	return filepath.Join(dir, s.Path)
+}
+
 // Read gives the file's content without the white space at its end. A relative
 // path is relative to dir. An empty secret is an error.
 func (s SecretFile) Read(dir string) (string, error) {
-	path := s.Path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
+	path := s.In(dir)
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
@@ -72,10 +93,6 @@ func (s SecretFile) Read(dir string) (string, error) {
 // Exposed says that others than owner and group may read the file: worth a
 // warning. A file that can't be looked at is not exposed.
 func (s SecretFile) Exposed(dir string) bool {
-	path := s.Path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(s.In(dir))
 	return err == nil && info.Mode().Perm()&0o004 != 0
 }

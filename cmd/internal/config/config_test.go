@@ -47,7 +47,7 @@ func TestMistakes(t *testing.T) {
 		"a webhook of no name":     {"  webhooks: [{name: A B, url: 'https://a'}]\n", []string{`"A B" is no name`}},
 		"a webhook of no URL":      {"  webhooks: [{name: a}]\n", []string{`required key "url" is missing`}},
 		"a secret in the file":     {"  webhooks: [{name: a, url: 'https://a', secret: hunter2}]\n", []string{`5:`}},
-		"no credential":            {"  sources: {falco: {}}\n", []string{`5:20: source falco: neither token nor path is set`}},
+		"no credential":            {"  sources: {falco: {}}\n", []string{`5:20: source falco: has no credential: set token`}},
 		"no body":                  {"  sources: {audit: {token: {file: t}, max_body: 0}}\n", []string{`max_body is not above zero`}},
 		"no log directory":         {"  sources: {log: {directory: ''}}\n", []string{`no directory to read`}},
 		"a log that is never read": {"  sources: {log: {poll: 0s}}\n", []string{`poll is not above zero`}},
