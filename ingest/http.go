@@ -100,6 +100,9 @@ func newReceiver(o HTTPOptions, e Endpoint, g *gate) (*receiver, error) {
 	if e.Credential.Empty() {
 		return nil, credential.ErrNone
 	}
+	if e.Sink == nil {
+		e.Sink = o.Sink
+	}
 	return &receiver{HTTPOptions: o, Endpoint: e, gate: g}, nil
 }
 
@@ -184,7 +187,7 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 	if len(events) == 0 && len(rejects) > 0 {
 		return 0, 0, &refusal{status: http.StatusBadRequest, reason: rejects[0].Reason}
 	}
-	if err := r.Sink.Put(ctx, events); err != nil {
+	if err := r.Endpoint.Sink.Put(ctx, events); err != nil {
 		return 0, 0, err
 	}
 	countStored(ctx, r.Metrics, r.Source, events)

@@ -15,8 +15,12 @@ import (
 // Deps is what a source is given when it is opened ([Kind.Open]). Sink, Store
 // and Metrics are always there.
 type Deps struct {
-	// Sink takes the events, Store the rejects.
-	Sink    Sink
+	// Sink takes the events, Store the rejects. What a source is given is not
+	// this sink: see [Open].
+	Sink Sink
+	// Enrich, if set, adds to events what the cluster knows of them before
+	// the sink takes them.
+	Enrich  func(Sink) Sink
 	Store   Store
 	Metrics Metrics
 	Logger  *slog.Logger
@@ -64,6 +68,8 @@ type Endpoint struct {
 	KeyHeader string
 	// MaxBody is the most bytes of a body, compressed or not.
 	MaxBody int64
+	// Sink takes the events; nil means that of [HTTPOptions]. [Open] sets it.
+	Sink Sink
 	// Root also serves / and /SECRET, for what is configured for
 	// Falcosidekick or Talon.
 	Root bool
@@ -90,12 +96,16 @@ type Result struct {
 
 // Open opens the source of a name with its decoded configuration. It reads
 // secrets and makes directories, and starts nothing.
+//
+// Its events go through Deps.Enrich, then through the source's own filter and
+// summaries ([Volume]), then to Deps.Sink. A source that remembers how far it
+// read asks [SettlerOf] its sink.
 func Open(name string, d Deps, config any) (Source, error) {
 	k, ok := Lookup(name)
 	if !ok {
 		return Source{}, fmt.Errorf("open source %s: no such source", name)
 	}
-	s, err := k.Open(d, config)
+	s, err := openThrough(k, d, config)
 	if err != nil {
 		return Source{}, fmt.Errorf("open source %s: %w", name, err)
 	}
@@ -103,7 +113,7 @@ func Open(name string, d Deps, config any) (Source, error) {
 }
 
 // openPosted opens a source that is posted by HTTP, whose configuration is an
-// [HTTPConfig], and whose bodies decode reads.
+// [HTTPConfig], and whose bodies decode reads; nil leaves that to the caller.
 func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]event.Event, []event.Rejected)) (Source, error) {
 	c := config.(*HTTPConfig)
 	set, err := credential.Open(c.Config, d.Dir, d.Logger)
@@ -111,6 +121,9 @@ func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]e
 		return Source{}, err
 	}
 	e.Credential, e.MaxBody = set, c.MaxBody
+	if decode == nil {
+		return Source{Endpoints: []Endpoint{e}}, nil
+	}
 	e.Decode = func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) { return decode(body, o) }
 	return Source{Endpoints: []Endpoint{e}}, nil
 }
