@@ -26,16 +26,6 @@ func decode(text string) (map[string]any, bool) {
 	return fields, ok && isObject && r.dec.InputOffset() == int64(len(text))
 }
 
-// first is the first of the names that has a text.
-func first(fields map[string]any, names ...string) string {
-	for _, name := range names {
-		if s, ok := fields[name].(string); ok && s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
 type reader struct {
 	dec    *jsontext.Decoder
 	values int
