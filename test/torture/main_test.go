@@ -1,0 +1,99 @@
+//go:build linux
+
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// roleVar makes the test binary a child of the tests: one of the roles below.
+const roleVar = "FIREBREAK_TORTURE_ROLE"
+
+// privateVar says that the process has mounts of its own already.
+const privateVar = "FIREBREAK_TORTURE_PRIVATE"
+
+// roles are what a child can be; each runs until it is killed.
+var roles = map[string]func() error{
+	"nats":      natsServer,
+	"publisher": publisher,
+	"unsynced":  unsyncedPublisher,
+	"witness":   witness,
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVar); role != "" {
+		fmt.Fprintln(os.Stderr, role, "ended:", roles[role]())
+		os.Exit(3)
+	}
+	if os.Geteuid() == 0 && os.Getenv(privateVar) == "" {
+		if code, ok := private(); ok {
+			os.Exit(code)
+		}
+	}
+	code := m.Run()
+	if err := os.RemoveAll(binaryDir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// private runs the tests again in a process with a mount namespace of its own. However that process ends,
+// the kernel takes its mounts away, and the loop devices under them.
+func private() (code int, ok bool) {
+	cmd := exec.Command(os.Args[0], os.Args[1:]...)
+	cmd.Env = append(os.Environ(), privateVar+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return 0, false // not allowed here: then the mounts are everybody's
+	}
+	err := cmd.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() < 0 {
+		return 1, true
+	}
+	return cmd.ProcessState.ExitCode(), true
+}
+
+// binaryDir is what TestMain removes.
+var binaryDir string
+
+// binary builds the command once for all tests of the package.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "firebreak-torture-")
+	if err != nil {
+		return "", err
+	}
+	binaryDir = dir
+	path := filepath.Join(dir, "firebreak")
+	out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// size is how much of something a test does: small in CI, long with FIREBREAK_TORTURE=1, or what the
+// variable says.
+func size(t *testing.T, variable string, small, long int) int {
+	t.Helper()
+	if text := os.Getenv(variable); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("%s is %q, not a number above zero", variable, text)
+		}
+		return n
+	}
+	if os.Getenv("FIREBREAK_TORTURE") != "" {
+		return long
+	}
+	return small
+}
