@@ -17,6 +17,7 @@ func init() {
 		Order:    OrderShape,
 		First:    accessFirst,
 		Parse:    parseApache,
+		Chosen:   true,
 	})
 }
 

@@ -28,7 +28,7 @@ func register(p Parser) {
 			c.object = append(c.object, p)
 		}
 		for b := range c.text {
-			if p.Parse != nil && (p.First == "" || strings.IndexByte(p.First, byte(b)) >= 0) {
+			if p.Parse != nil && !p.Chosen && (p.First == "" || strings.IndexByte(p.First, byte(b)) >= 0) {
 				c.text[b] = append(c.text[b], p)
 			}
 		}
@@ -85,10 +85,14 @@ func read(chosen Parser, text string, wrappers bool) (Message, bool) {
 		}
 	}
 	for _, p := range catalogue.text[text[0]] {
-		if p.Wrapper && !wrappers || p.Name == chosen.Name {
+		guess := p.Guess
+		if p.Wrapper && !wrappers || guess == nil && p.Name == chosen.Name {
 			continue
 		}
-		if m, ok := p.Parse(text); ok {
+		if guess == nil {
+			guess = p.Parse
+		}
+		if m, ok := guess(text); ok {
 			return named(m, p.Name), true
 		}
 	}

@@ -15,13 +15,29 @@ func init() {
 		Order:    OrderShape,
 		First:    accessFirst,
 		Parse:    parseNginx,
+		Guess:    guessAccess,
 	})
 }
 
-// parseNginx reads a line of nginx, and in recognition of all that write
-// access logs like it: of these it says whose it is.
 func parseNginx(text string) (Message, bool) {
 	if m, ok := nginxError(text); ok {
+		return m, true
+	}
+	a, ok := scanAccess(text)
+	if !ok {
+		return Message{}, false
+	}
+	return nginxMessage(&a, tokens(a.rest)), true
+}
+
+// guessAccess reads a line of any of those that write access logs in the
+// common form, and says whose it is.
+func guessAccess(text string) (Message, bool) {
+	if m, ok := nginxError(text); ok {
+		return m, true
+	}
+	if m, ok := apacheError(text); ok {
+		m.Format = "apache"
 		return m, true
 	}
 	a, ok := scanAccess(text)

@@ -65,6 +65,12 @@ type Parser struct {
 	// nothing. Where the message has no Fields they become the object's. Nil
 	// is a parser that knows no objects.
 	Object func(fields map[string]any) (Message, bool)
+	// Guess is Parse in recognition, for a form that several products write: it
+	// says in Format whose the line is. Nil is Parse. Chosen says that
+	// recognition leaves the parser out, because another's Guess knows its
+	// lines.
+	Guess  func(text string) (Message, bool)
+	Chosen bool
 	// Wrapper is a parser that gives what stands behind a prefix to the
 	// others, with [Within]; it is left out there.
 	Wrapper bool

@@ -14,6 +14,7 @@ func init() {
 		Order:    OrderProduct,
 		First:    accessFirst,
 		Parse:    parseTraefik,
+		Chosen:   true,
 		Object:   traefikObject,
 	})
 }
