@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -134,5 +135,12 @@ func eventually(t testing.TB, ok func() bool) {
 		case <-late:
 			t.Fatal("it did not come")
 		}
+	}
+}
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -51,6 +51,9 @@ var owners = []owner{
 	{"github.com/goccy/go-yaml", []string{"internal/conf"}},
 	{"github.com/expr-lang/expr", []string{"internal/conf"}},
 	{"github.com/fsnotify/fsnotify", []string{"internal/conf", "ingest"}},
+	// The messages of OTLP that are received, and the codes of gRPC.
+	{"go.opentelemetry.io/proto", []string{"ingest"}},
+	{"google.golang.org", []string{"ingest"}},
 	{"go.opentelemetry.io", []string{"internal/telemetry"}},
 	{"github.com/prometheus", []string{"internal/telemetry"}},
 	{"github.com/go-json-experiment/json", []string{"ingest"}},

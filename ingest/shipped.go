@@ -1,0 +1,311 @@
+package ingest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/firebreak-io/firebreak/ingest/logline"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// shipped makes events of the log lines of one body that a shipper sent. What
+// a runtime split in pieces is joined where the pieces are in the same body.
+//
+// Which container wrote a line is what the shipper says beside the line. The
+// shipper is believed in that, as it has a credential; the line itself is not.
+type shipped struct {
+	origin Origin
+	events []event.Event
+	// seen counts lines that are the same in all: a body that is sent again
+	// has the same lines in the same order, and so the same ids.
+	seen map[string]int64
+	open map[string]*shippedLine
+	keys []string // of open, in the order in which they began
+}
+
+// shippedLine is one line with what the shipper says of it.
+type shippedLine struct {
+	object event.Ref
+	// parser is the value of the pod's annotation [logline.Annotation].
+	parser  string
+	time    time.Time
+	stamp   string
+	stream  string
+	text    []byte
+	partial bool
+	// level is the shipper's, for text that says none.
+	level string
+	extra map[string]any
+	tags  []string
+	// id is over all that came with the line.
+	id string
+}
+
+// add takes the next line.
+func (s *shipped) add(l shippedLine) {
+	if inner, err := logline.CRI(l.text); err == nil {
+		l.text, l.stream, l.partial = inner.Text, inner.Stream, inner.Partial
+		l.time, l.stamp = inner.Time, inner.Stamp
+	}
+	key := l.writer() + "\x00" + l.stream
+	if first, ok := s.open[key]; ok {
+		first.join(l)
+		if l.partial {
+			return
+		}
+		s.close(key)
+		s.event(*first, false)
+		return
+	}
+	if !l.partial {
+		s.event(l, false)
+		return
+	}
+	if len(s.open) == maxOpenShipped {
+		oldest := s.keys[0]
+		s.event(*s.open[oldest], true)
+		s.close(oldest)
+	}
+	l.text = append([]byte{}, l.text...)
+	s.open[key] = &l
+	s.keys = append(s.keys, key)
+}
+
+// maxOpenShipped is how many lines of one body may wait for their rest.
+const maxOpenShipped = 256
+
+func (s *shipped) close(key string) {
+	delete(s.open, key)
+	for i, k := range s.keys {
+		if k == key {
+			s.keys = append(s.keys[:i], s.keys[i+1:]...)
+			return
+		}
+	}
+}
+
+// join adds the text of the next piece, and its id to the whole's.
+func (l *shippedLine) join(next shippedLine) {
+	room := max(0, maxLine-len(l.text))
+	l.text = append(l.text, next.text[:min(room, len(next.text))]...)
+	l.id = event.HashID(l.id, next.id)
+}
+
+// flush gives what never came to its end.
+func (s *shipped) flush() []event.Event {
+	for _, key := range s.keys {
+		s.event(*s.open[key], true)
+	}
+	s.open, s.keys = map[string]*shippedLine{}, nil
+	return s.events
+}
+
+// writer names the container that wrote the line.
+func (l *shippedLine) writer() string {
+	o := l.object
+	switch {
+	case o.ContainerID != "":
+		return o.ContainerID
+	case o.UID != "":
+		return o.UID + "/" + o.Container
+	}
+	return o.Namespace + "/" + o.Name + "/" + o.Container
+}
+
+func (s *shipped) event(l shippedLine, cut bool) {
+	n := s.seen[l.id]
+	s.seen[l.id]++
+	a := &assembler{container: l.writer(), object: l.object, origin: s.origin, format: formatCRI}
+	e := a.event(&openLine{
+		from: s.origin.From, ordinal: n, stamp: l.stamp + "\x00" + l.id, time: l.time, stream: l.stream, text: l.text,
+		cut: cut || len(l.text) >= maxLine,
+	})
+	for name, v := range l.extra {
+		if _, said := e.Fields[name]; !said {
+			e.Fields[name] = v
+		}
+	}
+	if e.Class == event.ClassLogLine && logline.IsError(l.level) {
+		e.Class = event.ClassLogError
+	}
+	setDefault(e.Fields, "level", l.level)
+	e.Tags = append(e.Tags, l.tags...)
+	finish(&e)
+	s.events = append(s.events, e)
+}
+
+// textAt is the first text that stands at one of the paths, whose parts are
+// separated by slashes. A number is a text too.
+func textAt(tree map[string]any, paths ...string) string {
+	for _, p := range paths {
+		switch v := valueAt(tree, p).(type) {
+		case string:
+			if v != "" {
+				return v
+			}
+		case int64:
+			return strconv.FormatInt(v, 10)
+		case float64:
+			return strconv.FormatFloat(v, 'f', -1, 64)
+		}
+	}
+	return ""
+}
+
+func valueAt(tree map[string]any, p string) any {
+	name, rest, deeper := strings.Cut(p, "/")
+	v := tree[name]
+	if !deeper {
+		return v
+	}
+	sub, _ := v.(map[string]any)
+	return valueAt(sub, rest)
+}
+
+// shippedObject is the container that a shipper names: by the Kubernetes
+// filters of Fluent Bit and Fluentd, by Vector, by Beats (ECS), by the
+// attributes of an OpenTelemetry resource
+// (https://opentelemetry.io/docs/specs/semconv/resource/k8s/), or by the path
+// of the file that it read.
+func shippedObject(tree map[string]any) event.Ref {
+	ref := event.PodRef(
+		textAt(tree, "kubernetes/namespace_name", "kubernetes/pod_namespace", "kubernetes/namespace", "k8s.namespace.name"),
+		textAt(tree, "kubernetes/pod_name", "kubernetes/pod/name", "k8s.pod.name"),
+	)
+	ref.UID = textAt(tree, "kubernetes/pod_id", "kubernetes/pod_uid", "kubernetes/pod/uid", "k8s.pod.uid")
+	ref.Container = textAt(tree, "kubernetes/container_name", "kubernetes/container/name", "k8s.container.name")
+	ref.ContainerID = bareID(textAt(tree, "kubernetes/docker_id", "kubernetes/container_id", "docker/container_id", "container/id", "container_id", "container.id"))
+	ref.Image = textAt(tree, "kubernetes/container_image", "container/image/name", "container.image.name")
+	ref.Digest = digestOf(textAt(tree, "kubernetes/container_image_id", "kubernetes/container_hash", "container.image.id"))
+	ref.Node = textAt(tree, "kubernetes/host", "kubernetes/pod_node_name", "kubernetes/node/name", "k8s.node.name")
+	ref.Labels = textsAt(tree, "kubernetes/labels", "kubernetes/pod_labels")
+	if ref.Name == "" {
+		fromPath(&ref, textAt(tree, "file", "filename", "log/file/path", "log.file.path", "tag"))
+	}
+	if ref.Name == "" || ref.Namespace == "" {
+		return event.Ref{ContainerID: ref.ContainerID, Image: ref.Image, Node: ref.Node}
+	}
+	return ref
+}
+
+// fromPath takes the pod from the path of a log file: of the kubelet's
+// directory, or of /var/log/containers, where it is POD_NAMESPACE_CONTAINER-ID.log.
+func fromPath(ref *event.Ref, file string) {
+	if found, _, ok := containerOf(file); ok {
+		ref.Namespace, ref.Name, ref.UID, ref.Container = found.Namespace, found.Name, found.UID, found.Container
+		return
+	}
+	name, ok := strings.CutSuffix(path.Base(file), ".log")
+	if at := strings.LastIndex(name, "containers."); at >= 0 {
+		name = name[at+len("containers."):] // a tag of Fluentd: the path with dots
+	}
+	parts := strings.Split(name, "_")
+	if !ok || len(parts) != 3 {
+		return
+	}
+	at := strings.LastIndexByte(parts[2], '-')
+	if at < 0 || len(parts[2])-at-1 != 64 || parts[0] == "" || parts[1] == "" {
+		return
+	}
+	ref.Name, ref.Namespace, ref.Container, ref.ContainerID = parts[0], parts[1], parts[2][:at], parts[2][at+1:]
+}
+
+// bareID is a container id without the runtime's name before it.
+func bareID(id string) string {
+	if _, bare, ok := strings.Cut(id, "://"); ok {
+		return bare
+	}
+	return id
+}
+
+// digestOf is the digest in an image id, as REPOSITORY@sha256:HEX or alone.
+func digestOf(id string) string {
+	at := strings.LastIndex(id, "sha256:")
+	if at < 0 {
+		return ""
+	}
+	return id[at:]
+}
+
+// textsAt is the first object at one of the paths, its texts only.
+func textsAt(tree map[string]any, paths ...string) map[string]string {
+	for _, p := range paths {
+		m, _ := valueAt(tree, p).(map[string]any)
+		if len(m) == 0 {
+			continue
+		}
+		out := make(map[string]string, min(len(m), maxLabels))
+		for name, v := range m {
+			if text, ok := v.(string); ok && len(out) < maxLabels {
+				out[clip(name, maxText)] = clip(text, maxText)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+const maxLabels = 64
+
+// shippedTime is the first time at one of the paths: RFC 3339, or seconds,
+// milliseconds, microseconds or nanoseconds since 1970, told apart by their
+// size. The text is as it was written.
+func shippedTime(tree map[string]any, paths ...string) (time.Time, string) {
+	for _, p := range paths {
+		text := textAt(tree, p)
+		if text == "" {
+			continue
+		}
+		if t, ok := parseTime(text); ok {
+			return t, text
+		}
+		if t, ok := epochOf(text); ok {
+			return t, text
+		}
+	}
+	return time.Time{}, ""
+}
+
+// epochOf reads a number of seconds, or of thousandths, millionths or
+// billionths of them. Whole numbers keep each digit.
+func epochOf(text string) (time.Time, bool) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || n <= 0 || len(fraction) > 18 || strings.Trim(fraction, "0123456789") != "" {
+		return time.Time{}, false
+	}
+	unit := int64(time.Second)
+	for limit := int64(1e11); n >= limit && unit > 1; limit *= 1000 {
+		unit /= 1000
+	}
+	if unit == int64(time.Second) {
+		nanos, _ := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+		return saneTime(time.Unix(n, nanos))
+	}
+	per := int64(time.Second) / unit
+	return saneTime(time.Unix(n/per, n%per*unit))
+}
+
+// restOf is what a program wrote as an object of its own, which the shipper
+// has mixed with what it says itself: the members but for the named ones.
+func restOf(tree map[string]any, without ...string) map[string]any {
+	rest := maps.Clone(tree)
+	for _, name := range without {
+		delete(rest, name)
+	}
+	return rest
+}
+
+// asText writes an object as JSON, for a parser of messages.
+func asText(v map[string]any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("write record as text: %w", err)
+	}
+	return data, nil
+}
