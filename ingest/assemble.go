@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,13 @@ type assembler struct {
 	// known is the last time that a line told, for those that tell none.
 	known time.Time
 	open  map[string]*openLine // by stream
+	// annotation is the pod's logline.Annotation, trusted the proxies whose
+	// word on a client's address is believed.
+	annotation string
+	trusted    []netip.Prefix
+	// parser is what the annotation, the image or the container's name
+	// chooses, once it was asked for.
+	parser *logline.Parser
 }
 
 // openLine is a message that goes on.
@@ -152,33 +160,9 @@ func (a *assembler) event(o *openLine) event.Event {
 		e.Cut = append(e.Cut, "message")
 	}
 	setDefault(e.Fields, "stream", o.stream)
-	a.message(&e, logline.Recognise(text), o)
+	a.message(&e, a.read(text), o)
 	finish(&e)
 	return e
-}
-
-// message adds what a parser knows of the text.
-func (a *assembler) message(e *event.Event, m logline.Message, o *openLine) {
-	for name, v := range m.Fields {
-		e.Fields[name] = v
-	}
-	if m.Format != "" {
-		e.Fields["format"] = m.Format
-	}
-	if o.stream != "" {
-		e.Fields["stream"] = o.stream
-	}
-	setDefault(e.Fields, "level", m.Level)
-	if logline.IsError(m.Level) {
-		e.Class = event.ClassLogError
-	}
-	t := o.time
-	if t.IsZero() || a.format == formatRaw {
-		if !m.Time.IsZero() {
-			t, a.known = m.Time, m.Time
-		}
-	}
-	stamp(e, t, a.origin)
 }
 
 // TagUTF8 marks a log line with bytes that are not UTF-8; they stand escaped

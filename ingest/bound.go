@@ -68,7 +68,7 @@ func bound(e *event.Event) {
 	}{
 		{"actor.user", &e.Actor.User}, {"actor.impersonated", &e.Actor.Impersonated},
 		{"actor.service_account", &e.Actor.ServiceAccount}, {"actor.address", &e.Actor.Address},
-		{"actor.user_agent", &e.Actor.UserAgent}, {"verb", &e.Verb}, {"rule", &e.Rule}, {"priority", &e.Priority},
+		{"actor.user_agent", &e.Actor.UserAgent}, {"verb", &e.Verb}, {"http.method", &e.HTTP.Method}, {"http.path", &e.HTTP.Path}, {"rule", &e.Rule}, {"priority", &e.Priority},
 		{"object.group", &e.Object.Group}, {"object.resource", &e.Object.Resource},
 		{"object.subresource", &e.Object.Subresource}, {"object.kind", &e.Object.Kind},
 		{"object.namespace", &e.Object.Namespace}, {"object.name", &e.Object.Name}, {"object.uid", &e.Object.UID},

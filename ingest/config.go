@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/firebreak-io/firebreak/ingest/credential"
 )
@@ -36,6 +37,11 @@ func (c *LogConfig) Check() error {
 		return errors.New("poll is not above zero")
 	case c.MaxFiles <= 0:
 		return errors.New("max_files is not above zero")
+	}
+	for _, p := range c.TrustedProxies {
+		if p.Bits() == 0 {
+			return fmt.Errorf("trusted_proxies: %s would believe everybody", p)
+		}
 	}
 	return nil
 }

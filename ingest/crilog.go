@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -55,6 +56,10 @@ type LogConfig struct {
 	// MaxFiles is how many files are read at most; more are left out, which
 	// is logged.
 	MaxFiles int `yaml:"max_files,omitempty" json:"max_files,omitempty"`
+	// TrustedProxies are the addresses whose word on a client's address
+	// (X-Forwarded-For) is believed, as CIDR: see logline.Client. Without any
+	// the client is the peer.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies,omitempty" json:"trusted_proxies,omitempty"`
 }
 
 // scanLog reads a log file; the name's path may say which container wrote it.

@@ -126,7 +126,7 @@ func (t *Tail) open(key fileKey, p string, f *os.File, size int64) {
 	object, name, _ := containerOf(p)
 	run := t.runs[name]
 	if run == nil {
-		run = &tailRun{name: name, lines: &assembler{container: name, object: object, origin: Origin{Cluster: t.o.Cluster}}}
+		run = &tailRun{name: name, lines: &assembler{container: name, object: object, origin: Origin{Cluster: t.o.Cluster}, trusted: t.o.Config.TrustedProxies}}
 		t.runs[name] = run
 	}
 	file := &tailFile{run: run, path: p, f: f, saved: position{Path: p, Device: key.device, Inode: key.inode}}

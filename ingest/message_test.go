@@ -1,0 +1,57 @@
+package ingest
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+func TestMessageOfAccessLog(t *testing.T) {
+	line := `10.0.0.9 - bob [10/Oct/2023:13:55:36 +0200] "GET /a?b=c HTTP/1.1" 403 12 "-" "curl/8" "198.51.100.7, 10.0.0.8"`
+	a := assembler{container: "c", trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	e := a.event(&openLine{text: []byte(line), stream: "stdout"})
+	if e.Class != event.ClassHTTP || e.HTTP.Status != 403 || e.HTTP.Path != "/a?b=c" || e.HTTP.Method != "GET" || e.HTTP.Bytes != 12 ||
+		e.Actor.User != "bob" || e.Actor.UserAgent != "curl/8" || e.Outcome != event.OutcomeDenied || e.Verb != "get" {
+		t.Errorf("got %+v", e)
+	}
+	if e.Actor.Address != "198.51.100.7" || e.Fields["peer"] != "10.0.0.9" || e.Fields["format"] != "nginx" {
+		t.Errorf("client %q, fields %v", e.Actor.Address, e.Fields)
+	}
+	a.trusted = nil
+	if e = a.event(&openLine{text: []byte(line)}); e.Actor.Address != "10.0.0.9" {
+		t.Errorf("without trusted proxies the client is %q", e.Actor.Address)
+	}
+}
+
+// The annotation chooses: %D is microseconds in Apache, while nginx says
+// nothing with such a number.
+func TestMessageChosen(t *testing.T) {
+	line := `10.0.0.9 - - [10/Oct/2023:13:55:36 +0200] "GET / HTTP/1.1" 200 12 "-" "curl/8" 2500`
+	for annotation, want := range map[string]float64{"": 0.0025, "web=nginx": 0, "other=nginx": 0.0025, "apache": 0.0025} {
+		a := assembler{object: event.Ref{Container: "web"}, annotation: annotation}
+		if e := a.event(&openLine{text: []byte(line)}); e.HTTP.Duration != want {
+			t.Errorf("%q: duration %g, want %g", annotation, e.HTTP.Duration, want)
+		}
+	}
+}
+
+func TestMessageBounds(t *testing.T) {
+	a := assembler{}
+	e := a.event(&openLine{text: []byte(`10.0.0.9 - - [10/Oct/2023:13:55:36 +0200] "GET /` + strings.Repeat("a", 100<<10) + ` HTTP/1.1" 200 12`)})
+	if e.Class != event.ClassHTTP || e.HTTP.Status != 200 || len(e.HTTP.Path) != maxText {
+		t.Errorf("class %q, status %d, path of %d bytes", e.Class, e.HTTP.Status, len(e.HTTP.Path))
+	}
+}
+
+func TestTrustedProxies(t *testing.T) {
+	c := LogConfig{Directory: "/x", Poll: 1, MaxFiles: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "trusted_proxies") {
+		t.Errorf("all are trusted: %v", err)
+	}
+	c.TrustedProxies[0] = netip.MustParsePrefix("10.0.0.0/8")
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+}
