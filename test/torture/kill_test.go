@@ -76,7 +76,7 @@ func killOnce(t *testing.T, f *firebreak, l *load, events int) {
 // apart is a Firebreak in three processes: NATS, ingest, and detect with a witness beside it.
 type apart struct {
 	t              *testing.T
-	nats           *nats
+	nats           *broker
 	ingest, detect *firebreak
 	witness        *process
 	start          func() *process // of the witness
@@ -119,7 +119,7 @@ func newApart(t *testing.T) (a *apart, logs string) {
 	t.Helper()
 	dir := t.TempDir()
 	logs = filepath.Join(dir, "logs")
-	a = &apart{t: t, nats: newNATS(t, filepath.Join(dir, "nats")), kills: map[string]int{}}
+	a = &apart{t: t, nats: newBroker(t, filepath.Join(dir, "nats")), kills: map[string]int{}}
 	a.ingest = newFirebreak(t, setup{
 		name: "ingest", roles: "ingest", data: filepath.Join(dir, "ingest"), logs: logs, nats: a.nats.url(),
 	})

@@ -145,3 +145,23 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) 
 		}
 	}
 }
+
+// still says that no thread of it runs: each is stopped, or waits for the disk and will be stopped then.
+func (p *process) still() bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	if err != nil || len(tasks) == 0 {
+		return false
+	}
+	for _, task := range tasks {
+		data, err := os.ReadFile(task)
+		if err != nil {
+			return false
+		}
+		// PID (NAME) STATE …, and the name may hold anything.
+		_, rest, _ := strings.Cut(string(data[strings.LastIndexByte(string(data), ')'):]), " ")
+		if rest == "" || !strings.ContainsRune("TtDZ", rune(rest[0])) {
+			return false
+		}
+	}
+	return true
+}

@@ -43,8 +43,8 @@ func natsServer() error {
 	return nil
 }
 
-// nats is an external server over all its lives.
-type nats struct {
+// broker is an external server over all its lives.
+type broker struct {
 	t    *testing.T
 	dir  string
 	logs string
@@ -52,17 +52,17 @@ type nats struct {
 	p    *process
 }
 
-func newNATS(t *testing.T, dir string) *nats {
+func newBroker(t *testing.T, dir string) *broker {
 	t.Helper()
-	n := &nats{t: t, dir: dir, logs: t.TempDir(), addr: freePort(t)}
+	n := &broker{t: t, dir: dir, logs: t.TempDir(), addr: freePort(t)}
 	n.start()
 	return n
 }
 
-func (n *nats) url() string { return "nats://" + n.addr }
+func (n *broker) url() string { return "nats://" + n.addr }
 
 // start begins a life, and waits until it listens.
-func (n *nats) start() {
+func (n *broker) start() {
 	n.t.Helper()
 	_, port, err := net.SplitHostPort(n.addr)
 	if err != nil {
