@@ -11,13 +11,14 @@ type room struct {
 	uses []string
 }
 
-var adapters = []string{"internal/event", "internal/telemetry", "internal/conf", "internal/kube", "internal/bus"}
+var adapters = []string{"internal/event", "internal/sketch", "internal/telemetry", "internal/conf", "internal/kube", "internal/bus"}
 
 // rooms, the deeper folder first: the first that holds a file speaks for it. Everything points the
 // same way, cmd → roles → adapters → event, and among the adapters towards telemetry and conf, which
 // stand alone.
 var rooms = []room{
 	{"internal/event", nil},
+	{"internal/sketch", []string{"internal/event"}},
 	{"internal/telemetry", []string{"internal/event"}},
 	{"internal/conf", []string{"internal/event"}},
 	{"internal/kube", []string{"internal/event", "internal/telemetry", "internal/conf"}},
@@ -58,6 +59,9 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/telemetry"}},
 	{"github.com/go-json-experiment/json", []string{"ingest"}},
 	{"gonum.org", []string{"detect"}},
+	{"github.com/DataDog/sketches-go", []string{"internal/sketch"}},
+	{"github.com/axiomhq/hyperloglog", []string{"internal/sketch"}},
+	{"github.com/cespare/xxhash", []string{"internal/sketch"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"golang.org/x/term", []string{"cmd"}},
 	{"github.com/google/go-cmp", nil},
