@@ -95,7 +95,7 @@ func (r *auditRecord) encoded(name string) bool {
 
 // unhex decodes a value without quotes that is hexadecimal and gives any
 // other as it is. Zero bytes stand between arguments and become spaces, 0x01
-// between keys; what isn't UTF-8 is replaced.
+// between keys; what isn't UTF-8 becomes a question mark.
 func unhex(value string) string {
 	if len(value) < 2 || len(value)%2 != 0 || strings.Trim(value, "0123456789ABCDEF") != "" {
 		return value
@@ -106,7 +106,7 @@ func unhex(value string) string {
 	}
 	s := strings.TrimRight(string(b), "\x00")
 	s = strings.NewReplacer("\x00", " ", "\x01", ",").Replace(s)
-	return strings.ToValidUTF8(s, "\ufffd")
+	return strings.ToValidUTF8(s, "?")
 }
 
 // auditArgs gives the arguments of an EXECVE record in their order. A long
