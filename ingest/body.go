@@ -85,11 +85,15 @@ func bodyError(err error, max int64, data []byte) error {
 		if errors.Is(err, errRatio) {
 			reason = errRatio.Error()
 		}
-		return &refusal{http.StatusRequestEntityTooLarge, telemetry.ReasonTooLarge, reason, cutHead(data)}
+		return refuseBody(http.StatusRequestEntityTooLarge, telemetry.ReasonTooLarge, reason, data)
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
-		return &refusal{http.StatusBadRequest, telemetry.ReasonMalformed, "malformed gzip", cutHead(data)}
+		return refuseBody(http.StatusBadRequest, telemetry.ReasonMalformed, "malformed gzip", data)
 	}
-	return &refusal{http.StatusBadRequest, telemetry.ReasonMalformed, "body is cut off or malformed", cutHead(data)}
+	return refuseBody(http.StatusBadRequest, telemetry.ReasonMalformed, "body is cut off or malformed", data)
+}
+
+func refuseBody(status int, class, reason string, data []byte) *refusal {
+	return &refusal{status: status, class: class, reason: reason, data: cutHead(data)}
 }
 
 // cutHead keeps the beginning; never nil, so that a reject is kept.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/firebreak-io/firebreak/ingest/credential"
+	"github.com/firebreak-io/firebreak/ingest/limit"
 )
 
 // HTTPConfig is the configuration of a source that is posted by HTTP.
@@ -14,6 +15,8 @@ type HTTPConfig struct {
 	credential.Config `yaml:",inline"`
 	// MaxBody is the most bytes of a body, before and after decompression.
 	MaxBody int64 `yaml:"max_body,omitempty"`
+	// Limit bounds how much is taken in a time; by default nothing does.
+	Limit limit.Config `yaml:"limit,omitempty"`
 }
 
 // Check says what of the configuration could not be used, without reading any
@@ -25,7 +28,7 @@ func (c *HTTPConfig) Check() error {
 	if c.MaxBody <= 0 {
 		return errors.New("max_body is not above zero")
 	}
-	return nil
+	return c.Limit.Check()
 }
 
 // Check says what of the configuration could not be used.

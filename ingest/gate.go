@@ -41,7 +41,7 @@ func (g *gate) enter(ctx context.Context, n int64) (release func(), err error) {
 
 func errBusy() error {
 	return &refusal{
-		status: http.StatusServiceUnavailable, class: telemetry.ReasonOverload, reason: "too much to do, try again",
+		status: http.StatusServiceUnavailable, class: telemetry.ReasonOverload, reason: "too much to do, try again", after: retryStore,
 	}
 }
 

@@ -41,9 +41,11 @@ type HTTPOptions struct {
 const (
 	defaultBudget = 32 << 20
 	maxWaiting    = 256
-	waitTimeout   = 5 * time.Second
-	readTimeout   = 30 * time.Second
-	retryAfter    = "2"
+	// What is not stored within waitTimeout and storeTimeout is refused, so
+	// that a sender hears of it before it gives up by itself.
+	waitTimeout  = 2 * time.Second
+	storeTimeout = 4 * time.Second
+	readTimeout  = 30 * time.Second
 )
 
 // NewHandler makes the handler of all sources:
@@ -51,12 +53,24 @@ const (
 //	POST /v1/falco  /v1/falco/SECRET  /  /SECRET
 //	POST /v1/audit  /v1/audit/SECRET
 //
-// The paths without /v1 are for what is configured for Falcosidekick or
-// Talon. The answers are 200 {"accepted":n,"rejected":m} once the events are
-// on disk; 400 when nothing of the body could be read; 401; 405; 413 for a
-// body past its bound, compressed or not; 415; and 503 with Retry-After when
-// there is too much to do or the store can't be reached. It is an error to
-// configure a source without a credential.
+// and what else an endpoint serves. The paths without /v1 are for what is
+// configured for Falcosidekick or Talon. A body is answered with
+//
+//   - 200 {"accepted":n,"rejected":m} once the accepted events are on disk;
+//     rejected is how many pieces of it could not be read: they are kept as
+//     dead letters and are no use sending again
+//   - 400 when nothing of it could be read, 405, 413 past its bound,
+//     compressed or not, 415
+//   - 401 without a credential
+//   - 429 with Retry-After when the source or the client sends more than its
+//     limit allows
+//   - 503 with Retry-After within about five seconds when there is too much
+//     to do, when detectors are too far behind, or when the store can't be
+//     reached
+//
+// where all but 200 may also have an "error". After 429 and 503 the same body
+// may be sent again: what was stored of it already counts once. It is an
+// error to configure a source without a credential.
 func NewHandler(o HTTPOptions) (http.Handler, error) {
 	if o.Sink == nil || o.Store == nil || o.Metrics == nil {
 		return nil, errors.New("make ingest handler: sink, store and metrics are required")
@@ -115,46 +129,23 @@ type receiver struct {
 	told atomic.Int64
 }
 
-// tellEvery is how often refused clients are logged, in seconds: a sender
-// without its credential loses everything it sends, and nobody else would see.
-const tellEvery = 60
-
-func (r *receiver) tellRefused(ctx context.Context, req *http.Request) {
-	last, now := r.told.Load(), r.Now().Unix()
-	if now-last < tellEvery || !r.told.CompareAndSwap(last, now) {
-		return
-	}
-	hint := "its credential is wrong"
-	if req.Header.Get("Authorization") == "" {
-		hint = "it sends no credential; an API server sends a token by https only"
-	}
-	r.Logger.WarnContext(ctx, "refused a client; what it sends is lost", "source", r.Name, "client", req.RemoteAddr, "hint", hint)
-}
-
-// refusal is why a request is not taken. What was read of its body is kept.
-type refusal struct {
-	status int
-	class  string
-	reason string
-	data   []byte
-}
-
-func (r *refusal) Error() string { return r.reason }
-
 // ServeHTTP takes one body.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := r.Now()
 	ctx := req.Context()
-	if _, ok := r.Credential.Admit(credential.FromRequest(req, r.KeyHeader, req.PathValue("secret"))); !ok {
+	client, ok := r.Credential.Admit(credential.FromRequest(req, r.KeyHeader, req.PathValue("secret")))
+	if !ok {
 		r.Metrics.Rejected(ctx, r.Source, telemetry.ReasonUnauthorized)
 		r.tellRefused(ctx, req)
 		w.Header().Set("WWW-Authenticate", "Bearer")
+		// Who has no credential does not keep a connection.
+		w.Header().Set("Connection", "close")
 		r.answer(w, req, Result{Status: http.StatusUnauthorized, Reason: "unauthorized"})
 		return
 	}
 	o := Origin{From: r.Name + " http " + req.RemoteAddr, Received: began, Cluster: r.Cluster}
 	ctx, end := r.Telemetry.Span(telemetry.Extract(ctx, req.Header.Get), "ingest."+r.Name)
-	accepted, rejected, err := r.take(ctx, w, req, o)
+	accepted, rejected, err := r.admit(ctx, w, req, o, client)
 	end(err)
 	if err != nil {
 		r.refuse(ctx, w, req, o, err)
@@ -164,8 +155,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.answer(w, req, Result{Status: http.StatusOK, Accepted: accepted, Rejected: rejected})
 }
 
-// take reads, decodes and stores one body.
-func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Request, o Origin) (accepted, rejected int, err error) {
+// admit takes one body, if the source's limits let the client send it.
+func (r *receiver) admit(ctx context.Context, w http.ResponseWriter, req *http.Request, o Origin, client credential.Client) (accepted, rejected int, err error) {
+	pass, wait := r.Limit.Enter(string(client), req.ContentLength, r.Now())
+	if wait > 0 {
+		return 0, 0, errLimited(wait)
+	}
+	defer pass.Leave()
 	release, err := r.gate.enter(ctx, weight(req, r.MaxBody))
 	if err != nil {
 		return 0, 0, err
@@ -181,6 +177,14 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 	if err != nil {
 		return 0, 0, err
 	}
+	pass.Charge(len(events)+len(rejects), int64(len(body)), r.Now())
+	return r.store(ctx, events, rejects)
+}
+
+// store stores what a body held, and returns when it is on disk.
+func (r *receiver) store(ctx context.Context, events []event.Event, rejects []event.Rejected) (accepted, rejected int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	if err := r.bury(ctx, rejects); err != nil {
 		return 0, 0, err
 	}
@@ -195,8 +199,10 @@ func (r *receiver) take(ctx context.Context, w http.ResponseWriter, req *http.Re
 }
 
 func (r *receiver) decode(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected, error) {
-	if err := r.gate.decodes.Acquire(req.Context(), 1); err != nil {
-		return nil, nil, err
+	ctx, cancel := context.WithTimeout(req.Context(), waitTimeout)
+	defer cancel()
+	if err := r.gate.decodes.Acquire(ctx, 1); err != nil {
+		return nil, nil, errBusy()
 	}
 	defer r.gate.decodes.Release(1)
 	events, rejects := r.Decode(req, body, o)
@@ -212,27 +218,6 @@ func (r *receiver) bury(ctx context.Context, rejects []event.Rejected) error {
 		}
 	}
 	return nil
-}
-
-// refuse answers a request that was not taken.
-func (r *receiver) refuse(ctx context.Context, w http.ResponseWriter, req *http.Request, o Origin, err error) {
-	var no *refusal
-	if !errors.As(err, &no) {
-		no = &refusal{status: http.StatusServiceUnavailable, class: telemetry.ReasonStore, reason: "events can't be stored now"}
-		r.Logger.WarnContext(ctx, "store events", "source", r.Name, "from", o.From, "error", err)
-	}
-	if no.class != "" {
-		r.Metrics.Rejected(ctx, r.Source, no.class)
-	}
-	if no.data != nil {
-		if err := r.Store.Dead(ctx, reject(r.Source, o.From, no.reason, no.data)); err != nil {
-			r.Logger.WarnContext(ctx, "keep reject", "source", r.Name, "from", o.From, "error", err)
-		}
-	}
-	if no.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
-	}
-	r.answer(w, req, Result{Status: no.status, Reason: no.reason})
 }
 
 // answer writes what became of a request. That the client is gone is no

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/ingest/credential"
+	"github.com/firebreak-io/firebreak/ingest/limit"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
@@ -66,6 +67,8 @@ type Endpoint struct {
 	// KeyHeader is a header that carries the token beside Authorization, where
 	// the client's protocol has one of its own.
 	KeyHeader string
+	// Limit bounds what clients send; nil does not.
+	Limit *limit.Limiter
 	// MaxBody is the most bytes of a body, compressed or not.
 	MaxBody int64
 	// Sink takes the events; nil means that of [HTTPOptions]. [Open] sets it.
@@ -120,7 +123,7 @@ func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]e
 	if err != nil {
 		return Source{}, err
 	}
-	e.Credential, e.MaxBody = set, c.MaxBody
+	e.Credential, e.MaxBody, e.Limit = set, c.MaxBody, limit.New(c.Limit, time.Now())
 	if decode == nil {
 		return Source{Endpoints: []Endpoint{e}}, nil
 	}

@@ -22,6 +22,7 @@ const (
 	ReasonIncomplete   = "incomplete"
 	ReasonUnauthorized = "unauthorized"
 	ReasonOverload     = "overload"
+	ReasonLimited      = "limited"
 	ReasonStore        = "store"
 )
 
@@ -68,7 +69,7 @@ func newLabels(actions []string) labels {
 		severity: label{"severity", texts(event.Severities())},
 		reason: label{"reason", []string{
 			ReasonMalformed, ReasonTooLarge, ReasonTooDeep, ReasonDuplicateKey, ReasonEncoding, ReasonUnsupported,
-			ReasonIncomplete, ReasonUnauthorized, ReasonOverload, ReasonStore,
+			ReasonIncomplete, ReasonUnauthorized, ReasonOverload, ReasonLimited, ReasonStore,
 		}},
 		state:  label{"state", texts(event.RunStates())},
 		action: label{"action", slices.Clone(actions)},
