@@ -88,3 +88,7 @@ func load(o Options) (*rest.Config, error) {
 
 // Host is the address of the API server.
 func (c *Client) Host() string { return c.config.Host }
+
+// REST says how the client reaches the cluster. It is a copy, for package
+// index, which has clients of its own; nobody else needs it.
+func (c *Client) REST() *rest.Config { return rest.CopyConfig(c.config) }

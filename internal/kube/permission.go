@@ -48,6 +48,19 @@ func BasePermissions() []Permission {
 	}
 }
 
+// IndexPermissions are what package index reads, and what the heartbeat asks
+// for: all that ingest needs of a cluster, and nothing that changes it.
+func IndexPermissions() []Permission {
+	read := []string{"get", "list", "watch"}
+	return []Permission{
+		{Resource: "pods", Verbs: read},
+		{Resource: "nodes", Verbs: read},
+		{Group: "apps", Resource: "replicasets", Verbs: read},
+		{Group: "batch", Resource: "jobs", Verbs: read},
+		{Group: "aquasecurity.github.io", Resource: "vulnerabilityreports", Verbs: read},
+	}
+}
+
 // ErrTooMuch: a permission that Firebreak never asks for.
 var ErrTooMuch = errors.New("permission is never asked for")
 

@@ -48,6 +48,7 @@ var owners = []owner{
 	{"k8s.io/api", []string{"internal/kube", "respond"}},
 	{"k8s.io/apimachinery", []string{"internal/kube", "respond"}},
 	{"k8s.io", []string{"internal/kube"}},
+	{"github.com/go-logr", []string{"internal/kube"}},
 	{"sigs.k8s.io", []string{"internal/kube"}},
 	{"github.com/goccy/go-yaml", []string{"internal/conf"}},
 	{"github.com/expr-lang/expr", []string{"internal/conf"}},
