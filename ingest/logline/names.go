@@ -48,7 +48,7 @@ func describeRequest(m *Message, fields map[string]any) {
 		"httpRequest.requestMethod", "RequestMethod", "Method"), ""
 	if line := textAt(fields, "request"); method == "" && strings.Contains(head(line, 40), " ") {
 		// nginx in JSON keeps the whole line.
-		var r Message
+		r := Message{Fields: map[string]any{}}
 		setRequest(&r, line)
 		method, path = r.HTTP.Method, r.HTTP.Path
 	}
