@@ -25,7 +25,7 @@ const accessFirst = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 
 func scanAccess(text string) (access, bool) {
 	open := strings.Index(text, `] "`)
-	if open < 0 || strings.IndexByte(text[:open], '"') >= 0 {
+	if open < 0 || strings.Count(text[:open], `"`) != strings.Count(text[:open], `\"`) {
 		return access{}, false
 	}
 	start := strings.LastIndexByte(text[:open], '[')
@@ -44,9 +44,9 @@ func (a *access) head(s string) bool {
 	s = strings.TrimSuffix(s, " ")
 	if who, user, ok := strings.Cut(s+" ", " - "); ok {
 		a.user = strings.TrimSuffix(user, " ")
-		if strings.HasPrefix(a.user, "[") {
+		if again, rest, ok := strings.Cut(a.user, "] - "); ok && address(strings.TrimPrefix(again, "[")) != "" {
 			// Older ingress-nginx repeats the address: ADDR - [ADDR] - USER.
-			_, a.user, _ = strings.Cut(a.user, " - ")
+			a.user = rest
 		}
 		if vhost, host, two := strings.Cut(who, " "); two && !strings.HasSuffix(vhost, ",") {
 			a.vhost, who = vhost, host
@@ -77,10 +77,13 @@ func isHostName(s, also string) bool {
 }
 
 // answer reads the request, the status and the bytes. Most servers escape
-// quotes in what was sent; where the first closing quote is followed by
-// something else it is one that wasn't.
+// quotes in what was sent: the first that isn't escaped ends the request.
+// Where it is followed by something else, or the request has no protocol, the
+// server doesn't escape, and there must be no second place that could be the
+// end.
 func (a *access) answer(s string) bool {
-	if inner, rest, ok := quoted(`"` + s); ok && isAnswer(rest) {
+	inner, rest, ok := quotedRest(s)
+	if ok = ok && isAnswer(rest); ok && strings.Contains(inner[max(0, len(inner)-12):], " HTTP/") {
 		a.request, a.sure = inner, true
 		a.numbers(rest)
 		return true
@@ -89,9 +92,24 @@ func (a *access) answer(s string) bool {
 	if end < 0 {
 		return false
 	}
-	a.request, a.sure = s[:end], !many
-	a.numbers(s[end+1:])
+	if !ok {
+		inner, rest = s[:end], s[end+1:]
+	}
+	a.request, a.sure = inner, !many
+	a.numbers(rest)
 	return true
+}
+
+// tail splits what stands behind the bytes. A quote within a word is one that
+// the server didn't escape.
+func (a *access) tail() []token {
+	list := tokens(a.rest)
+	for _, t := range list {
+		if t.kind == 'w' && strings.IndexByte(t.text, '"') >= 0 && strings.IndexByte(t.text, '=') < 0 {
+			a.sure = false
+		}
+	}
+	return list
 }
 
 // numbers cuts the status and the bytes off.

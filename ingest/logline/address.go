@@ -97,5 +97,8 @@ func hops(s string) (peer string, forwarded []string) {
 		return "", nil
 	}
 	last := len(list) - 1
-	return address(list[last]), list[:last]
+	if peer = address(list[last]); peer == "" {
+		return "", nil
+	}
+	return peer, list[:last]
 }

@@ -29,7 +29,7 @@ func parseApache(text string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
-	return apacheMessage(&a, tokens(a.rest)), true
+	return apacheMessage(&a, a.tail()), true
 }
 
 // ofApache says whether a line is Apache's rather than nginx's: it has a port

@@ -182,19 +182,19 @@ func envoyObject(fields map[string]any) (Message, bool) {
 		Address:   address(stringOf(pick(fields, "downstream_remote_address", "downstream_direct_remote_address", "downstream_remote_address_without_port"))),
 		UserAgent: dash(stringOf(pick(fields, "user_agent", "user-agent"))),
 	}
+	if forwarded := stringOf(pick(fields, "x_forwarded_for", "x-forwarded-for")); m.Address != "" {
+		m.Forwarded = chain(forwarded)
+	} else {
+		m.Address, m.Forwarded = hops(forwarded)
+	}
+	if m.HTTP.Method = methodOf(pick(fields, "method", ":method")); m.HTTP.Method == "" {
+		return m, true
+	}
 	m.HTTP.Status = statusOf(code)
-	m.HTTP.Method = methodOf(pick(fields, "method", ":method"))
 	m.HTTP.Path = dash(stringOf(pick(fields, "x-envoy-original-path", "x_envoy_original_path", "x-envoy-origin-path", "path", ":path")))
 	m.HTTP.Bytes = sizeOf(fields["bytes_sent"])
 	m.HTTP.Duration, _ = secondsOf(fields["duration"], time.Millisecond)
-	if forwarded := chain(stringOf(pick(fields, "x_forwarded_for", "x-forwarded-for"))); m.Address != "" {
-		m.Forwarded = forwarded
-	} else if len(forwarded) > 0 {
-		m.Address, m.Forwarded = hops(strings.Join(forwarded, ","))
-	}
-	if m.HTTP.Method != "" {
-		finished(&m)
-	}
+	finished(&m)
 	return m, true
 }
 

@@ -26,8 +26,12 @@ func parseHAProxy(text string) (Message, bool) {
 		return m, true
 	}
 	peer, rest := word(head(text, 400))
-	at := address(peer)
-	if at == "" && !strings.HasPrefix(peer, "unix:") || !hasPort(peer) {
+	if !hasPort(peer) {
+		return Message{}, false
+	}
+	// An IPv6 address stands without brackets: its last part is the port.
+	at := address(strings.Trim(peer[:strings.LastIndexByte(peer, ':')], "[]"))
+	if at == "" && !strings.HasPrefix(peer, "unix:") {
 		return Message{}, false
 	}
 	stamp, rest, ok := bracketed(rest)
@@ -83,21 +87,26 @@ func haproxyHTTP(m Message, timers []string, s string) (Message, bool) {
 	m.HTTP.Status, m.HTTP.Bytes = status(w[0]), size(strings.TrimPrefix(w[1], "+"))
 	m.HTTP.Duration, _ = seconds(strings.TrimPrefix(timers[4], "+"), time.Millisecond)
 	set(m.Fields, "termination", w[4])
-	for i := 0; i < 2 && strings.HasPrefix(s, "{"); i++ {
-		inner, rest, ok := strings.Cut(s[1:], "}")
-		if !ok {
-			break
-		}
-		set(m.Fields, [2]string{"captured_request", "captured_response"}[i], inner)
-		s = strings.TrimPrefix(rest, " ")
-	}
-	if request, ok := strings.CutPrefix(s, `"`); ok {
-		// HAProxy writes a quote as #22; a long line ends without one.
+	// HAProxy writes a quote as #22; a long line ends without one.
+	captured, request, ok := strings.Cut(s, `"`)
+	haproxyCaptured(&m, strings.TrimSpace(captured))
+	if ok {
 		request, _, _ = strings.Cut(request, `"`)
 		setRequest(&m, haproxyClean(request))
 	}
 	finished(&m)
 	return m, true
+}
+
+// haproxyCaptured takes the {HEADERS} of the request and those of the
+// response, which show that they are when both stand there.
+func haproxyCaptured(m *Message, s string) {
+	if len(s) < 2 || s[0] != '{' || s[len(s)-1] != '}' {
+		return
+	}
+	request, response, _ := strings.Cut(s[1:len(s)-1], "} {")
+	set(m.Fields, "captured_request", request)
+	set(m.Fields, "captured_response", response)
 }
 
 // haproxyTCP reads BYTES STATE CONNS QUEUES behind three timers.

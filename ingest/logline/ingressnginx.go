@@ -23,7 +23,7 @@ func parseIngress(text string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
-	return ingressMessage(&a, tokens(a.rest))
+	return ingressMessage(&a, a.tail())
 }
 
 // ingressMessage reads what the controller puts behind the combined format:

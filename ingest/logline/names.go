@@ -28,7 +28,7 @@ func describe(fields map[string]any) Message {
 	}
 	m.User = dash(m.User)
 	m.UserAgent = dash(m.UserAgent)
-	for _, name := range []string{"time", "ts", "timestamp", "@timestamp", "t", "@t", "Timestamp", "datetime", "start_time"} {
+	for _, name := range []string{"time", "ts", "timestamp", "@timestamp", "t", "@t", "Timestamp", "datetime", "start_time", "time_iso8601", "time_local"} {
 		if m.Time = timeOf(fields[name]); !m.Time.IsZero() {
 			break
 		}
@@ -72,8 +72,13 @@ func describeRequest(m *Message, fields map[string]any) {
 }
 
 // lasted is the request's time in seconds, 0 when it isn't told or its unit
-// isn't.
+// isn't. A text with its unit is the finest.
 func lasted(fields map[string]any) float64 {
+	for _, name := range []string{"duration", "latency_human", "latency", "elapsed", "took", "dur", "service", "httpRequest.latency", "response_time", "responsetime", "event.duration"} {
+		if v, ok := duration(textAt(fields, name)); ok {
+			return v
+		}
+	}
 	for _, n := range []struct {
 		name string
 		unit time.Duration
@@ -102,17 +107,12 @@ func lasted(fields map[string]any) float64 {
 	return unlabelled(fields)
 }
 
-// unlabelled reads a time whose name has no unit: a text that has one, or a
-// number in the unit that the library is known for, where it shows which it
-// is: zap and Caddy (a time in seconds with a part, and a caller or a logger)
+// unlabelled reads a number whose name has no unit in the one that the
+// library is known for, where it shows which it is: zap and Caddy (a time in seconds with a part, and a caller or a logger)
 // write seconds, slog (an upper-case level) nanoseconds, pino (a number as
 // level) milliseconds.
 func unlabelled(fields map[string]any) float64 {
-	v := find(fields, "duration", "latency_human", "latency", "elapsed", "took", "dur", "service", "httpRequest.latency", "response_time", "responsetime")
-	if s, ok := v.(string); ok {
-		d, _ := duration(s)
-		return d
-	}
+	v := find(fields, "duration", "latency", "elapsed", "took", "dur", "response_time", "responsetime")
 	unit := time.Duration(0)
 	_, seconds := fields["ts"].(float64)
 	_, number := fields["level"].(int64)

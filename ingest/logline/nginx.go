@@ -27,7 +27,7 @@ func parseNginx(text string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
-	return nginxMessage(&a, tokens(a.rest)), true
+	return nginxMessage(&a, a.tail()), true
 }
 
 // guessAccess reads a line of any of those that write access logs in the
@@ -48,7 +48,7 @@ func guessAccess(text string) (Message, bool) {
 		m.Format = "traefik"
 		return m, true
 	}
-	tail := tokens(a.rest)
+	tail := a.tail()
 	if m, ok := ingressMessage(&a, tail); ok {
 		m.Format = "ingress-nginx"
 		return m, true

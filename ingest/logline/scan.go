@@ -52,13 +52,16 @@ func nextToken(s string) (token, string) {
 
 // quoted reads a text that begins with a quote up to the next one that no
 // backslash escapes.
-func quoted(s string) (inner, rest string, ok bool) {
-	for i := 1; i < len(s); i++ {
+func quoted(s string) (inner, rest string, ok bool) { return quotedRest(s[1:]) }
+
+// quotedRest is quoted behind the opening quote.
+func quotedRest(s string) (inner, rest string, ok bool) {
+	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
 			i++
 		case '"':
-			return s[1:i], s[i+1:], true
+			return s[:i], s[i+1:], true
 		}
 	}
 	return "", "", false

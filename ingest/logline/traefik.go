@@ -62,7 +62,7 @@ func traefikMessage(a *access, text string) (Message, bool) {
 	}
 	set(m.Fields, "router", dash(router))
 	set(m.Fields, "server", dash(server))
-	if referer, agent, ok := strings.Cut(rest, `" "`); ok {
+	if referer, agent, ok := strings.Cut(rest, `" "`); ok && a.sure {
 		set(m.Fields, "referer", dash(strings.TrimPrefix(referer, `"`)))
 		m.UserAgent = dash(strings.TrimSuffix(agent, `"`))
 	}
