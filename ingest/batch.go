@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,8 +23,13 @@ const subjectEvents = "ev"
 // defaultQueue is how many bytes of events may wait.
 const defaultQueue = 32 << 20
 
-// publishTimeout bounds the wait for one frame.
-const publishTimeout = 10 * time.Second
+// putTimeout bounds how long a caller waits in which nothing of its events is
+// stored, publishTimeout the wait for one frame: who comes behind a frame that a
+// hanging server took is told no later for it.
+const (
+	putTimeout     = 5 * time.Second
+	publishTimeout = 4 * time.Second
+)
 
 // Batcher puts events into frames and publishes them, one frame at a time:
 // while one is on its way to the disk others gather for the next, so that
@@ -46,13 +52,16 @@ type entry struct {
 	put  *put
 }
 
-// put is one call of Put. Its fields belong to the batcher's lock.
+// put is one call of Put. Its fields belong to the batcher's lock. It fails as a
+// whole with the first of its frames that does.
 type put struct {
 	// ctx is the caller's, whose span the frame is published under.
 	ctx  context.Context
 	left int
 	err  error
 	done chan struct{}
+	// moved is when the call began, or the last of its events was stored.
+	moved time.Time
 }
 
 // NewBatcher makes a batcher over a store. The queue is the most bytes of
@@ -66,8 +75,9 @@ func NewBatcher(store Store, queue int64) *Batcher {
 }
 
 // Put stores events and returns when all of them are on disk. While the queue
-// is full it waits. After an error, which may be that of ctx, some of them
-// may be stored, or be stored later: put them again, ids make that harmless.
+// is full it waits, but no longer than five seconds without any of them being
+// stored. After an error, which may be that of ctx, some of them may be stored:
+// put them again, ids make that harmless.
 func (b *Batcher) Put(ctx context.Context, events []event.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -83,32 +93,93 @@ func (b *Batcher) Put(ctx context.Context, events []event.Event) error {
 		size += int64(len(data))
 	}
 	size = min(size, b.size)
-	if err := b.room.Acquire(ctx, size); err != nil {
-		return fmt.Errorf("store events: queue is full: %w", err)
+	p := &put{ctx: ctx, left: len(encoded), done: make(chan struct{}), moved: time.Now()}
+	if err := b.enter(ctx, size); err != nil {
+		return err
 	}
-	p, err := b.enqueue(ctx, encoded)
-	if err != nil {
+	if err := b.enqueue(p, encoded); err != nil {
 		b.room.Release(size)
 		return err
 	}
-	select {
-	case <-p.done:
+	err := b.wait(ctx, p)
+	if err == nil {
 		b.room.Release(size)
 		return p.err
-	case <-ctx.Done():
-		// The events stay in the queue, and so does their weight.
-		go func() { <-p.done; b.room.Release(size) }()
-		return fmt.Errorf("store events: %w", ctx.Err())
+	}
+	// What is under way keeps its weight until it is over.
+	b.giveUp(p, err)
+	go func() { <-p.done; b.room.Release(size) }()
+	return fmt.Errorf("store events: %w", err)
+}
+
+// enter waits until there is room in the queue.
+func (b *Batcher) enter(ctx context.Context, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	if err := b.room.Acquire(ctx, size); err != nil {
+		return fmt.Errorf("store events: queue is full: %w", err)
+	}
+	return nil
+}
+
+// errSlow ends a call that waited too long.
+var errSlow = fmt.Errorf("nothing was stored for %s", putTimeout)
+
+// wait returns nil when the call is done, whatever came of it.
+func (b *Batcher) wait(ctx context.Context, p *put) error {
+	late := time.NewTimer(b.patience(p))
+	defer late.Stop()
+	for {
+		select {
+		case <-p.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			rest := b.patience(p)
+			if rest <= 0 {
+				return errSlow
+			}
+			late.Reset(rest)
+		}
 	}
 }
 
-func (b *Batcher) enqueue(ctx context.Context, encoded [][]byte) (*put, error) {
+// patience is how much longer the call may wait.
+func (b *Batcher) patience(p *put) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return putTimeout - time.Since(p.moved)
+}
+
+// giveUp takes those events of a call that are not under way yet out of the
+// queue: its caller is told to send them again.
+func (b *Batcher) giveUp(p *put, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+	b.drop()
+}
+
+// drop takes the events of calls that failed out of the queue.
+func (b *Batcher) drop() {
+	b.pending = slices.DeleteFunc(b.pending, func(e entry) bool {
+		failed := e.put.err != nil
+		if failed {
+			e.put.settle(nil)
+		}
+		return failed
+	})
+}
+
+func (b *Batcher) enqueue(p *put, encoded [][]byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped {
-		return nil, ErrStopped
+		return ErrStopped
 	}
-	p := &put{ctx: ctx, left: len(encoded), done: make(chan struct{})}
 	for _, data := range encoded {
 		b.pending = append(b.pending, entry{data, p})
 	}
@@ -116,7 +187,7 @@ func (b *Batcher) enqueue(ctx context.Context, encoded [][]byte) (*put, error) {
 	case b.wake <- struct{}{}:
 	default:
 	}
-	return p, nil
+	return nil
 }
 
 // Run publishes until ctx ends; then it fails what still waits, and returns
@@ -181,15 +252,25 @@ func (b *Batcher) publish(ctx context.Context, frame []entry) error {
 func (b *Batcher) settle(frame []entry, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
 	for i := range frame {
 		p := frame[i].put
 		frame[i] = entry{}
-		if p.err == nil {
-			p.err = err
-		}
-		if p.left--; p.left == 0 {
-			close(p.done)
-		}
+		p.moved = now
+		p.settle(err)
+	}
+	if err != nil {
+		b.drop()
+	}
+}
+
+// settle notes what became of one event.
+func (p *put) settle(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+	if p.left--; p.left == 0 {
+		close(p.done)
 	}
 }
 

@@ -97,7 +97,7 @@ func TestBatcherTellsFaults(t *testing.T) {
 // A full queue holds callers back, and lets them go when there is room.
 func TestBatcherPushesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{slow: time.Second}
+		store := &fakeStore{slow: 300 * time.Millisecond}
 		b := NewBatcher(store, 1000)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -119,6 +119,66 @@ func TestBatcherPushesBack(t *testing.T) {
 		wg.Wait()
 		if got := len(store.events()); got != 24 {
 			t.Errorf("%d events stored", got)
+		}
+	})
+}
+
+// A store that hangs is told of in time, also to those who came behind others,
+// and what they gave up is not stored behind their backs.
+func TestBatcherTellsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{slow: time.Hour}
+		b := NewBatcher(store, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go b.Run(ctx)
+		var wg sync.WaitGroup
+		for i := range 30 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 300 * time.Millisecond) //nolint:forbidigo // the bubble's clock
+				began := time.Now()
+				err := b.Put(ctx, someEvents(2*event.MaxFrameEvents, fmt.Sprintf("%d-", i)))
+				if took := time.Since(began); err == nil || took > putTimeout {
+					t.Errorf("got %v after %v", err, took)
+				}
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		b.mu.Lock()
+		if n := len(b.pending); n > event.MaxFrameEvents {
+			t.Errorf("%d events wait that nobody waits for", n)
+		}
+		b.mu.Unlock()
+		time.Sleep(publishTimeout) //nolint:forbidigo // the bubble's clock
+		synctest.Wait()
+		if !b.room.TryAcquire(b.size) {
+			t.Error("the queue is not empty again")
+		}
+		b.room.Release(b.size)
+		store.mu.Lock()
+		store.slow = 0
+		store.mu.Unlock()
+		if err := b.Put(ctx, someEvents(1, "z")); err != nil {
+			t.Error(err)
+		}
+		if got := len(store.events()); got != 1 {
+			t.Errorf("%d events are stored, want the last one", got)
+		}
+	})
+}
+
+// A body of many frames may take longer than a sender waits for one: it goes on
+// as long as something of it is stored.
+func TestBatcherWaitsWhileItMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{slow: publishTimeout - time.Second}
+		b := NewBatcher(store, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go b.Run(ctx)
+		if err := b.Put(ctx, someEvents(4*event.MaxFrameEvents, "e")); err != nil {
+			t.Error(err)
 		}
 	})
 }
