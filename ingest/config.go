@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/firebreak-io/firebreak/ingest/credential"
 	"github.com/firebreak-io/firebreak/ingest/limit"
@@ -18,6 +19,11 @@ type HTTPConfig struct {
 	// Limit bounds how much is taken in a time; by default nothing does.
 	Limit limit.Config `yaml:"limit,omitempty"`
 }
+
+// postedConfig is an [HTTPConfig], or what embeds one.
+type postedConfig interface{ posted() *HTTPConfig }
+
+func (c *HTTPConfig) posted() *HTTPConfig { return c }
 
 // Check says what of the configuration could not be used, without reading any
 // file.
@@ -41,10 +47,31 @@ func (c *LogConfig) Check() error {
 	case c.MaxFiles <= 0:
 		return errors.New("max_files is not above zero")
 	}
-	for _, p := range c.TrustedProxies {
+	return checkProxies(c.TrustedProxies)
+}
+
+func checkProxies(trusted []netip.Prefix) error {
+	for _, p := range trusted {
 		if p.Bits() == 0 {
 			return fmt.Errorf("trusted_proxies: %s would believe everybody", p)
 		}
 	}
 	return nil
+}
+
+// ShipperConfig is the configuration of a source whose events are lines that
+// a shipper has read from containers' logs.
+type ShipperConfig struct {
+	HTTPConfig `yaml:",inline"`
+	// TrustedProxies are as in [LogConfig].
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies,omitempty"`
+}
+
+// Check says what of the configuration could not be used, without reading any
+// file.
+func (c *ShipperConfig) Check() error {
+	if err := c.HTTPConfig.Check(); err != nil {
+		return err
+	}
+	return checkProxies(c.TrustedProxies)
 }

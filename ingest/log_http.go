@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,11 +19,14 @@ func init() {
 		Doc: "Container logs that a shipper posts as JSON: Fluent Bit (http output), Fluentd (out_http), Vector (http sink), Beats' form; " +
 			"an array, one object or one a line.",
 		Source: event.SourceLog,
-		Config: func() any { return &HTTPConfig{MaxBody: 4 << 20} },
-		Decode: decodeRecords,
+		Config: func() any { return &ShipperConfig{HTTPConfig: HTTPConfig{MaxBody: 4 << 20}} },
+		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) { return decodeRecords(data, nil, o) },
 		Open: func(d Deps, config any) (Source, error) {
 			e := Endpoint{Name: "log-http", Source: event.SourceLog, Types: []string{"application/x-ndjson", "application/jsonl", "text/plain"}}
-			return openPosted(d, config, e, decodeRecords)
+			trusted := config.(*ShipperConfig).TrustedProxies
+			return openPosted(d, config, e, func(data []byte, o Origin) ([]event.Event, []event.Rejected) {
+				return decodeRecords(data, trusted, o)
+			})
 		},
 	})
 }
@@ -40,8 +44,8 @@ var errRecords = fmt.Errorf("body holds more than %d records: send smaller batch
 //
 // The id is over the whole record; equal records of a body are told apart by
 // their order.
-func decodeRecords(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-	s := &shipped{origin: o, seen: map[string]int64{}, open: map[string]*shippedLine{}}
+func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
+	s := newShipped(o, trusted)
 	var (
 		rejects []event.Rejected
 		count   int

@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func TestShippers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, strings.TrimSuffix(path, ".body")+".golden", summaryOf(decodeRecords(body, Origin{From: "x"})))
+			golden(t, strings.TrimSuffix(path, ".body")+".golden", summaryOf(decodeRecords(body, nil, Origin{From: "x"})))
 		})
 	}
 }
@@ -67,8 +68,8 @@ func golden(t *testing.T, path, got string) {
 func TestRecordIDs(t *testing.T) {
 	const line = `{"date":1700000000.5,"log":"same","kubernetes":{"pod_name":"p","namespace_name":"n","docker_id":"c"}}`
 	body := []byte("[" + line + "," + line + "]")
-	first, _ := decodeRecords(body, Origin{From: "a"})
-	again, _ := decodeRecords(body, Origin{From: "b", Received: time.Unix(1800000000, 0)})
+	first, _ := decodeRecords(body, nil, Origin{From: "a"})
+	again, _ := decodeRecords(body, nil, Origin{From: "b", Received: time.Unix(1800000000, 0)})
 	if len(first) != 2 || first[0].ID == first[1].ID {
 		t.Fatalf("two equal lines became %d events with ids %q", len(first), ids(first))
 	}
@@ -89,7 +90,7 @@ func ids(events []event.Event) []string {
 // holds is text, whatever it looks like.
 func TestRecordAccusesItsWriterOnly(t *testing.T) {
 	inner := `{\"kubernetes\":{\"pod_name\":\"victim\",\"namespace_name\":\"prod\"},\"object\":{\"name\":\"victim\"},\"k8s.pod.name\":\"victim\",\"log\":\"x\"}`
-	events, rejects := decodeRecords([]byte(`{"log":"`+inner+`","kubernetes":{"pod_name":"writer","namespace_name":"shop"}}`), Origin{})
+	events, rejects := decodeRecords([]byte(`{"log":"`+inner+`","kubernetes":{"pod_name":"writer","namespace_name":"shop"}}`), nil, Origin{})
 	if len(events) != 1 || len(rejects) != 0 {
 		t.Fatalf("%d events, %v", len(events), rejects)
 	}
@@ -99,16 +100,16 @@ func TestRecordAccusesItsWriterOnly(t *testing.T) {
 }
 
 func TestRecordsAreBounded(t *testing.T) {
-	events, rejects := decodeRecords([]byte("["+strings.Repeat(`{"log":"x"},`, maxRecords)+`{"log":"x"}]`), Origin{})
+	events, rejects := decodeRecords([]byte("["+strings.Repeat(`{"log":"x"},`, maxRecords)+`{"log":"x"}]`), nil, Origin{})
 	if len(events) != 0 || len(rejects) != 1 || !strings.Contains(rejects[0].Reason, "more than") {
 		t.Errorf("%d events, %d rejects", len(events), len(rejects))
 	}
-	events, rejects = decodeRecords([]byte(strings.Repeat("{\"log\":1}\n", 500)), Origin{})
+	events, rejects = decodeRecords([]byte(strings.Repeat("{\"log\":1}\n", 500)), nil, Origin{})
 	if len(events)+len(rejects) == 0 || len(rejects) > maxRejects+1 {
 		t.Errorf("%d events, %d rejects", len(events), len(rejects))
 	}
 	pieces := strings.Repeat(`{"log":"`+strings.Repeat("y", 1000)+`","logtag":"P","stream":"stdout"}`, 500)
-	events, rejects = decodeRecords([]byte(pieces), Origin{})
+	events, rejects = decodeRecords([]byte(pieces), nil, Origin{})
 	if len(events) != 1 || len(events[0].Message) > maxLine || len(rejects) != 0 {
 		t.Errorf("%d events of endless pieces, %d rejects", len(events), len(rejects))
 	}
@@ -137,7 +138,7 @@ func FuzzRecords(f *testing.F) {
 	}
 	f.Add([]byte(`[{"log":"a"},[{"log":"b"}],3,{"log":"c"`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		events, rejects := decodeRecords(body, Origin{From: "x", Received: time.Unix(1700000000, 0)})
+		events, rejects := decodeRecords(body, nil, Origin{From: "x", Received: time.Unix(1700000000, 0)})
 		if len(events)+len(rejects) == 0 && strings.Trim(string(body), " \t\r\n,[]") != "" {
 			t.Fatalf("%q became nothing", body)
 		}
@@ -147,4 +148,17 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A shipper's configuration is that of a posted source and who is believed
+// about clients.
+func TestShippedLineHasItsClient(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	const line = `{"log":"10.1.2.3 - ann [02/Jan/2026:03:04:05 +0000] \"GET /x HTTP/1.1\" 503 12 \"-\" \"curl/8\" \"203.0.113.9\"","kubernetes":{"pod_name":"p","namespace_name":"n","container_name":"nginx"}}`
+	for want, trusted := range map[string][]netip.Prefix{"203.0.113.9": trusted, "10.1.2.3": nil} {
+		events, _ := decodeRecords([]byte(line), trusted, Origin{})
+		if len(events) != 1 || events[0].Class != event.ClassHTTP || events[0].HTTP.Status != 503 || events[0].Actor.Address != want {
+			t.Errorf("want client %s, got %+v", want, events)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -24,8 +25,8 @@ func init() {
 		Name:   "otlp",
 		Doc:    "Logs by the OpenTelemetry protocol (OTLP): over HTTP at /v1/logs, protobuf or JSON, and over gRPC at the same address.",
 		Source: event.SourceLog,
-		Config: func() any { return &HTTPConfig{MaxBody: 4 << 20} },
-		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) { return decodeOTLP(data, true, o) },
+		Config: func() any { return &ShipperConfig{HTTPConfig: HTTPConfig{MaxBody: 4 << 20}} },
+		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) { return decodeOTLP(data, true, nil, o) },
 		Open:   openOTLP,
 	})
 }
@@ -41,23 +42,22 @@ const (
 // (https://opentelemetry.io/docs/specs/otlp/), which share the credential and
 // all bounds: a call over gRPC is a POST too. gRPC needs HTTP/2.
 func openOTLP(d Deps, config any) (Source, error) {
-	http, err := openPosted(d, config, Endpoint{
+	posted, err := openPosted(d, config, Endpoint{
 		Name: "otlp", Source: event.SourceLog, Paths: []string{"/v1/logs"}, Types: []string{typeProto}, Answer: answerOTLP,
 	}, nil)
 	if err != nil {
 		return Source{}, err
 	}
-	http.Endpoints[0].Decode = decodeOTLPHTTP
-	grpc := http.Endpoints[0]
+	trusted := config.(*ShipperConfig).TrustedProxies
+	posted.Endpoints[0].Decode = func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
+		return decodeOTLP(body, !isProto(req.Header), trusted, o)
+	}
+	grpc := posted.Endpoints[0]
 	grpc.Name, grpc.Paths = "otlp-grpc", []string{"/opentelemetry.proto.collector.logs.v1.LogsService/Export"}
 	grpc.Types, grpc.Answer = []string{typeGRPC, typeGRPCProto}, answerGRPC
-	grpc.Decode = decodeGRPC(grpc.MaxBody)
-	http.Endpoints = append(http.Endpoints, grpc)
-	return http, nil
-}
-
-func decodeOTLPHTTP(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
-	return decodeOTLP(body, !isProto(req.Header), o)
+	grpc.Decode = decodeGRPC(grpc.MaxBody, trusted)
+	posted.Endpoints = append(posted.Endpoints, grpc)
+	return posted, nil
 }
 
 func isProto(h http.Header) bool {
@@ -72,7 +72,7 @@ func isProto(h http.Header) bool {
 //
 // The id is over the resource and the record; records of a request that are
 // the same in all are told apart by their order.
-func decodeOTLP(data []byte, isJSON bool, o Origin) ([]event.Event, []event.Rejected) {
+func decodeOTLP(data []byte, isJSON bool, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
 	request, err := parseOTLP(data, isJSON)
 	if err == nil && countRecords(request) > maxRecords {
 		err = errRecords
@@ -80,9 +80,7 @@ func decodeOTLP(data []byte, isJSON bool, o Origin) ([]event.Event, []event.Reje
 	if err != nil {
 		return nil, []event.Rejected{reject(event.SourceLog, o.From, err.Error(), data)}
 	}
-	d := otlpDecoder{
-		shipped: shipped{origin: o, seen: map[string]int64{}, open: map[string]*shippedLine{}}, isJSON: isJSON,
-	}
+	d := otlpDecoder{shipped: newShipped(o, trusted), isJSON: isJSON}
 	for _, r := range request.ResourceLogs {
 		d.resource(r)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -28,13 +29,13 @@ const frameHead = 5
 
 // decodeGRPC reads the frame of one call. What it holds may be of at most max
 // bytes once it is decompressed.
-func decodeGRPC(max int64) func(*http.Request, []byte, Origin) ([]event.Event, []event.Rejected) {
+func decodeGRPC(max int64, trusted []netip.Prefix) func(*http.Request, []byte, Origin) ([]event.Event, []event.Rejected) {
 	return func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
 		message, err := unframe(body, req.Header.Get("Grpc-Encoding"), max)
 		if err != nil {
 			return nil, []event.Rejected{reject(event.SourceLog, o.From, err.Error(), body)}
 		}
-		return decodeOTLP(message, false, o)
+		return decodeOTLP(message, false, trusted, o)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path"
 	"strconv"
 	"strings"
@@ -19,13 +20,22 @@ import (
 // Which container wrote a line is what the shipper says beside the line. The
 // shipper is believed in that, as it has a credential; the line itself is not.
 type shipped struct {
-	origin Origin
-	events []event.Event
+	origin  Origin
+	trusted []netip.Prefix
+	events  []event.Event
+	// writers read the lines of one container each.
+	writers map[string]*assembler
 	// seen counts lines that are the same in all: a body that is sent again
 	// has the same lines in the same order, and so the same ids.
 	seen map[string]int64
 	open map[string]*shippedLine
 	keys []string // of open, in the order in which they began
+}
+
+func newShipped(o Origin, trusted []netip.Prefix) shipped {
+	return shipped{
+		origin: o, trusted: trusted, writers: map[string]*assembler{}, seen: map[string]int64{}, open: map[string]*shippedLine{},
+	}
 }
 
 // shippedLine is one line with what the shipper says of it.
@@ -120,8 +130,7 @@ func (l *shippedLine) writer() string {
 func (s *shipped) event(l shippedLine, cut bool) {
 	n := s.seen[l.id]
 	s.seen[l.id]++
-	a := &assembler{container: l.writer(), object: l.object, origin: s.origin, format: formatCRI}
-	e := a.event(&openLine{
+	e := s.assembler(l).event(&openLine{
 		from: s.origin.From, ordinal: n, stamp: l.stamp + "\x00" + l.id, time: l.time, stream: l.stream, text: l.text,
 		cut: cut || len(l.text) >= maxLine,
 	})
@@ -137,6 +146,21 @@ func (s *shipped) event(l shippedLine, cut bool) {
 	e.Tags = append(e.Tags, l.tags...)
 	finish(&e)
 	s.events = append(s.events, e)
+}
+
+// assembler reads the lines of the container that wrote l.
+func (s *shipped) assembler(l shippedLine) *assembler {
+	writer := l.writer()
+	a := s.writers[writer]
+	if a == nil {
+		a = &assembler{container: writer, origin: s.origin, format: formatCRI, annotation: l.parser, trusted: s.trusted}
+		s.writers[writer] = a
+	}
+	if a.object.Image != l.object.Image || a.object.Container != l.object.Container || a.annotation != l.parser {
+		a.parser, a.annotation = nil, l.parser
+	}
+	a.object = l.object
+	return a
 }
 
 // textAt is the first text that stands at one of the paths, whose parts are

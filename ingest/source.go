@@ -115,10 +115,10 @@ func Open(name string, d Deps, config any) (Source, error) {
 	return s, nil
 }
 
-// openPosted opens a source that is posted by HTTP, whose configuration is an
-// [HTTPConfig], and whose bodies decode reads; nil leaves that to the caller.
+// openPosted opens a source that is posted by HTTP, whose configuration is or
+// embeds an [HTTPConfig], and whose bodies decode reads; nil leaves that to the caller.
 func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]event.Event, []event.Rejected)) (Source, error) {
-	c := config.(*HTTPConfig)
+	c := config.(postedConfig).posted()
 	set, err := credential.Open(c.Config, d.Dir, d.Logger)
 	if err != nil {
 		return Source{}, err

@@ -169,15 +169,19 @@ func endpointOf(b *testing.B, kind string) *ingest.Endpoint {
 	if !ok {
 		b.Fatalf("no source %s", kind)
 	}
-	config, posted := k.Config().(*ingest.HTTPConfig)
-	if !posted {
+	config := k.Config()
+	switch c := config.(type) {
+	case *ingest.HTTPConfig:
+		c.Token = conf.SecretFile{Path: "token"}
+	case *ingest.ShipperConfig:
+		c.Token = conf.SecretFile{Path: "token"}
+	default:
 		return nil
 	}
 	dir := b.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("a-token-for-benchmarks"), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	config.Token = conf.SecretFile{Path: "token"}
 	opened, err := ingest.Open(kind, ingest.Deps{Sink: nowhere{}, Store: nowhere{}, Metrics: (*telemetry.Metrics)(nil), Dir: dir}, config)
 	if err != nil {
 		b.Fatal(err)
