@@ -18,6 +18,8 @@ type HTTPConfig struct {
 	MaxBody int64 `yaml:"max_body,omitempty"`
 	// Limit bounds how much is taken in a time; by default nothing does.
 	Limit limit.Config `yaml:"limit,omitempty"`
+	// Volume says what is stored one by one: store, summarise.
+	Volume `yaml:",inline"`
 }
 
 // postedConfig is an [HTTPConfig], or what embeds one.

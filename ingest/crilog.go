@@ -60,6 +60,8 @@ type LogConfig struct {
 	// (X-Forwarded-For) is believed, as CIDR: see logline.Client. Without any
 	// the client is the peer.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies,omitempty" json:"trusted_proxies,omitempty"`
+	// Volume says what is stored one by one: store, summarise.
+	Volume `yaml:",inline"`
 }
 
 // scanLog reads a log file; the name's path may say which container wrote it.

@@ -225,7 +225,21 @@ func (c *Config) checkSources(p *problems) {
 				p.add("spec.sources."+name, "source %s: %v", name, err)
 			}
 		}
+		c.checkVolume(p, kind, into)
 		c.Decoded[name] = into
+	}
+}
+
+// checkVolume looks at what a source stores one by one. What is wrong with its
+// filter has a place of its own.
+func (c *Config) checkVolume(p *problems, kind ingest.Kind, config any) {
+	err := ingest.CheckVolume(kind, config)
+	var placed *conf.Error
+	switch {
+	case errors.As(err, &placed):
+		p.list = append(p.list, err)
+	case err != nil:
+		p.add("spec.sources."+kind.Name, "source %s: %v", kind.Name, err)
 	}
 }
 

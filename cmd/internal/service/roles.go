@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,7 +57,16 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 // sources opens the sources of the config, and starts what they run.
 func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Handler, error) {
 	batcher := ingest.NewBatcher(s.bus, 0)
-	group.Go(func() error { return batcher.Run(ctx) })
+	// The batcher ends after the sources, which store what they hold at last.
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return batcher.Run(life) })
+	var running sync.WaitGroup
+	defer group.Go(func() error {
+		<-ctx.Done()
+		running.Wait()
+		stop()
+		return nil
+	})
 	d := ingest.Deps{
 		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Telemetry: s.tel, Cluster: s.Config.Cluster,
 		Dir: s.Config.Dir, Data: s.Config.Path(s.Config.Data),
@@ -69,7 +79,11 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 		}
 		endpoints = append(endpoints, source.Endpoints...)
 		if source.Run != nil {
-			group.Go(func() error { return ignoreCanceled(source.Run(ctx)) })
+			running.Add(1)
+			group.Go(func() error {
+				defer running.Done()
+				return ignoreCanceled(source.Run(ctx))
+			})
 		}
 	}
 	return ingest.NewHandler(ingest.HTTPOptions{
