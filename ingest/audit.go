@@ -3,7 +3,6 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -21,17 +20,15 @@ func init() {
 			return openPosted(d, config, Endpoint{Name: "audit", Source: event.SourceAudit}, decodeAudits)
 		},
 		Decode: decodeAudits,
-		Scan: func(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
-			return scanJSON(event.SourceAudit, decodeAudit, name, r, o, yield)
-		},
+		Scan:   auditInput().scan,
 	})
 }
 
 func decodeAudits(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-	return decodeAll(event.SourceAudit, decodeAudit, data, o)
+	return auditInput().decode(data, o)
 }
 
-// decodeAudit makes an event of one audit event, audit.k8s.io/v1 or the older
+// auditEvent makes an event of one audit event, audit.k8s.io/v1 or the older
 // v1beta1 (https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/).
 //
 // Every stage of a request that the audit policy lets through becomes an
@@ -44,26 +41,25 @@ func decodeAudits(data []byte, o Origin) ([]event.Event, []event.Rejected) {
 // The id is over the whole event but for kind and apiVersion, which an event
 // has in a log file and may lack in an EventList. An audit id alone is no
 // identity, since clients may choose it.
-func decodeAudit(raw []byte, o Origin) (event.Event, error) {
-	obj, err := parseObject(raw)
-	if err != nil {
-		return event.Event{}, err
-	}
-	if inner, ok := wrapped(obj.tree); ok {
-		if obj, err = parseObject([]byte(inner)); err != nil {
-			return event.Event{}, fmt.Errorf("properties.log: %w", err)
-		}
-	}
-	top, fault := newShape(obj.tree)
+//
+// The cloud is what envelopes said of where it is from; it may be nil.
+func auditEvent(tree map[string]any, id string, o Origin, cloud map[string]any) (event.Event, error) {
+	top, fault := newShape(tree)
 	if err := isAudit(top); err != nil {
 		return event.Event{}, err
 	}
 	e := event.Event{
-		ID: obj.id(event.SourceAudit, "kind", "apiVersion"), Source: event.SourceAudit, From: o.From, Cluster: o.Cluster,
+		ID: id, Source: event.SourceAudit, From: o.From, Cluster: o.Cluster,
 		Severity: event.SeverityInfo, Trust: event.TrustAudit,
 		Verb: top.str("verb"), Actor: auditActor(top), Object: auditObject(top),
 	}
 	auditFields(&e, top)
+	if cloud != nil {
+		e.Fields["cloud"] = cloud
+		if name, ok := cloud["cluster"].(string); ok && e.Cluster == "" {
+			e.Cluster = name
+		}
+	}
 	if *fault != nil {
 		return event.Event{}, *fault
 	}
@@ -107,18 +103,6 @@ func isAudit(top shape) error {
 		return errors.New("neither kind nor verb and auditID: not an audit event")
 	}
 	return *top.err
-}
-
-// wrapped finds the audit event in a record of Azure's diagnostic logs, which
-// holds it as a text in properties.log.
-func wrapped(tree map[string]any) (string, bool) {
-	category, _ := tree["category"].(string)
-	if !strings.HasPrefix(category, "kube-audit") {
-		return "", false
-	}
-	properties, _ := tree["properties"].(map[string]any)
-	log, ok := properties["log"].(string)
-	return log, ok
 }
 
 func auditActor(top shape) event.Actor {

@@ -3,7 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,23 +20,32 @@ func init() {
 			return openPosted(d, config, Endpoint{Name: "falco", Source: event.SourceFalco, Root: true}, decodeAlerts)
 		},
 		Decode: decodeAlerts,
-		Scan: func(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
-			return scanJSON(event.SourceFalco, decodeFalco, name, r, o, yield)
-		},
+		Scan:   falcoInput().scan,
 	})
 }
 
+// falcoInput is how alerts come: one or many, mixed with Falco's plain text.
+func falcoInput() input {
+	return input{source: event.SourceFalco, lists: []string{"items"}, open: single(decodeFalco), text: falcoText}
+}
+
 func decodeAlerts(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-	return decodeAll(event.SourceFalco, decodeFalco, data, o)
+	return falcoInput().decode(data, o)
 }
 
 // decodeFalco makes an event of one alert. The form is that of Falco's JSON
 // output (https://falco.org/docs/outputs/formatting/) in all its versions:
 // source, tags and hostname came later, values may be null, objects or larger
 // than 2^63, the former gRPC form has a numeric priority and a time of
-// seconds and nanos, and Talon's examples write Rule.
+// seconds and nanos, and Talon's examples write Rule. Falcosidekick adds a uuid
+// of its own, which is no part of the alert's identity.
 func decodeFalco(raw []byte, o Origin) (event.Event, error) {
-	obj, err := parseObject(raw)
+	// What a process did must not be able to make its alert unreadable: a file
+	// name need not be UTF-8. No process can give a member of Falco's twice.
+	obj, mended, err := parseRecord(raw)
+	if err == nil && slices.Contains(mended, TagDuplicate) {
+		_, err = parseObject(raw)
+	}
 	if err != nil {
 		return event.Event{}, err
 	}
@@ -49,8 +58,8 @@ func decodeFalco(raw []byte, o Origin) (event.Event, error) {
 	fields.unclash("container.id", "container.name", "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id",
 		"user.name", "proc.cmdline", "ka.user.name", "ka.verb", "ka.target.name", "ka.target.namespace", "ka.target.resource")
 	e := event.Event{
-		ID: obj.id(event.SourceFalco), Source: event.SourceFalco, From: o.From, Cluster: o.Cluster,
-		Rule: top.str("rule"), Message: top.str("output"), Tags: top.strs("tags"), Fields: fields.m,
+		ID: obj.id(event.SourceFalco, "uuid"), Source: event.SourceFalco, From: o.From, Cluster: o.Cluster,
+		Rule: top.str("rule"), Message: top.str("output"), Tags: append(top.strs("tags"), mended...), Fields: fields.m,
 	}
 	if e.Rule == "" {
 		e.Rule = top.str("Rule")
@@ -115,7 +124,10 @@ func falcoPriority(top shape) (string, event.Severity) {
 		}
 		return falcoPriorities[n].name, falcoPriorities[n].severity
 	}
-	text := top.str("priority")
+	return falcoGrade(top.str("priority"))
+}
+
+func falcoGrade(text string) (string, event.Severity) {
 	for _, p := range falcoPriorities {
 		if strings.EqualFold(text, p.name) || p.name == "Informational" && strings.EqualFold(text, "info") {
 			return p.name, p.severity
@@ -134,12 +146,25 @@ func falcoTime(e *event.Event, v any, o Origin) {
 	if !ok {
 		e.Tags = append(e.Tags, TagTime)
 		for _, name := range []string{"evt.time", "evt.time.iso8601", "evt.rawtime"} {
-			if t, ok = epoch(e.Fields[name]); ok {
+			if t, ok = fieldTime(e.Fields[name], o.Received); ok {
 				break
 			}
 		}
 	}
 	stamp(e, t, o)
+}
+
+// fieldTime reads a time among the output fields: a number, or a text in the
+// form of the alert's own, which may be the time of day alone.
+func fieldTime(v any, received time.Time) (time.Time, bool) {
+	text, ok := v.(string)
+	if !ok {
+		return epoch(v)
+	}
+	if t, ok := parseTime(text); ok {
+		return t, true
+	}
+	return clockTime(text, received)
 }
 
 // stamp sets both times of an event: where the source's is missing it is the

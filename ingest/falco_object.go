@@ -32,14 +32,17 @@ func falcoRuntime(e *event.Event, source string) {
 		Digest:    known(f, "container.image.digest"),
 		Workload:  falcoWorkload(f),
 	}
-	if id := known(f, "container.id"); id != "host" {
+	if id := known(f, "container.id", "container.full_id"); id != "host" {
 		e.Object.ContainerID = id
 	}
 	if known(f, "container.id") == "host" && e.Object.Container == "host" {
 		e.Object.Container = ""
 	}
-	if o := e.Object; o.Name != "" || o.UID != "" || o.ContainerID != "" {
+	switch o := e.Object; {
+	case o.Name != "" || o.UID != "" || o.ContainerID != "":
 		e.Object.Resource, e.Object.Kind = "pods", "Pod"
+	case o.Container == "" && o.Image == "" && e.Class != event.ClassFalcoSelf && runtimeSource(source):
+		falcoHost(e)
 	}
 	switch known(f, "evt.res") {
 	case "":
@@ -51,6 +54,17 @@ func falcoRuntime(e *event.Event, source string) {
 	e.Trust = event.TrustName
 	if runtimeSource(source) && (isContainerID(e.Object.ContainerID) || e.Object.UID != "") {
 		e.Trust = event.TrustRuntime
+	}
+}
+
+// falcoHost names the node as the object of what no container did, as far as
+// Falco says which it is: its own host name is the node's where it was told so
+// (FALCO_HOSTNAME, as its Helm chart does), else that of its pod, which is the
+// name of no node and so a target of nothing.
+func falcoHost(e *event.Event) {
+	if name := known(e.Fields, "k8s.node.name", "evt.hostname"); name != "" {
+		e.Object = event.NodeRef(name)
+		e.Object.Node = name
 	}
 }
 

@@ -36,9 +36,12 @@ type member struct {
 }
 
 // parseObject reads data, which must be one JSON object within the bounds.
-func parseObject(data []byte) (object, error) {
-	if len(data) > MaxEvent {
-		return object{}, fmt.Errorf("event has %d bytes, the bound is %d", len(data), MaxEvent)
+func parseObject(data []byte) (object, error) { return parseBounded(data, MaxEvent) }
+
+// parseBounded is parseObject with a bound of the caller's.
+func parseBounded(data []byte, most int) (object, error) {
+	if len(data) > most {
+		return object{}, fmt.Errorf("event has %d bytes, the bound is %d", len(data), most)
 	}
 	if err := checkDepth(data); err != nil {
 		return object{}, err
@@ -49,7 +52,7 @@ func parseObject(data []byte) (object, error) {
 	if err != nil {
 		return object{}, plainSyntax(err)
 	}
-	p := parser{dec: jsontext.NewDecoder(bytes.NewReader(canonical), jsontext.AllowDuplicateNames(true))}
+	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(canonical), jsontext.AllowDuplicateNames(true))}
 	if p.dec.PeekKind() != '{' {
 		return object{}, errors.New("not a JSON object")
 	}
@@ -59,6 +62,20 @@ func parseObject(data []byte) (object, error) {
 	}
 	tree, _ := v.(map[string]any)
 	return object{tree: tree, canonical: canonical, members: p.members}, nil
+}
+
+// member is the canonical text of a member of the top level.
+func (o object) member(name string) []byte {
+	for _, m := range o.members {
+		if m.name != name {
+			continue
+		}
+		dec := jsontext.NewDecoder(bytes.NewBuffer(bytes.TrimLeft(o.canonical[m.start:m.end], ",")))
+		if _, err := dec.ReadToken(); err == nil {
+			return bytes.TrimLeft(dec.UnreadBuffer(), ":")
+		}
+	}
+	return nil
 }
 
 // id is the hash of the canonical text without the named members of the top

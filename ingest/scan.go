@@ -1,23 +1,22 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// scanJSON reads a file of JSON values in any layout: one a line, spread over
+// scan reads a file of JSON values in any layout: one a line, spread over
 // lines, in arrays and lists of any size, with other text between them. What
 // is no JSON is rejected with its line, and the reading goes on at the next
 // line: a value that breaks off does not take those after it along.
-func scanJSON(source event.Source, one decodeOne, name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
-	s := &scanner{feed: newFeed(r), source: source, one: one, name: name, origin: o, yield: yield}
-	s.dec = jsontext.NewDecoder(s.feed, lenient()...)
+func (f input) scan(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
+	s := &scanner{feed: newFeed(r), input: f, name: name, origin: o, yield: yield}
+	s.walker = walker{dec: jsontext.NewDecoder(s.feed, lenient()...), src: s.feed, lists: f.lists, yield: s.piece}
 	err := s.run()
 	if err == nil {
 		err = s.settle(0)
@@ -27,9 +26,8 @@ func scanJSON(source event.Source, one decodeOne, name string, r io.Reader, o Or
 
 type scanner struct {
 	feed   *feed
-	dec    *jsontext.Decoder
-	source event.Source
-	one    decodeOne
+	walker walker
+	input  input
 	name   string
 	origin Origin
 	yield  func(Item) error
@@ -49,21 +47,21 @@ func (s *scanner) run() error {
 			return nil
 		}
 		if first != '{' && first != '[' {
-			if err := s.drop("not JSON"); err != nil {
+			if err := s.plain(); err != nil {
 				return err
 			}
 			continue
 		}
 		s.feed.start()
-		s.dec.Reset(s.feed, lenient()...)
-		err := walk(s.dec, s.feed, s.item)
+		s.walker.dec.Reset(s.feed, lenient()...)
+		err := s.walker.value()
 		switch {
 		case s.stopped != nil:
 			return s.stopped
 		case s.feed.broken != nil:
 			return fmt.Errorf("scan %s: %w", s.name, s.feed.broken)
 		case err == nil:
-			s.feed.end(s.dec.InputOffset())
+			s.feed.end(s.walker.dec.InputOffset())
 		default:
 			if err := s.giveUp(err); err != nil {
 				return err
@@ -72,20 +70,49 @@ func (s *scanner) run() error {
 	}
 }
 
-// item takes one event's text, which begins at the feed's base.
-func (s *scanner) item(raw []byte) error {
+// plain takes a line that is no JSON, or the beginning of one that is none.
+func (s *scanner) plain() error {
+	if s.input.text == nil {
+		return s.drop("not JSON")
+	}
+	f := s.feed
+	o := s.origin
+	o.From = at(s.name, f.line)
+	skip, known := s.input.text(bytes.TrimRight(f.rest(), "\r"), o)
+	switch {
+	case skip > 0:
+		f.pass(f.base + int64(skip))
+		return nil
+	case known == nil:
+		return s.drop("not JSON")
+	case known.err != nil:
+		return s.drop(known.err.Error())
+	}
+	if err := s.give(f.line, *known); err != nil {
+		return err
+	}
+	f.skipLine()
+	return nil
+}
+
+// piece takes the text of a piece, which begins at the feed's base.
+func (s *scanner) piece(p piece) error {
 	line := s.feed.line
 	o := s.origin
 	o.From = at(s.name, line)
-	e, err := s.one(raw, o)
-	if err != nil {
+	return s.input.open(p, o, func(f found) error { return s.give(line, f) })
+}
+
+// give gives what was found on a line.
+func (s *scanner) give(line int, f found) error {
+	if f.err != nil {
 		s.feed.count(lineRejected)
-		s.stopped = s.reject(line, err.Error(), raw)
+		s.stopped = s.reject(line, f.err.Error(), f.raw)
 		return s.stopped
 	}
 	s.feed.count(lineBegun)
 	s.feed.counts.Events++
-	s.stopped = s.yield(Item{Event: &e, Line: line})
+	s.stopped = s.yield(Item{Event: &f.event, Line: line})
 	return s.stopped
 }
 
@@ -134,7 +161,7 @@ func (s *scanner) reject(line int, reason string, data []byte) error {
 	if s.rejects++; s.rejects > maxRejects {
 		return nil
 	}
-	return s.give(line, reason, data)
+	return s.bury(line, reason, data)
 }
 
 // settle says how many rejects of the line before were not given.
@@ -147,12 +174,12 @@ func (s *scanner) settle(line int) error {
 	if more <= 0 {
 		return nil
 	}
-	return s.give(last, fmt.Sprintf("and %d more on the same line", more), nil)
+	return s.bury(last, fmt.Sprintf("and %d more on the same line", more), nil)
 }
 
-func (s *scanner) give(line int, reason string, data []byte) error {
+func (s *scanner) bury(line int, reason string, data []byte) error {
 	s.feed.counts.Rejects++
-	rejected := reject(s.source, at(s.name, line), reason, data)
+	rejected := reject(s.input.source, at(s.name, line), reason, data)
 	return s.yield(Item{Rejected: &rejected, Line: line})
 }
 

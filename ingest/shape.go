@@ -126,13 +126,13 @@ var (
 	lastTime  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// parseTime accepts RFC 3339 with or without a fraction, and the same with a
-// zone without a colon. Years outside 1970 to 2199 are no time.
+// parseTime accepts RFC 3339 with or without a fraction, the same with a zone
+// without a colon, and, as databases export it, with a space and in UTC. Years outside 1970 to 2199 are no time.
 func parseTime(text string) (time.Time, bool) {
 	if text == "" || len(text) > 64 {
 		return time.Time{}, false
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700"} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700", "2006-01-02 15:04:05.999999999"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return saneTime(t)
 		}

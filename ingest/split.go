@@ -5,14 +5,55 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
+// input says how the input of a source is taken apart.
+type input struct {
+	source event.Source
+	// lists are the names of an object's member under which a list of pieces
+	// may stand.
+	lists []string
+	// open gives what one piece holds.
+	open func(p piece, o Origin, yield func(found) error) error
+	// text says what to make of a line that is no JSON: skip so many bytes of
+	// it, since JSON follows; or take the event, or the reason against one.
+	// With neither the line is malformed. Nil is a source without such lines.
+	text func(line []byte, o Origin) (skip int, f *found)
+}
+
+// piece is one JSON value, or one item of a list that wraps such.
+type piece struct {
+	raw []byte
+	// around holds texts that stand before the list that the piece is in: the
+	// log group of a batch.
+	around map[string]string
+	// room is how many bytes may still be decompressed for the whole body;
+	// nil allows what one piece may have.
+	room *int64
+}
+
+// found is an event, or why there is none and of which text.
+type found struct {
+	event event.Event
+	err   error
+	raw   []byte
+}
+
 // decodeOne makes an event of one JSON object, or says why it can't.
 type decodeOne func(raw []byte, o Origin) (event.Event, error)
+
+// single opens pieces that hold one event each.
+func single(one decodeOne) func(piece, Origin, func(found) error) error {
+	return func(p piece, o Origin, yield func(found) error) error {
+		e, err := one(p.raw, o)
+		return yield(found{e, err, p.raw})
+	}
+}
 
 // text is where the walker's text stands, by the decoder's offsets.
 type text interface {
@@ -24,98 +65,150 @@ type text interface {
 	end(end int64)
 }
 
-// errItem is a fault of a list that ends the reading of it.
-var errItem = errors.New("list holds something that is no object")
-
 // lenient leaves the strict checks to the reading of each single event, so
 // that one bad event doesn't take its list with it.
 func lenient() []jsontext.Options {
 	return []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 }
 
-// walk reads the next value of dec, an object or a list of objects, and gives
-// the text of each event in it.
-// An object with a list named items is a list.
-func walk(dec *jsontext.Decoder, src text, yield func(raw []byte) error) error {
-	kind := dec.PeekKind()
-	begin := offsetOfNext(dec)
-	src.begin(begin)
-	tok, err := dec.ReadToken()
-	if err != nil {
+// walker reads values and gives the pieces in them.
+type walker struct {
+	dec   *jsontext.Decoder
+	src   text
+	lists []string
+	yield func(p piece) error
+}
+
+// value reads the next value: a list of pieces, an object that holds such a
+// list, or one piece.
+func (w walker) value() error {
+	kind := w.dec.PeekKind()
+	begin := offsetOfNext(w.dec)
+	w.src.begin(begin)
+	switch kind {
+	case '[':
+		if _, err := w.dec.ReadToken(); err != nil {
+			return err
+		}
+		w.src.end(w.dec.InputOffset())
+		return w.items(nil)
+	case '{':
+		return w.object(begin)
+	}
+	if err := w.dec.SkipValue(); err != nil {
 		return err
 	}
-	switch tok.Kind() {
-	case '[':
-		src.end(dec.InputOffset())
-		return walkItems(dec, src, yield)
-	case '{':
-	default:
-		return fmt.Errorf("%w: %v", errItem, kind)
+	return w.yield(piece{raw: w.src.slice(begin, w.dec.InputOffset())})
+}
+
+// object reads an object; one without a list is a piece.
+func (w walker) object(begin int64) error {
+	if _, err := w.dec.ReadToken(); err != nil {
+		return err
 	}
-	list := false
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
+	list, before := false, aside{}
+	for w.dec.PeekKind() != '}' {
+		tok, err := w.dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		if name.String() == "items" && dec.PeekKind() == '[' {
+		name := tok.String()
+		if w.dec.PeekKind() == '[' && slices.Contains(w.lists, name) {
 			list = true
-			if _, err := dec.ReadToken(); err != nil {
+			if _, err := w.dec.ReadToken(); err != nil {
 				return err
 			}
-			src.end(dec.InputOffset())
-			if err := walkItems(dec, src, yield); err != nil {
+			around := before.texts(w.src)
+			w.src.end(w.dec.InputOffset())
+			if err := w.items(around); err != nil {
 				return err
 			}
+			before = aside{}
 			continue
 		}
-		if err := dec.SkipValue(); err != nil {
+		start := offsetOfNext(w.dec)
+		if err := w.dec.SkipValue(); err != nil {
 			return err
 		}
 		if list {
-			src.end(dec.InputOffset())
+			w.src.end(w.dec.InputOffset())
+			continue
 		}
+		before.add(name, start, w.dec.InputOffset())
 	}
-	if _, err := dec.ReadToken(); err != nil {
+	if _, err := w.dec.ReadToken(); err != nil {
 		return err
 	}
 	if list {
 		return nil
 	}
-	end := dec.InputOffset()
-	return yield(src.slice(begin, end))
+	return w.yield(piece{raw: w.src.slice(begin, w.dec.InputOffset())})
 }
 
-func walkItems(dec *jsontext.Decoder, src text, yield func(raw []byte) error) error {
+// items reads a list to its end. Whatever an item is, it is given: what is no
+// object is nobody's event, and the reading goes on after it.
+func (w walker) items(around map[string]string) error {
 	for {
-		switch dec.PeekKind() {
+		switch w.dec.PeekKind() {
 		case ']':
-			_, err := dec.ReadToken()
+			_, err := w.dec.ReadToken()
 			return err
-		case '{':
 		case 0:
-			_, err := dec.ReadToken()
-			return err
-		default:
-			return errItem
-		}
-		start := offsetOfNext(dec)
-		src.begin(start)
-		if err := dec.SkipValue(); err != nil {
+			_, err := w.dec.ReadToken()
 			return err
 		}
-		end := dec.InputOffset()
-		if err := yield(src.slice(start, end)); err != nil {
+		start := offsetOfNext(w.dec)
+		w.src.begin(start)
+		if err := w.dec.SkipValue(); err != nil {
 			return err
 		}
-		src.end(end)
+		end := w.dec.InputOffset()
+		if err := w.yield(piece{raw: w.src.slice(start, end), around: around}); err != nil {
+			return err
+		}
+		w.src.end(end)
 	}
+}
+
+// aside remembers where the first short members of an object stand.
+type aside struct {
+	n       int
+	members [8]member
+}
+
+const maxAside = 512
+
+func (a *aside) add(name string, start, end int64) {
+	if a.n < len(a.members) && end-start <= maxAside {
+		a.members[a.n] = member{name, start, end}
+		a.n++
+	}
+}
+
+// texts are those members that are strings.
+func (a *aside) texts(src text) map[string]string {
+	var texts map[string]string
+	for _, m := range a.members[:a.n] {
+		raw := src.slice(m.start, m.end)
+		if len(raw) == 0 || raw[0] != '"' {
+			continue
+		}
+		plain, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil {
+			continue
+		}
+		if texts == nil {
+			texts = map[string]string{}
+		}
+		texts[m.name] = string(plain)
+	}
+	return texts
 }
 
 // offsetOfNext is where the next token begins, after PeekKind.
 func offsetOfNext(dec *jsontext.Decoder) int64 {
 	rest := dec.UnreadBuffer()
-	return dec.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n,")))
+	return dec.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n,:")))
 }
 
 type whole []byte
@@ -124,58 +217,40 @@ func (w whole) slice(start, end int64) []byte { return w[start:end] }
 func (w whole) begin(int64)                   {}
 func (w whole) end(int64)                     {}
 
-// maxRejects is how many rejects one body gives; one more stands for the rest.
-const maxRejects = 100
-
-// decodeAll is [Kind.Decode] of a JSON source.
-func decodeAll(source event.Source, one decodeOne, data []byte, o Origin) ([]event.Event, []event.Rejected) {
+// pieces gives the pieces of a text that is one JSON value or several, after
+// one another with or without white space. An error that is not yield's says
+// what is wrong with the text; then nothing was given.
+func (f input) pieces(data []byte, yield func(p piece) error) error {
 	if err := wellFormed(data); err != nil {
-		return nil, []event.Rejected{reject(source, o.From, err.Error(), data)}
+		return err
 	}
-	var (
-		events  []event.Event
-		rejects []event.Rejected
-		more    int
-	)
-	dec := jsontext.NewDecoder(bytes.NewReader(data), lenient()...)
-	err := walk(dec, whole(data), func(raw []byte) error {
-		e, err := one(raw, o)
-		switch {
-		case err == nil:
-			events = append(events, e)
-		case len(rejects) < maxRejects:
-			rejects = append(rejects, reject(source, o.From, err.Error(), raw))
-		default:
-			more++
+	w := walker{dec: jsontext.NewDecoder(bytes.NewBuffer(data), lenient()...), src: whole(data), lists: f.lists, yield: yield}
+	for w.dec.PeekKind() != 0 {
+		if err := w.value(); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		rejects = append(rejects, reject(source, o.From, err.Error(), data))
 	}
-	if more > 0 {
-		rejects = append(rejects, reject(source, o.From, fmt.Sprintf("and %d more of the same body", more), nil))
-	}
-	return events, rejects
+	return nil
 }
 
-// wellFormed checks that data is one JSON value, without what only a single
-// event is checked for.
+// wellFormed checks that data is JSON, one value or more, without what only a
+// single event is checked for.
 func wellFormed(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return errors.New("empty")
 	}
-	// A list holds events one or two levels deeper than themselves.
-	n := nesting{depth: -2}
+	// A list holds events one, two or three levels deeper than themselves.
+	n := nesting{depth: -3}
 	if n.over(data) {
 		return fmt.Errorf("nested deeper than %d", maxDepth)
 	}
-	dec := jsontext.NewDecoder(bytes.NewReader(data), lenient()...)
-	if err := dec.SkipValue(); err != nil {
-		return plainSyntax(err)
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data), lenient()...)
+	for {
+		switch err := dec.SkipValue(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return plainSyntax(err)
+		}
 	}
-	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("text after the JSON value at byte %d", dec.InputOffset())
-	}
-	return nil
 }

@@ -42,6 +42,8 @@ func reasonClass(reason string) string {
 		{"more than", telemetry.ReasonTooLarge},
 		{"longer than", telemetry.ReasonTooLarge},
 		{"the bound is", telemetry.ReasonTooLarge},
+		{"compressed too well", telemetry.ReasonTooLarge},
+		{errFalcoTalk.Error(), telemetry.ReasonText},
 		{"not a Falco alert", telemetry.ReasonIncomplete},
 		{"not an audit event", telemetry.ReasonIncomplete},
 	} {

@@ -20,6 +20,7 @@ const (
 	ReasonEncoding     = "encoding"
 	ReasonUnsupported  = "unsupported"
 	ReasonIncomplete   = "incomplete"
+	ReasonText         = "plain_text"
 	ReasonUnauthorized = "unauthorized"
 	ReasonOverload     = "overload"
 	ReasonLimited      = "limited"
@@ -69,7 +70,7 @@ func newLabels(actions []string) labels {
 		severity: label{"severity", texts(event.Severities())},
 		reason: label{"reason", []string{
 			ReasonMalformed, ReasonTooLarge, ReasonTooDeep, ReasonDuplicateKey, ReasonEncoding, ReasonUnsupported,
-			ReasonIncomplete, ReasonUnauthorized, ReasonOverload, ReasonLimited, ReasonStore,
+			ReasonIncomplete, ReasonText, ReasonUnauthorized, ReasonOverload, ReasonLimited, ReasonStore,
 		}},
 		state:  label{"state", texts(event.RunStates())},
 		action: label{"action", slices.Clone(actions)},
