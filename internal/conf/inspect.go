@@ -175,7 +175,7 @@ func (in *inspector) call(n *ast.CallNode) {
 	switch {
 	case !ok:
 		in.refuse(n, "methods can't be called")
-	case !slices.Contains(in.funcs, name.Value):
+	case !slices.Contains(in.funcs, name.Value) || strings.HasPrefix(name.Value, "__"):
 		in.refuse(n, "unknown function %s%s", name.Value, Suggest(name.Value, slices.Concat(iterating, plainFunctions, in.funcs)))
 	}
 	for _, arg := range n.Arguments {

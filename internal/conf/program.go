@@ -184,7 +184,14 @@ func writeText(b *strings.Builder, v any, depth int) {
 
 // compile checks and compiles text, which begins at offset base of whole, the
 // text of a scalar in a file.
-func compile(at origin, whole string, base int, text string, env any, kind Kind, funcs []Func) (_ *Program, err error) {
+func compile(at origin, whole string, base int, text string, env any, kind Kind, funcs []Func) (*Program, error) {
+	return compileWith(at, whole, base, text, env, kind, funcs)
+}
+
+// compileWith takes options of the compiler's own besides.
+func compileWith(
+	at origin, whole string, base int, text string, env any, kind Kind, funcs []Func, more ...expr.Option,
+) (_ *Program, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = at.errorf(whole, base, "can't be compiled: %v", r)
@@ -202,7 +209,7 @@ func compile(at origin, whole string, base int, text string, env any, kind Kind,
 	if bad := inspect(text, env, funcs); bad != nil {
 		return nil, fail(byteOffset(text, bad.From), "%s", explain(bad.Message, env))
 	}
-	program, err := expr.Compile(text, options(env, kind, funcs)...)
+	program, err := expr.Compile(text, append(more, options(env, kind, funcs)...)...)
 	if err != nil {
 		var f *file.Error
 		if errors.As(err, &f) {

@@ -1,0 +1,53 @@
+package conf
+
+import (
+	"strings"
+	"testing"
+)
+
+type aggregateEnv struct {
+	User  string         `expr:"user"`
+	Bytes int64          `expr:"bytes"`
+	More  map[string]any `expr:"more"`
+}
+
+func TestCompileAggregates(t *testing.T) {
+	values := []float64{3, 51, 0.5}
+	names := []string{"count", "distinct", "quantile"}
+	e := Expression{Text: `distinct(more.ns, user) >= 3 and count() > 50 and quantile(bytes, 0.99) < 1 and distinct(more.ns,  user) == 3 and user == "ann"`}
+	p, calls, err := e.CompileAggregates(aggregateEnv{}, Bool, names, func(i int) float64 { return values[i] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(calls) != 3 || calls[0].Name != "distinct" || len(calls[0].Args) != 2 || calls[1].Name != "count" || calls[2].Constants[1] != 0.99 {
+		t.Fatalf("calls are %+v", calls)
+	}
+	env := &aggregateEnv{User: "ann", More: map[string]any{"ns": "shop"}}
+	if v, err := calls[0].Args[0].Any(env); err != nil || v != "shop" {
+		t.Errorf("argument is %v, %v", v, err)
+	}
+	for want, change := range map[bool]float64{true: 51, false: 50} {
+		values[1] = change
+		if got, err := p.Bool(env); err != nil || got != want {
+			t.Errorf("with count %v: %v, %v", change, got, err)
+		}
+	}
+}
+
+func TestCompileAggregatesRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		`distinct(usr) > 1`:          "usr",
+		`many() > 1`:                 "unknown function many",
+		`__aggregate(7) > 1`:         "unknown",
+		`count() > "x" and true`:     "",
+		`all(1..5, {count() > #})`:   "ranges",
+		`distinct(more.a)`:           "bool",
+		`map([1], {distinct(#)})[0]`: "",
+	} {
+		_, _, err := Expression{Text: text}.CompileAggregates(aggregateEnv{}, Bool, []string{"count", "distinct"}, func(int) float64 { return 0 })
+		if err == nil && want != "" || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s gave %v", text, err)
+		}
+		t.Log(text, "→", err)
+	}
+}
