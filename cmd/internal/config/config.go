@@ -80,10 +80,12 @@ type Listen struct {
 	Health string `yaml:"health"`
 }
 
-// TLS names the files of a server's certificate and key.
+// TLS names the files of a server's certificate and key, and of the CAs whose
+// client certificates are believed. Sources say by name whom they let in.
 type TLS struct {
-	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
+	Cert     string `yaml:"cert"`
+	Key      string `yaml:"key"`
+	ClientCA string `yaml:"client_ca"`
 }
 
 // Respond says how far the responder may go.
@@ -190,6 +192,9 @@ func (c *Config) checkListen(p *problems) {
 	if t.Cert == "" && !loopback(c.Listen.Address) {
 		p.add("spec.listen.address", "%s is not on loopback: TLS is needed (listen.tls.cert and listen.tls.key)", c.Listen.Address)
 	}
+	if t.Cert == "" && t.ClientCA != "" {
+		p.add("spec.listen.tls", "client_ca needs TLS: set cert and key")
+	}
 }
 
 // loopback says whether only this machine can connect. A name could lead
@@ -224,6 +229,9 @@ func (c *Config) checkSources(p *problems) {
 			if err := checked.Check(); err != nil {
 				p.add("spec.sources."+name, "source %s: %v", name, err)
 			}
+		}
+		if names, ok := into.(interface{ NeedsClientCA() bool }); ok && names.NeedsClientCA() && c.Listen.TLS.ClientCA == "" {
+			p.add("spec.sources."+name, "source %s: names are those of client certificates: set listen.tls.client_ca", name)
 		}
 		c.checkVolume(p, kind, into)
 		c.Decoded[name] = into

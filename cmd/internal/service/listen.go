@@ -8,10 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -23,27 +22,28 @@ const (
 	idleTimeout   = 120 * time.Second
 	maxHeader     = 16 << 10
 	graceTimeout  = 10 * time.Second
+
+	// maxConnections is how many may be open at an address, and maxPerClient
+	// how many of them from one client's address.
+	maxConnections = 1024
+	maxPerClient   = 256
+	// maxStreams is how many requests one connection of HTTP/2 may have under
+	// way.
+	maxStreams = 128
 )
 
 // serve listens at address and serves until ctx ends; requests under way are
-// then given time to end.
-func serve(ctx context.Context, group *errgroup.Group, logger *slog.Logger, address string, certificate *certificate, handler http.Handler) error {
+// then given time to end. Without TLS secure is nil.
+func serve(ctx context.Context, group *errgroup.Group, logger *slog.Logger, address string, secure *tls.Config, handler http.Handler) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	if certificate != nil {
-		if _, err := certificate.get(nil); err != nil {
-			return errors.Join(err, listener.Close())
-		}
-		listener = tls.NewListener(listener, &tls.Config{
-			MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"},
-		})
+	listener = perClient(netutil.LimitListener(listener, maxConnections), maxPerClient)
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
+	server := newServer(logger, handler)
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", address, err)
@@ -62,32 +62,19 @@ func serve(ctx context.Context, group *errgroup.Group, logger *slog.Logger, addr
 	return nil
 }
 
-// certificate is a server's certificate, read again when its file changes.
-type certificate struct {
-	cert, key string
-
-	mu     sync.Mutex
-	loaded *tls.Certificate
-	at     time.Time
-}
-
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	info, err := os.Stat(c.cert)
-	if err == nil && c.loaded != nil && info.ModTime().Equal(c.at) {
-		return c.loaded, nil
+func newServer(logger *slog.Logger, handler http.Handler) *http.Server {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	// For gRPC on loopback, where TLS is not needed.
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReadFrameSize: 64 << 10,
+			SendPingTimeout: idleTimeout, PingTimeout: headerTimeout, WriteByteTimeout: readTimeout,
+		},
 	}
-	var pair tls.Certificate
-	if err == nil {
-		pair, err = tls.LoadX509KeyPair(c.cert, c.key)
-	}
-	switch {
-	case err == nil:
-		c.loaded, c.at = &pair, info.ModTime()
-	case c.loaded == nil:
-		return nil, fmt.Errorf("read certificate: %w", err)
-	}
-	// While new files are being put in place the old pair still serves.
-	return c.loaded, nil
 }

@@ -47,11 +47,11 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 			mux.Handle(path, api)
 		}
 	}
-	var cert *certificate
-	if t := s.Config.Listen.TLS; t.Cert != "" {
-		cert = &certificate{cert: s.Config.Path(t.Cert), key: s.Config.Path(t.Key)}
+	tls, err := secure(s.Config, s.logger)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
 	}
-	return serve(ctx, group, s.logger, s.Config.Listen.Address, cert, mux)
+	return serve(ctx, group, s.logger, s.Config.Listen.Address, tls, mux)
 }
 
 // sources opens the sources of the config, and starts what they run.
@@ -240,6 +240,6 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 		}
 		return 0, nil
 	})
-	group.Go(func() error { return worker.Run(ctx) })
+	group.Go(func() error { return ignoreCanceled(worker.Run(ctx)) })
 	return nil
 }

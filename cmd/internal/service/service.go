@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -91,11 +92,19 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.bus.Close()) }()
 	group, ctx := errgroup.WithContext(ctx)
+	var started atomic.Bool
+	s.tel.Health().Add("start", func(context.Context) error {
+		if !started.Load() {
+			return errors.New("not all is started yet")
+		}
+		return nil
+	})
 	for _, start := range []func(context.Context, *errgroup.Group) error{s.health, s.ingest, s.detect, s.respond} {
 		if err := start(ctx, group); err != nil {
 			return errors.Join(err, s.stop(group))
 		}
 	}
+	started.Store(true)
 	s.logger.Info("started", "version", o.Version, "roles", o.Roles, "address", o.Config.Listen.Address)
 	err = group.Wait()
 	s.logger.Info("stopped")
