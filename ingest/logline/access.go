@@ -49,7 +49,9 @@ func (a *access) head(s string) bool {
 			a.user = rest
 		}
 		if vhost, host, two := strings.Cut(who, " "); two && !strings.HasSuffix(vhost, ",") {
-			a.vhost, who = vhost, host
+			if a.vhost, who = vhost, host; address(host) == "" {
+				return false
+			}
 		}
 		a.host = who
 	} else {
@@ -61,6 +63,9 @@ func (a *access) head(s string) bool {
 		}
 	}
 	a.user = dash(a.user)
+	if strings.IndexByte(a.host, ' ') >= 0 && strings.IndexByte(a.host, ',') < 0 {
+		return false
+	}
 	return isHostName(a.host, ", ") && (a.vhost == "" || isHostName(a.vhost, ""))
 }
 

@@ -41,6 +41,9 @@ type envoyLine struct {
 // than its form has tells only what is beyond doubt: time, request, and at
 // Istio's end the address.
 func parseEnvoy(text string) (Message, bool) {
+	if m, ok := envoySelf(text); ok {
+		return m, true
+	}
 	l, ok := scanEnvoy(text)
 	if !ok {
 		return Message{}, false
@@ -107,6 +110,25 @@ func scanEnvoy(text string) (envoyLine, bool) {
 		}
 	}
 	return l, true
+}
+
+// envoySelf reads a line of Envoy about itself: [TIME][THREAD][LEVEL][LOGGER]
+// TEXT. Its time has no zone, and is left out.
+func envoySelf(text string) (Message, bool) {
+	stamp, rest, _ := bracketed(head(text, 256))
+	thread, rest, _ := bracketed(rest)
+	level, rest, _ := bracketed(rest)
+	logger, _, ok := bracketed(rest)
+	if _, err := time.Parse("2006-01-02 15:04:05.000", stamp); err != nil || !ok || !digits(thread) || logger == "" {
+		return Message{}, false
+	}
+	switch level {
+	case "trace", "debug", "info", "warning", "error", "critical":
+	default:
+		return Message{}, false
+	}
+	said := text[len(stamp)+len(thread)+len(level)+len(logger)+2*len("[][]"):]
+	return Message{Level: level, Text: strings.TrimPrefix(said, " "), Fields: map[string]any{"logger": logger}}, true
 }
 
 // rawTokens splits a text at spaces and at quotes that nothing escapes.
