@@ -97,12 +97,12 @@ func (c *cutter) whole(e *event.Event) {
 	if sizeOf(map[string]any(e.Fields))+sizeOf(e.Message)+sizeOf(e.Actor.Process) < event.MaxEventBytes/4 && len(e.Actor.Groups)+len(e.Tags) < 32 {
 		return
 	}
-	if _, err := encode(e); err == nil {
+	if fits(e) {
 		return
 	}
 	e.Fields = event.Fields{}
 	c.mark("fields")
-	if _, err := encode(e); err == nil {
+	if fits(e) {
 		return
 	}
 	e.Message, e.Actor.Process = clip(e.Message, maxText), clip(e.Actor.Process, maxText)
@@ -272,4 +272,14 @@ func encode(e *event.Event) ([]byte, error) {
 		return nil, fmt.Errorf("encode event %s: %d bytes, the bound is %d", e.ID, len(data), event.MaxEventBytes)
 	}
 	return data, nil
+}
+
+// reserve is how much JSON enrichment may add to an event once it was bounded:
+// names, labels, and what is known of an image.
+const reserve = 64 << 10
+
+// fits says whether an event can still be encoded when it was enriched.
+func fits(e *event.Event) bool {
+	data, err := json.Marshal(e)
+	return err == nil && len(data) <= event.MaxEventBytes-reserve
 }
