@@ -105,4 +105,3 @@ func (a *aggregates) Visit(node *ast.Node) {
 	ask.SetType(reflect.TypeFor[float64]())
 	ast.Patch(node, ask)
 }
-
