@@ -3,6 +3,7 @@ package logline
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 func init() {
@@ -68,7 +69,7 @@ func pairValue(s string) (value, rest string, ok bool) {
 		return "", "", false
 	}
 	if strings.IndexByte(inner, '\\') >= 0 {
-		if v, err := strconv.Unquote(s[:len(inner)+2]); err == nil {
+		if v, err := strconv.Unquote(s[:len(inner)+2]); err == nil && utf8.ValidString(v) {
 			inner = v
 		}
 	}
