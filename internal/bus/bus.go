@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ type Bus struct {
 	streams map[Stream]jetstream.Stream
 	unlock  func() error
 	closed  atomic.Bool
+	room    sync.Mutex // held while room is made in EVENTS
 }
 
 // Open starts the embedded server, or connects to the external one, and

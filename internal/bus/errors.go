@@ -20,6 +20,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrTooLarge: the message is larger than the stream takes.
 	ErrTooLarge = errors.New("too large")
+	// ErrUnread: EVENTS has no room, and nothing in it that was read, so that
+	// room could be made of it. Nothing was stored.
+	ErrUnread = errors.New("full of what is not read yet")
 	// ErrLocked: another process has the data directory open.
 	ErrLocked = errors.New("data directory is in use by another process")
 	// ErrClosed: the bus or the reader was closed.
@@ -49,6 +52,8 @@ func outcome(err error) error {
 		case api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence,
 			api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 			return join(ErrConflict, err)
+		case isFull(err):
+			return join(ErrUnread, err)
 		case api.ErrorCode == codeTooLarge:
 			return join(ErrTooLarge, err)
 		case api.Code >= 400 && api.Code < 500:

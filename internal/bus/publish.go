@@ -67,9 +67,15 @@ func (b *Bus) send(ctx context.Context, subject string, data []byte, opts ...jet
 	opts = append(opts, jetstream.WithExpectStream(string(stream)), jetstream.WithRetryAttempts(0))
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	ack, err := b.js.PublishMsg(ctx, msg, opts...)
-	if err != nil {
-		return 0, outcome(err)
+	publish := func() (uint64, error) {
+		ack, err := b.js.PublishMsg(ctx, msg, opts...)
+		if err != nil {
+			return 0, outcome(err)
+		}
+		return ack.Sequence, nil
 	}
-	return ack.Sequence, nil
+	if stream == Events {
+		return b.publishEvent(ctx, publish)
+	}
+	return publish()
 }

@@ -68,9 +68,10 @@ const (
 func topology(o Options) []jetstream.StreamConfig {
 	table := []jetstream.StreamConfig{
 		{
-			Name: string(Events), Description: "frames of events, oldest out",
+			Name: string(Events), Description: "frames of events, oldest out if they were read",
 			Subjects: []string{SubjectEvents},
 			MaxAge:   o.EventAge, MaxBytes: o.MaxEventBytes, MaxMsgSize: 1 << 20, AllowDirect: true,
+			Discard: jetstream.DiscardNew, // room.go makes room
 		},
 		{
 			Name: string(Findings), Description: "immutable, one a subject",
