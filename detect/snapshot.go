@@ -57,5 +57,6 @@ func (w *Worker) save(ctx context.Context, sequence uint64) error {
 	if err := w.Snapshots.Put(ctx, SnapshotKey, data); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
+	w.tell(ctx, sequence)
 	return nil
 }

@@ -50,6 +50,10 @@ type Worker struct {
 	Open      func(ctx context.Context, from uint64) (Reader, error)
 	Store     Store
 	Snapshots Snapshots
+	// Read, if set, is told up to which sequence the worker is done with all
+	// frames, so that room may be made of them: at the start, and after each
+	// snapshot.
+	Read func(ctx context.Context, sequence uint64) error
 	// Telemetry is telemetry.Nop() when nil.
 	Telemetry *telemetry.Telemetry
 
@@ -104,6 +108,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.stats.sequence.Store(last.Sequence)
 	w.Telemetry.Logger().InfoContext(ctx, "detecting", "rules", len(w.Engine.set.detectors), "after", last.Sequence, "warming_from", from)
+	w.tell(ctx, last.Sequence)
 	err = w.read(ctx, reader, last.Sequence)
 	if ctx.Err() != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
@@ -165,6 +170,17 @@ func (w *Worker) countMissed(ctx context.Context, sequence uint64) {
 	n := sequence - before - 1
 	w.Telemetry.Metrics().Expired(ctx, "detect", n)
 	w.Telemetry.Logger().ErrorContext(ctx, "events expired before they were evaluated", "frames", n)
+}
+
+// tell says how far the worker has come. That it could not say so is no loss:
+// it says it again.
+func (w *Worker) tell(ctx context.Context, sequence uint64) {
+	if w.Read == nil {
+		return
+	}
+	if err := w.Read(ctx, sequence); err != nil && ctx.Err() == nil {
+		w.Telemetry.Logger().WarnContext(ctx, "others don't know yet what was read", "sequence", sequence, "error", err)
+	}
 }
 
 func (w *Worker) warm(m bus.Message) {

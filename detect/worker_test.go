@@ -126,8 +126,16 @@ func TestWorkerGoesOnOverPoison(t *testing.T) {
 			{Sequence: 2, Data: []byte("\x01\x00\x00\x00\x01x")},
 			frame(t, 3, shell("a"), shell("b")),
 		}}
+		var told []uint64
 		w := &Worker{
 			Engine: NewEngine(set, EngineOptions{}), Store: store, Snapshots: store,
+			Read: func(_ context.Context, sequence uint64) error {
+				if n := len(store.snapshots); n > 0 && store.snapshots[n-1].Sequence < sequence {
+					t.Errorf("told %d before it was saved", sequence)
+				}
+				told = append(told, sequence)
+				return errors.New("away") // which stops nothing
+			},
 			Open: func(_ context.Context, from uint64) (Reader, error) {
 				if from != 1 {
 					t.Errorf("reads from %d", from)
@@ -142,6 +150,9 @@ func TestWorkerGoesOnOverPoison(t *testing.T) {
 		}
 		if len(store.found) != 3 || len(store.dead) != 2 {
 			t.Errorf("%d findings and %d dead letters", len(store.found), len(store.dead))
+		}
+		if len(told) < 2 || told[0] != 0 || told[len(told)-1] != 3 {
+			t.Errorf("told %v", told)
 		}
 		if got := w.Stats(); got != (Stats{Sequence: 3, Frames: 3, Events: 4, Duplicates: 1, Findings: 3, Errors: 1, Poison: 2}) {
 			t.Errorf("stats %+v", got)

@@ -225,6 +225,7 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 	var reader atomic.Pointer[bus.Reader]
 	worker := &detect.Worker{
 		Engine: detect.NewEngine(rules, detect.EngineOptions{}), Store: s.bus, Snapshots: s.bus.Snapshots(), Telemetry: s.tel,
+		Read: func(ctx context.Context, sequence uint64) error { return s.bus.SetRead(ctx, telemetry.ConsumerDetect, sequence) },
 		Open: func(ctx context.Context, from uint64) (detect.Reader, error) {
 			r, err := s.bus.Read(ctx, bus.Events, from)
 			if err != nil {
