@@ -41,11 +41,11 @@ type HTTPOptions struct {
 const (
 	defaultBudget = 32 << 20
 	maxWaiting    = 256
-	// What is not stored within waitTimeout and storeTimeout is refused, so
-	// that a sender hears of it before it gives up by itself.
-	waitTimeout  = 2 * time.Second
-	storeTimeout = 4 * time.Second
-	readTimeout  = 30 * time.Second
+	// Who waits longer for its turn, or for its rejects to be kept, is refused,
+	// so that a sender hears of it before it gives up by itself. For events
+	// the [Batcher] has such a bound.
+	waitTimeout = 2 * time.Second
+	readTimeout = 30 * time.Second
 )
 
 // NewHandler makes the handler of all sources:
@@ -183,8 +183,6 @@ func (r *receiver) admit(ctx context.Context, w http.ResponseWriter, req *http.R
 
 // store stores what a body held, and returns when it is on disk.
 func (r *receiver) store(ctx context.Context, events []event.Event, rejects []event.Rejected) (accepted, rejected int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
 	if err := r.bury(ctx, rejects); err != nil {
 		return 0, 0, err
 	}
@@ -211,6 +209,8 @@ func (r *receiver) decode(req *http.Request, body []byte, o Origin) ([]event.Eve
 
 // bury keeps rejects in the dead stream.
 func (r *receiver) bury(ctx context.Context, rejects []event.Rejected) error {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
+	defer cancel()
 	for _, dead := range rejects {
 		r.Metrics.Rejected(ctx, r.Source, reasonClass(dead.Reason))
 		if err := r.Store.Dead(ctx, dead); err != nil {
