@@ -121,19 +121,27 @@ func (r *auditRecord) message(text, body string) Message {
 	m.Address = address(r.pairs["addr"])
 	m.User = r.user(&m)
 	r.outcome(&m, body)
-	r.class(&m)
+	r.class(&m, body)
 	return m
 }
 
 // user is the account that a record is about, else the name or number of the
-// process's user.
+// process's user: of a login that is the server's, which says nothing.
 func (r *auditRecord) user(m *Message) string {
-	for _, name := range []string{"acct", "UID", "uid"} {
-		if s, _ := m.Fields[name].(string); s != "" && s != "?" && s != "(null)" && s != "unset" {
+	for _, name := range r.userNames() {
+		if s, _ := m.Fields[name].(string); s != "" && s != "?" && s != "unset" {
 			return s
 		}
 	}
 	return ""
+}
+
+func (r *auditRecord) userNames() []string {
+	switch r.kind {
+	case "USER_LOGIN", "USER_AUTH", "USER_START", "USER_END", "USER_LOGOUT":
+		return []string{"acct", "ID", "id"}
+	}
+	return []string{"acct", "UID", "uid"}
 }
 
 func (r *auditRecord) outcome(m *Message, body string) {
@@ -154,7 +162,7 @@ func (r *auditRecord) outcome(m *Message, body string) {
 	}
 }
 
-func (r *auditRecord) class(m *Message) {
+func (r *auditRecord) class(m *Message, body string) {
 	switch r.kind {
 	case "USER_LOGIN", "USER_AUTH":
 		m.Class, m.Verb = event.ClassLogin, verbLogin
@@ -179,6 +187,10 @@ func (r *auditRecord) class(m *Message) {
 		}
 	case "SECCOMP", "AVC":
 		m.Class, m.Verb = event.ClassSyscall, strings.ToLower(r.kind)
+		if _, inner, ok := strings.Cut(body, "{ "); ok {
+			inner, _, _ = strings.Cut(inner, " }")
+			set(m.Fields, "permissions", inner)
+		}
 	case "ANOM_ABEND":
 		m.Class, m.Verb = event.ClassSyscall, "crash"
 		// Its res says that the record was made, not how the process fared.

@@ -131,7 +131,7 @@ func keycloakPairs(s string) map[string]string {
 		if old, has := pairs[name]; !has {
 			pairs[name] = value
 		} else if name == "ipAddress" && old != value {
-			pairs[name] = "twice"
+			pairs[name] = ""
 		}
 	}
 	return pairs

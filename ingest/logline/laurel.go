@@ -33,7 +33,7 @@ func parseLaurel(fields map[string]any) (Message, bool) {
 	r.kind, r.pairs = kind, laurelPairs(record)
 	m := Message{Time: r.time, Fields: maps.Clone(fields)}
 	m.Fields["serial"], m.Fields["type"] = r.serial, kind
-	for _, name := range []string{"acct", "UID", "uid"} {
+	for _, name := range r.userNames() {
 		if m.User = r.pairs[name]; m.User != "" {
 			break
 		}
@@ -41,7 +41,7 @@ func parseLaurel(fields map[string]any) (Message, bool) {
 	m.Address = address(r.pairs["addr"])
 	body, _ := record["msg"].(string)
 	r.outcome(&m, body)
-	r.class(&m)
+	r.class(&m, body)
 	if args := laurelArgs(fields); len(args) > 0 {
 		m.Fields["args"], m.Fields["cmdline"] = args, joined(args)
 	}

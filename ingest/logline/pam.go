@@ -6,8 +6,29 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// pamLine is what stands behind "pam_": MODULE(SERVICE:TYPE): TEXT. It reads
-// of sshd and of whatever else asks PAM, as sudo and login.
+func init() {
+	register(Parser{
+		Name:     "pam",
+		Doc:      "What PAM's modules write for su, sudo, login and others: failed logins, sessions. For sshd it is sshd's own.",
+		Programs: []string{"su", "sudo", "login"},
+		Order:    OrderProduct,
+		First:    "p",
+		Parse:    parsePAM,
+	})
+}
+
+func parsePAM(text string) (Message, bool) {
+	m := Message{Text: text, Fields: map[string]any{"kind": "pam"}}
+	rest, ok := strings.CutPrefix(text, "pam_")
+	return m, ok && pamLine(&m, rest) && m.Fields["pam_service"] != "sshd"
+}
+
+// pamSSHD is a module's line of which the service is sshd.
+func pamSSHD(m *Message, rest string) bool {
+	return pamLine(m, rest) && m.Fields["pam_service"] == "sshd"
+}
+
+// pamLine is what stands behind "pam_": MODULE(SERVICE:TYPE): TEXT.
 func pamLine(m *Message, rest string) bool {
 	module, rest, ok := strings.Cut(rest, "(")
 	service, text, closed := strings.Cut(rest, "): ")

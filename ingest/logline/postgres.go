@@ -34,12 +34,7 @@ const maxPostgresPrefix = 1024
 // parsePostgres reads PREFIX SEVERITY:  TEXT, or a line of csvlog.
 func parsePostgres(text string) (Message, bool) {
 	head := text[:min(len(text), maxPostgresPrefix)]
-	at, severity := -1, ""
-	for _, s := range postgresSeverities {
-		if i := strings.Index(head, s+":  "); i >= 0 && (i == 0 || !isWord(head[i-1])) && (at < 0 || i < at) {
-			at, severity = i, s
-		}
-	}
+	at, severity := postgresMark(head)
 	if at < 0 {
 		return postgresCSV(text)
 	}
@@ -52,8 +47,28 @@ func parsePostgres(text string) (Message, bool) {
 		return postgresCSV(text)
 	}
 	m.Text = text[at+len(severity)+3:]
+	if next, _ := postgresMark(head[min(len(head), at+len(severity)+3):]); next >= 0 && strings.ContainsAny(text[:at], "=@") {
+		// A prefix holds names of strangers' choice, and this one may hold a
+		// severity: which of the two is the server's nobody can tell.
+		return Message{Text: text, Time: m.Time, Fields: map[string]any{}}, true
+	}
+	if m.Address != "" && strings.Contains(m.Text, m.Address) {
+		// The text repeats the user's name, which could be where it is from.
+		m.Address = ""
+	}
 	postgresSaid(&m, severity, "")
 	return m, true
+}
+
+// postgresMark finds the first severity.
+func postgresMark(s string) (at int, severity string) {
+	at = -1
+	for _, name := range postgresSeverities {
+		if i := strings.Index(s, name+":  "); i >= 0 && (i == 0 || !isWord(s[i-1])) && (at < 0 || i < at) {
+			at, severity = i, name
+		}
+	}
+	return at, severity
 }
 
 // postgresSaid reads the text of a message. The state is its SQLSTATE, where

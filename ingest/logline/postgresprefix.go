@@ -88,7 +88,7 @@ func postgresPrefix(m *Message, prefix string) bool {
 		if user, database, ok := strings.Cut(part, "@"); ok && m.User == "" && user != "" {
 			m.User = unknown(user)
 			set(m.Fields, "database", unknown(strings.TrimSuffix(database, ":")))
-		} else if a := postgresAddress(part); a != "" {
+		} else if a := postgresAddress(part); a != "" && m.User == "" {
 			m.Address = a
 		}
 	}
@@ -96,28 +96,28 @@ func postgresPrefix(m *Message, prefix string) bool {
 }
 
 // postgresPairs reads user=U,db=D,app=A,client=H in any order. Names are of
-// strangers' choice: a word that comes twice says nothing.
+// strangers' choice: a word that comes twice says nothing. Where the server's
+// own prefix has no address, an application's name can still forge one.
 func postgresPairs(m *Message, s string) {
 	value := func(names ...string) string {
-		found := ""
+		count, found := 0, ""
 		for _, name := range names {
-			i := strings.Index(s, name+"=")
-			if i < 0 || i > 0 && isWord(s[i-1]) {
-				continue
+			if n := strings.Count(s, name+"="); n > 0 {
+				_, found, _ = strings.Cut(s, name+"=")
+				count += n
 			}
-			if strings.Count(s, name+"=") > 1 {
-				return ""
-			}
-			found, _, _ = strings.Cut(s[i+len(name)+1:], ",")
-			found, _, _ = strings.Cut(found, " ")
-			break
 		}
+		if count != 1 {
+			return ""
+		}
+		found, _, _ = strings.Cut(found, ",")
+		found, _, _ = strings.Cut(found, " ")
 		return unknown(found)
 	}
-	m.User = value("user", "usr", "u")
-	set(m.Fields, "database", value("db", "database", "d"))
-	set(m.Fields, "application", value("app", "application", "a"))
-	m.Address = postgresAddress(value("client", "host", "remote", "h", "r"))
+	m.User = value("user", "usr")
+	set(m.Fields, "database", value("db", "database"))
+	set(m.Fields, "application", value("app", "application"))
+	m.Address = postgresAddress(value("client", "host", "remote"))
 }
 
 // postgresRDS reads HOST(PORT):USER@DATABASE:[PID]:.

@@ -67,7 +67,7 @@ var sshdForms = []sshdForm{
 	{"Close session: user ", "session_close", sshdSession},
 	{"PAM: Authentication failure for ", "pam", sshdPAM},
 	{"PAM ", "pam", pamMore},
-	{"pam_", "pam", pamLine},
+	{"pam_", "pam", pamSSHD},
 	{"Server listening on ", "listening", sshdNoPeer},
 	{"reverse mapping checking getaddrinfo for ", "reverse_mapping", sshdMapping},
 }

@@ -9,7 +9,7 @@ import (
 // METHOD for [invalid user ]USER from ADDRESS port N ssh2[: KEY].
 func sshdAttempt(m *Message, rest string) bool {
 	method, rest, ok := strings.Cut(rest, " for ")
-	if !ok || method == "" || len(method) > 64 || strings.Contains(method, " ") {
+	if !ok || !isSSHMethod(method) {
 		return false
 	}
 	s, ok := sshdEnd(spots(rest, " from "))
@@ -26,6 +26,17 @@ func sshdAttempt(m *Message, rest string) bool {
 		set(m.Fields, "key", print)
 	}
 	return true
+}
+
+// isSSHMethod knows the methods of RFC 4252, 4256 and 4462, with the device
+// that OpenSSH writes behind one, and what it calls a probe.
+func isSSHMethod(s string) bool {
+	method, device, _ := strings.Cut(s, "/")
+	switch method {
+	case "password", "publickey", "none", "hostbased", "unknown", "keyboard-interactive", "challenge-response", "gssapi-with-mic", "gssapi-keyex", "gssapi", "kerberos":
+		return len(device) <= 32 && !strings.Contains(device, " ")
+	}
+	return false
 }
 
 // sshdEnd finds the peer that sshd itself wrote. A user's name stands before
