@@ -15,6 +15,8 @@ type gauges struct {
 	mu   sync.Mutex
 	runs func() map[event.RunState]int
 	lags map[string]func(context.Context) (uint64, error)
+	// cluster has a lock of its own.
+	cluster clusterMetrics
 }
 
 // WatchRuns has firebreak_runs ask count how many runs are in each state. A

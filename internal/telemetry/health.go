@@ -27,6 +27,8 @@ type Health struct {
 type check struct {
 	name string
 	live bool
+	// note says that it is shown, and fails nothing.
+	note bool
 	ask  func(context.Context) error
 }
 
@@ -42,6 +44,12 @@ func (h *Health) Add(name string, ask func(context.Context) error) {
 // killed. It is for what only a restart can mend.
 func (h *Health) AddLive(name string, ask func(context.Context) error) {
 	h.add(check{name: name, live: true, ask: ask})
+}
+
+// AddNote adds a check that is only shown: the process does its work without
+// what the check is of, if not as well. It must not block.
+func (h *Health) AddNote(name string, ask func(context.Context) error) {
+	h.add(check{name: name, note: true, ask: ask})
 }
 
 func (h *Health) add(c check) {
@@ -65,12 +73,13 @@ func (t *Telemetry) Handler() http.Handler {
 type verdict struct {
 	name string
 	err  error
+	note bool
 }
 
 func (h *Health) serve(live bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		verdicts := h.ask(r.Context(), live)
-		failed := slices.ContainsFunc(verdicts, func(v verdict) bool { return v.err != nil })
+		failed := slices.ContainsFunc(verdicts, func(v verdict) bool { return v.err != nil && !v.note })
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
@@ -79,7 +88,9 @@ func (h *Health) serve(live bool) http.HandlerFunc {
 		}
 		if failed || r.URL.Query().Has("verbose") {
 			for _, v := range verdicts {
-				if v.err != nil {
+				if v.err != nil && v.note {
+					fmt.Fprintf(w, "[!]%s: %s\n", v.name, Tame(strings.ReplaceAll(v.err.Error(), "\n", "; "), 1<<10))
+				} else if v.err != nil {
 					fmt.Fprintf(w, "[-]%s failed: %s\n", v.name, Tame(strings.ReplaceAll(v.err.Error(), "\n", "; "), 1<<10))
 				} else {
 					fmt.Fprintf(w, "[+]%s ok\n", v.name)
@@ -104,8 +115,8 @@ func (h *Health) ask(ctx context.Context, live bool) []verdict {
 	answers := make(chan verdict, len(checks))
 	open := map[string]bool{}
 	for _, c := range checks {
-		open[c.name] = true
-		go func() { answers <- verdict{c.name, c.ask(ctx)} }()
+		open[c.name] = c.note
+		go func() { answers <- verdict{c.name, c.ask(ctx), c.note} }()
 	}
 	verdicts := make([]verdict, 0, len(checks))
 	for range checks {
@@ -115,7 +126,7 @@ func (h *Health) ask(ctx context.Context, live bool) []verdict {
 			delete(open, v.name)
 		case <-ctx.Done():
 			for name := range open {
-				verdicts = append(verdicts, verdict{name, fmt.Errorf("no answer within %s", checkTimeout)})
+				verdicts = append(verdicts, verdict{name, fmt.Errorf("no answer within %s", checkTimeout), open[name]})
 			}
 			open = nil
 		}

@@ -41,6 +41,17 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+func TestHealthNote(t *testing.T) {
+	tel := Nop()
+	tel.Health().AddNote("index", func(context.Context) error { return errors.New("index: pods are not listed yet") })
+	if code, text := scrape(t, tel, "/readyz"); code != 200 || text != "ok\n" {
+		t.Errorf("%d %q", code, text)
+	}
+	if code, text := scrape(t, tel, "/readyz?verbose"); code != 200 || text != "[!]index: index: pods are not listed yet\nok\n" {
+		t.Errorf("%d %q", code, text)
+	}
+}
+
 func TestHealthCheckThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel := Nop()

@@ -54,6 +54,7 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 	}
 	gauge("firebreak_runs", "Runs, by state.", m.observeRuns)
 	gauge("firebreak_lag_messages", "Messages of its stream that the consumer has not read.", m.observeLags)
+	errs = append(errs, m.addCluster(meter))
 	return m, errors.Join(errs...)
 }
 

@@ -53,8 +53,20 @@ func TestMetricsText(t *testing.T) {
 	for consumer, n := range map[string]uint64{ConsumerDetect: 7, ConsumerRespond: 9} {
 		m.WatchLag(consumer, func(context.Context) (uint64, error) { return n, nil })
 	}
+	m.Heartbeat(ctx, "sent")
+	m.CoverageGap(event.SourceAudit, true)
+	m.WatchIndex(func() IndexState {
+		return IndexState{Pods: 3, Gone: 1, Age: 90 * time.Second, Found: map[string]uint64{"uid": 5}, Unknown: map[string]uint64{"evil": 6}}
+	})
 	_, text := scrape(t, tel, "/metrics")
 	for _, want := range []string{
+		`firebreak_heartbeats_total{result="sent"} 1`,
+		`firebreak_coverage_gap{source="audit"} 1`,
+		`firebreak_index_objects{kind="pods"} 3`,
+		`firebreak_index_objects{kind="gone"} 1`,
+		`firebreak_index_age_seconds 90`,
+		`firebreak_index_lookups_total{by="uid",result="found"} 5`,
+		`firebreak_index_lookups_total{by="other",result="unknown"} 6`,
 		`security_events_total{class="process.exec",source="falco"} 1`,
 		`security_events_total{class="k8s.api",source="audit"} 3`,
 		`firebreak_rejected_total{reason="too_large",source="log"} 1`,
@@ -92,6 +104,8 @@ func TestLabelsAreClosed(t *testing.T) {
 		m.Expired(ctx, evil, 1)
 		m.Ingest(ctx, event.Source(evil), time.Second)
 		m.AlertToEffect(ctx, evil, time.Second)
+		m.Heartbeat(ctx, evil)
+		m.CoverageGap(event.Source(evil), true)
 	}
 	_, text := scrape(t, tel, "/metrics")
 	if strings.Contains(text, "evil") {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,8 +30,6 @@ type Options struct {
 	// Discover is how often it is looked whether the cluster has
 	// VulnerabilityReports, a minute if 0.
 	Discover time.Duration
-	// Looked is told of each question what came of it; it must be quick.
-	Looked func(by By, found bool)
 }
 
 const (
@@ -52,6 +52,8 @@ type Index struct {
 	feeds map[string]*feed
 	// changed is closed at the next change of the pods, if somebody waits.
 	changed chan struct{}
+	// found and unknown count the questions by what was asked for.
+	found, unknown [len(ways)]atomic.Uint64
 }
 
 // New makes an index that knows nothing yet. It does not connect.
@@ -67,9 +69,6 @@ func New(o Options) *Index {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Looked == nil {
-		o.Looked = func(By, bool) {}
 	}
 	return &Index{
 		o: o, pods: newTable(o.Keep, o.MaxGone), nodes: newNodes(), owners: newOwners(o.Keep, o.MaxGone), reports: newReports(),
@@ -147,7 +146,11 @@ func (x *Index) look(by By, find func(now time.Time) Match) Match {
 	x.mu.RLock()
 	m := find(time.Now())
 	x.mu.RUnlock()
-	x.o.Looked(by, m.Pod != nil)
+	count := &x.unknown
+	if m.Pod != nil {
+		count = &x.found
+	}
+	count[slices.Index(ways[:], by)].Add(1)
 	return m
 }
 
@@ -243,15 +246,26 @@ func (x *Index) Synced() bool {
 	return true
 }
 
-// Stats are the sizes of an index.
-type Stats struct{ Pods, Gone, Nodes, Owners, Reports int }
+// Stats are the sizes of an index, and how many questions for a pod had an
+// answer, and had none.
+type Stats struct {
+	Pods, Gone, Nodes, Owners, Reports int
+	Found, Unknown                     map[string]uint64
+}
 
 // Stats counts what the index holds; Pods are those that are there.
 func (x *Index) Stats() Stats {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	gone := len(x.pods.gone)
-	return Stats{len(x.pods.byUID) - gone, gone, len(x.nodes.byName), len(x.owners.tops), len(x.reports.byUID)}
+	s := Stats{
+		Pods: len(x.pods.byUID) - gone, Gone: gone, Nodes: len(x.nodes.byName), Owners: len(x.owners.tops), Reports: len(x.reports.byUID),
+		Found: map[string]uint64{}, Unknown: map[string]uint64{},
+	}
+	for i, by := range ways {
+		s.Found[string(by)], s.Unknown[string(by)] = x.found[i].Load(), x.unknown[i].Load()
+	}
+	return s
 }
 
 // Age is how long nothing was heard of the pods, bookmarks of the watch

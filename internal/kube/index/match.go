@@ -15,6 +15,8 @@ const (
 	ByAddress   By = "address"
 )
 
+var ways = [...]By{ByUID, ByContainer, ByName, ByAddress}
+
 // Match is the answer to a question for a pod.
 type Match struct {
 	// Pod is nil when there is no answer.
