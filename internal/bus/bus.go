@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -19,7 +18,7 @@ const requestTimeout = 10 * time.Second
 // Bus is a connection to the streams.
 type Bus struct {
 	opts    Options
-	server  *server.Server // nil when external
+	server  *embedded // nil when external
 	conn    *nats.Conn
 	js      jetstream.JetStream
 	streams map[Stream]jetstream.Stream
@@ -73,7 +72,7 @@ func (b *Bus) attach() (err error) {
 		b.unlock = func() error { return nil }
 		return err
 	}
-	if b.server, err = embed(b.opts); err != nil {
+	if b.server, err = newEmbedded(b.opts); err != nil {
 		return fmt.Errorf("start embedded server: %w", err)
 	}
 	b.conn, err = nats.Connect("", append(connection(b.opts), nats.InProcessServer(b.server))...)
@@ -93,7 +92,7 @@ func (b *Bus) Close() error {
 		b.conn.Close()
 	}
 	if b.server != nil {
-		stop(b.server)
+		b.server.close()
 	}
 	if err := b.unlock(); err != nil {
 		return fmt.Errorf("close bus: %w", err)
@@ -101,8 +100,8 @@ func (b *Bus) Close() error {
 	return nil
 }
 
-// Healthy says what is wrong: no connection, storage switched off by the
-// server, or a stream without a leader.
+// Healthy says what is wrong: no connection, a server that can't write, or a
+// stream without a leader.
 func (b *Bus) Healthy(ctx context.Context) error {
 	if b.closed.Load() {
 		return fmt.Errorf("bus: %w", ErrClosed)
@@ -110,8 +109,10 @@ func (b *Bus) Healthy(ctx context.Context) error {
 	if !b.conn.IsConnected() {
 		return fmt.Errorf("bus: connection is %s", b.conn.Status())
 	}
-	if b.server != nil && !b.server.JetStreamEnabled() {
-		return errors.New("bus: the embedded server has switched its storage off (is the disk full?)")
+	if b.server != nil {
+		if err := b.server.healthy(); err != nil {
+			return fmt.Errorf("bus: %w", err)
+		}
 	}
 	for _, name := range []Stream{Events, Runs} {
 		if _, err := b.State(ctx, name); err != nil {

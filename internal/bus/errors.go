@@ -23,6 +23,9 @@ var (
 	// ErrUnread: EVENTS has no room, and nothing in it that was read, so that
 	// room could be made of it. Nothing was stored.
 	ErrUnread = errors.New("full of what is not read yet")
+	// ErrFull: the disk of the embedded server has no room for it, or could
+	// not be written. Nothing was stored; the store recovers by itself.
+	ErrFull = errors.New("no room")
 	// ErrLocked: another process has the data directory open.
 	ErrLocked = errors.New("data directory is in use by another process")
 	// ErrClosed: the bus or the reader was closed.

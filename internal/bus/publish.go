@@ -17,7 +17,9 @@ import (
 // reader drop ids that it has seen.
 //
 // The wait is bounded by ctx and by ten seconds: an answer that was lost with
-// the connection never comes.
+// the connection never comes. While the disk of the embedded server is nearly
+// full, events and dead letters get [ErrFull]; the rest is kept for runs and
+// findings.
 func (b *Bus) Publish(ctx context.Context, subject string, data []byte) (uint64, error) {
 	seq, err := b.send(ctx, subject, data)
 	if err != nil {
@@ -60,6 +62,11 @@ func (b *Bus) send(ctx context.Context, subject string, data []byte, opts ...jet
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
+	}
+	if b.server != nil {
+		if err := b.server.admits(stream); err != nil {
+			return 0, err
+		}
 	}
 	msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
 	telemetry.Inject(ctx, msg.Header.Set)

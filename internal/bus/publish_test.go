@@ -102,7 +102,7 @@ func TestUnansweredIsUnknown(t *testing.T) {
 	}
 	// The server is gone, and the client does not know it yet or does: in
 	// no case may the answer be a plain yes or conflict.
-	stop(b.server)
+	stop(b.server.server.Load())
 	_, err = b.Append(within(t), SubjectRun("r"), []byte("2"), first)
 	if err == nil || errors.Is(err, ErrConflict) {
 		t.Errorf("append without a server: %v", err)

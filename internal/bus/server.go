@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -13,8 +14,9 @@ import (
 
 // embed starts the server inside this process. It listens nowhere. Each
 // message is synced to disk before it is acknowledged; the server's default,
-// every two minutes, loses what it acknowledged in a power cut.
-func embed(o Options) (*server.Server, error) {
+// every two minutes, loses what it acknowledged in a power cut. The server calls
+// fail when it could not write a message.
+func embed(o Options, fail func()) (*server.Server, error) {
 	store := filepath.Join(o.Dir, "streams")
 	if err := os.MkdirAll(store, 0o700); err != nil {
 		return nil, err
@@ -30,7 +32,7 @@ func embed(o Options) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv.SetLoggerV2(serverLog{o.Logger}, false, false, false)
+	srv.SetLoggerV2(serverLog{o.Logger, fail}, false, false, false)
 	go srv.Start()
 	if !srv.ReadyForConnections(time.Minute) {
 		stop(srv)
@@ -50,7 +52,14 @@ func stop(srv *server.Server) {
 
 // serverLog gives the server's log to slog. What it calls notices is about
 // its start, so it is for debugging.
-type serverLog struct{ l *slog.Logger }
+type serverLog struct {
+	l    *slog.Logger
+	fail func()
+}
+
+// storeFailed is in what the server logs when it could not write a message. It
+// answers nothing then, so that there is no other sign.
+const storeFailed = "failed to store a msg"
 
 func (s serverLog) Noticef(format string, v ...any) {
 	s.l.Debug(fmt.Sprintf(format, v...), "from", "nats")
@@ -59,7 +68,11 @@ func (s serverLog) Warnf(format string, v ...any) {
 	s.l.Warn(fmt.Sprintf(format, v...), "from", "nats")
 }
 func (s serverLog) Errorf(format string, v ...any) {
-	s.l.Error(fmt.Sprintf(format, v...), "from", "nats")
+	text := fmt.Sprintf(format, v...)
+	s.l.Error(text, "from", "nats")
+	if strings.Contains(text, storeFailed) {
+		s.fail()
+	}
 }
 func (s serverLog) Fatalf(format string, v ...any) {
 	s.l.Error(fmt.Sprintf(format, v...), "from", "nats")

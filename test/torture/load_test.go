@@ -5,6 +5,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -53,7 +54,6 @@ func (l *load) allow(n int) { l.http.allow(n); l.files.allow(n / 10) }
 // finish waits until all n events are accepted, and sends the last ones.
 func (l *load) finish(n int) {
 	l.t.Helper()
-	l.allow(n)
 	eventually(l.t, 20*time.Minute, "all events are accepted", func() bool { return l.http.done() >= n || l.t.Failed() })
 	eventually(l.t, time.Minute, "all lines are written", func() bool { return l.files.rest() == 0 })
 	l.halt()
@@ -98,6 +98,24 @@ func all(want map[string]source) (n int) {
 		}
 	}
 	return n
+}
+
+// close lets nothing more begin, and says how many events were allowed to.
+func (l *load) close() int { l.files.close(); return l.http.close() }
+
+// toldInTime fails the test unless senders were told that nothing can be stored, each within seconds.
+func (l *load) toldInTime() {
+	l.t.Helper()
+	told := 0
+	for _, s := range l.senders {
+		told += s.refused[http.StatusServiceUnavailable] + s.refused[http.StatusTooManyRequests]
+		if s.slowest > toldWithin {
+			l.t.Errorf("sender %s was told after %s only", s.name, s.slowest)
+		}
+	}
+	if told == 0 {
+		l.t.Error("no sender was told")
+	}
 }
 
 // answers says what the senders were told.

@@ -63,3 +63,9 @@ func (p *pace) rest() int {
 	defer p.mu.Unlock()
 	return p.allowed - p.taken
 }
+
+// close lets nothing more be sent, and says how many were.
+func (p *pace) close() (taken int) {
+	p.move(func() { p.allowed = p.taken; taken = p.taken })
+	return taken
+}
