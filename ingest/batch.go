@@ -79,20 +79,30 @@ func NewBatcher(store Store, queue int64) *Batcher {
 // stored. After an error, which may be that of ctx, some of them may be stored:
 // put them again, ids make that harmless.
 func (b *Batcher) Put(ctx context.Context, events []event.Event) error {
+	_, err := b.PutSized(ctx, events)
+	return err
+}
+
+// PutSized is Put, and says how many bytes the events are as they are stored.
+func (b *Batcher) PutSized(ctx context.Context, events []event.Event) (int64, error) {
 	if len(events) == 0 {
-		return nil
+		return 0, nil
 	}
 	encoded := make([][]byte, len(events))
 	var size int64
 	for i := range events {
 		data, err := encode(&events[i])
 		if err != nil {
-			return err
+			return 0, err
 		}
 		encoded[i] = data
 		size += int64(len(data))
 	}
-	size = min(size, b.size)
+	return size, b.put(ctx, encoded, min(size, b.size))
+}
+
+// put stores encoded events, which weigh so much in the queue.
+func (b *Batcher) put(ctx context.Context, encoded [][]byte, size int64) error {
 	p := &put{ctx: ctx, left: len(encoded), done: make(chan struct{}), moved: time.Now()}
 	if err := b.enter(ctx, size); err != nil {
 		return err
