@@ -84,7 +84,11 @@ func apacheError(text string) (Message, bool) {
 	}
 	grade, rest, ok := bracketed(rest)
 	module, level, both := strings.Cut(grade, ":")
-	if !ok || !both || level == "" || len(grade) > 64 {
+	if !both {
+		// Before 2.4 there were no modules.
+		module, level = "", grade
+	}
+	if !ok || !apacheLevel(level) || len(grade) > 64 {
 		return Message{}, false
 	}
 	m := Message{Level: level, Fields: map[string]any{}}
@@ -112,8 +116,14 @@ func apacheError(text string) (Message, bool) {
 		set(m.Fields, "code", code)
 		m.Text = rest[len(code)+2:]
 		apacheLogin(&m, code)
+	} else if !both {
+		apacheLogin(&m, "")
 	}
 	return m, true
+}
+
+func apacheLevel(s string) bool {
+	return nginxLevel(s) || strings.HasPrefix(s, "trace") && len(s) == 6
 }
 
 // bracketed takes a text in brackets off the front; an address of IPv6 has
@@ -135,11 +145,13 @@ func apacheLogin(m *Message, code string) {
 	}
 	i := -1
 	switch code {
-	case "AH01617", "AH01790", "AH01792":
+	case "AH01617", "AH01790", "AH01792", "":
 		i = strings.LastIndex(user, ": authentication failure for ")
 		i = max(i, strings.LastIndex(user, ": password mismatch: "))
-	case "AH01618", "AH01788":
-		i = strings.LastIndex(user, " not found: ")
+	}
+	switch code {
+	case "AH01618", "AH01788", "":
+		i = max(i, strings.LastIndex(user, " not found: "))
 	}
 	if i >= 0 {
 		user = strings.Trim(user[:i], "`'")

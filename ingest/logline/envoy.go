@@ -115,10 +115,10 @@ func scanEnvoy(text string) (envoyLine, bool) {
 // envoySelf reads a line of Envoy about itself: [TIME][THREAD][LEVEL][LOGGER]
 // TEXT. Its time has no zone, and is left out.
 func envoySelf(text string) (Message, bool) {
-	stamp, rest, _ := bracketed(head(text, 256))
+	stamp, rest, _ := bracketed(text)
 	thread, rest, _ := bracketed(rest)
 	level, rest, _ := bracketed(rest)
-	logger, _, ok := bracketed(rest)
+	logger, said, ok := bracketed(rest)
 	if _, err := time.Parse("2006-01-02 15:04:05.000", stamp); err != nil || !ok || !digits(thread) || logger == "" {
 		return Message{}, false
 	}
@@ -127,8 +127,7 @@ func envoySelf(text string) (Message, bool) {
 	default:
 		return Message{}, false
 	}
-	said := text[len(stamp)+len(thread)+len(level)+len(logger)+2*len("[][]"):]
-	return Message{Level: level, Text: strings.TrimPrefix(said, " "), Fields: map[string]any{"logger": logger}}, true
+	return Message{Level: level, Text: said, Fields: map[string]any{"logger": logger}}, true
 }
 
 // rawTokens splits a text at spaces and at quotes that nothing escapes.

@@ -113,13 +113,3 @@ func levelOf(v any) string {
 	}
 	return ""
 }
-
-// first is the first of the names that has a text, of the object's own.
-func first(fields map[string]any, names ...string) string {
-	for _, name := range names {
-		if s, ok := fields[name].(string); ok && s != "" {
-			return s
-		}
-	}
-	return ""
-}

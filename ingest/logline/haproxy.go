@@ -34,12 +34,12 @@ func parseHAProxy(text string) (Message, bool) {
 	if at == "" && !strings.HasPrefix(peer, "unix:") {
 		return Message{}, false
 	}
-	stamp, rest, ok := bracketed(rest)
+	stamp, _, ok := bracketed(rest)
 	if _, err := time.Parse("02/Jan/2006:15:04:05.000", stamp); !ok || err != nil {
 		return Message{}, false
 	}
-	rest = text[len(peer)+len(stamp)+len(" [] "):]
-	if rest == "" || !strings.HasPrefix(text[len(peer):], " ["+stamp+"] ") {
+	rest, ok = strings.CutPrefix(text[len(peer):], " ["+stamp+"] ")
+	if !ok {
 		return Message{}, false
 	}
 	m := Message{Address: at, Fields: map[string]any{}}

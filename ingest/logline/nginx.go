@@ -75,11 +75,15 @@ func nginxMessage(a *access, tail []token) Message {
 		return m
 	}
 	timed := false
-	for _, t := range tail {
+	for i, t := range tail {
 		label, value, labelled := strings.Cut(strings.TrimSuffix(t.text, ","), "=")
 		switch {
 		case !labelled && isNginxTime(t.text) && !timed:
-			m.HTTP.Duration, timed = seconds(t.text, time.Second)
+			unit := time.Second
+			if i+1 < len(tail) && tail[i+1].text == "ms" {
+				unit = time.Millisecond // as Express's morgan has it
+			}
+			m.HTTP.Duration, timed = seconds(t.text, unit)
 		case !labelled && isNginxTime(t.text):
 			v, ok := seconds(t.text, time.Second)
 			setSeconds(m.Fields, "upstream_seconds", v, ok)
@@ -120,8 +124,9 @@ func (m *Message) claimed(value string) {
 	set(m.Fields, "forwarded_for", clean(value))
 }
 
-// isNginxTime says whether s is seconds as nginx prints them.
+// isNginxTime says whether s is seconds as nginx prints them, or as gunicorn
+// does, with six decimals.
 func isNginxTime(s string) bool {
 	i := strings.IndexByte(s, '.')
-	return i > 0 && i <= 9 && len(s) == i+4 && digits(s[:i]) && digits(s[i+1:])
+	return i > 0 && i <= 9 && (len(s) == i+4 || len(s) == i+7) && digits(s[:i]) && digits(s[i+1:])
 }

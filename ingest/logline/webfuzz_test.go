@@ -67,7 +67,7 @@ func FuzzTraefik(f *testing.F) {
 }
 
 func FuzzHAProxy(f *testing.F) {
-	fuzzSeeded(f, "haproxy", `::1:1 [10/Oct/2023:13:55:36.655] / / //// - - - - - //// / {`, `Connect from 1.1.1.1 to  (/TCP)`)
+	fuzzSeeded(f, "haproxy", `::1:1 [10/Oct/2023:13:55:36.655] / / //// - - - - - //// / {`, `Connect from 1.1.1.1 to  (/TCP)`, `0.0.0.0:0 [10/Oct/2023:00:00:00.000]`)
 }
 
 func FuzzGrafana(f *testing.F) {
