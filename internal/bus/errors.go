@@ -20,12 +20,12 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrTooLarge: the message is larger than the stream takes.
 	ErrTooLarge = errors.New("too large")
-	// ErrUnread: EVENTS has no room, and nothing in it that was read, so that
-	// room could be made of it. Nothing was stored.
-	ErrUnread = errors.New("full of what is not read yet")
 	// ErrFull: the disk of the embedded server has no room for it, or could
 	// not be written. Nothing was stored; the store recovers by itself.
 	ErrFull = errors.New("no room")
+	// ErrUnread: EVENTS has no room, and nothing in it that was read, so that
+	// room could be made of it. Nothing was stored.
+	ErrUnread = errors.New("full of what is not read yet")
 	// ErrLocked: another process has the data directory open.
 	ErrLocked = errors.New("data directory is in use by another process")
 	// ErrClosed: the bus or the reader was closed.
