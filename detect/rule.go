@@ -94,6 +94,9 @@ func (r *Rule) Version() string { return r.version }
 // Source is the source whose events it looks at.
 func (r *Rule) Source() event.Source { return event.Source(r.Spec.Source) }
 
+// Selects is the expression that is true of each event that it looks at.
+func (r *Rule) Selects() conf.Expression { return r.Spec.When }
+
 // Match says whether when and unless hold for an event. Of an error neither
 // counts as true. It is for [Rule.Fold] and for explaining.
 func (r *Rule) Match(e *event.Event) (when, unless bool, err error) {

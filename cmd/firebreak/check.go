@@ -19,6 +19,10 @@ func newCheck() *cobra.Command {
 		Long: `Validate rules, playbooks and configs, in files or directories of YAML files,
 and show every problem with its place.
 
+Where a config's source does not store all events one by one (store), rules
+that would need the others are problems; of those that come with Firebreak it
+is only noted.
+
 The exit code is 0 when all is fine, 1 when there are problems, and 2 when
 something can't be read.`,
 	}
@@ -35,6 +39,9 @@ something can't be read.`,
 		documents, problems := files.Check(paths)
 		if err := show(cmd.OutOrStdout(), documents, problems); err != nil {
 			return exit{2, fmt.Errorf("write output: %w", err)}
+		}
+		for _, note := range files.Notes(paths) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", telemetry.Tame(note.Error(), 4<<10))
 		}
 		if len(problems) > 0 {
 			return exit{code: 1}

@@ -10,7 +10,8 @@ import (
 )
 
 // The fields of an event of class log.summary, for rules. Counts that are zero
-// and quantiles of nothing are left out, which makes comparisons false.
+// and quantiles of nothing are left out, which makes comparisons false; those of
+// logins are there when there is any login.
 //
 //	start, first, last        times, RFC 3339
 //	interval                  its length in seconds
@@ -80,10 +81,17 @@ func (s *Summary) Fields() event.Fields {
 		n    uint64
 	}{
 		{fieldLines, s.Lines}, {fieldBytes, s.Bytes}, {fieldSent, s.Sent}, {fieldRequests, s.Requests()}, {fieldErrors, s.Errors()},
-		{fieldLogins, s.Logins}, {fieldFailed, s.FailedLogins}, {fieldAddresses, s.Addresses.Count()},
-		{fieldFailedAt, s.FailedAddresses.Count()}, {fieldFailedAs, s.FailedUsers.Count()},
+		{fieldAddresses, s.Addresses.Count()},
 	} {
 		count(f, c.name, c.n)
+	}
+	if s.Logins+s.FailedLogins > 0 {
+		for name, n := range map[string]uint64{
+			fieldLogins: s.Logins, fieldFailed: s.FailedLogins,
+			fieldFailedAt: s.FailedAddresses.Count(), fieldFailedAs: s.FailedUsers.Count(),
+		} {
+			f[name] = whole(n)
+		}
 	}
 	for name, p := range map[string]float64{fieldP50: .5, fieldP90: .9, fieldP99: .99} {
 		if v, ok := s.Latency.At(p); ok {
@@ -101,9 +109,11 @@ func (s *Summary) Fields() event.Fields {
 
 func count(into map[string]any, name string, n uint64) {
 	if n > 0 {
-		into[name] = int64(min(n, math.MaxInt64)) // #nosec G115 -- bounded
+		into[name] = whole(n)
 	}
 }
+
+func whole(n uint64) int64 { return int64(min(n, math.MaxInt64)) } // #nosec G115 -- bounded
 
 // plain is a number as fields hold it: whole ones are int64.
 func plain(v float64) any {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
@@ -47,20 +48,32 @@ func known(docs []*conf.Document) error {
 	return errors.Join(errs...)
 }
 
-// Check validates every document of paths: rules, playbooks and configs. It
-// gives how many there are, and all problems by file and place.
+// Check validates every document of paths: rules, playbooks and configs, and
+// that the rules see what they need ([Blind]). It gives how many documents there
+// are, and all problems by file and place.
 func Check(paths []string) (documents int, problems []*conf.Error) {
 	docs, err := conf.Read(paths...)
-	_, rules := detect.NewRuleSet(docs)
+	set, rules := detect.NewRuleSet(docs)
 	errs := []error{err, rules, twice(docs, isPlaybook)}
 	for _, doc := range docs {
 		if parse, ok := parsers()[doc.Kind]; ok {
 			errs = append(errs, parse(doc))
 		}
 	}
+	errs = append(errs, checkBlind(docs, set))
 	problems = conf.Problems(errors.Join(errs...))
 	slices.SortStableFunc(problems, func(a, b *conf.Error) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Msg, b.Msg))
+		return cmp.Or(cmp.Compare(filepath.Clean(a.File), filepath.Clean(b.File)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Msg, b.Msg))
 	})
-	return len(docs), problems
+	// A config may load files that are checked too.
+	return len(docs), slices.CompactFunc(problems, func(a, b *conf.Error) bool {
+		return a.Line == b.Line && a.Column == b.Column && a.Msg == b.Msg && sameFile(a.File, b.File)
+	})
+}
+
+// sameFile compares paths, which may begin at different places.
+func sameFile(a, b string) bool {
+	x, err := filepath.Abs(a)
+	y, too := filepath.Abs(b)
+	return a == b || err == nil && too == nil && x == y
 }

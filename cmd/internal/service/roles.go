@@ -56,6 +56,9 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 
 // sources opens the sources of the config, and starts what they run.
 func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Handler, error) {
+	if err := s.seeing(); err != nil {
+		return nil, err
+	}
 	batcher := ingest.NewBatcher(s.bus, 0)
 	// The batcher ends after the sources, which store what they hold at last.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -89,6 +92,24 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 	return ingest.NewHandler(ingest.HTTPOptions{
 		Endpoints: endpoints, Sink: d.Sink, Store: d.Store, Metrics: d.Metrics, Logger: d.Logger, Telemetry: d.Telemetry, Cluster: d.Cluster,
 	})
+}
+
+// seeing refuses to start where a source's filter would leave out what the
+// user's rules need, and says which of the shipped rules see less.
+func (s *service) seeing() error {
+	problems, notes, err := files.BlindTo(s.Config)
+	errs := []error{err}
+	for _, p := range problems {
+		errs = append(errs, p)
+	}
+	if len(notes) > 0 {
+		places := make([]string, len(notes))
+		for i, n := range notes {
+			places[i] = fmt.Sprintf("%s:%d", n.File, n.Line)
+		}
+		s.logger.Warn("a source's filter leaves out lines that shipped rules look at; firebreak check says more", "rules", places)
+	}
+	return errors.Join(errs...)
 }
 
 func (s *service) api() http.Handler {

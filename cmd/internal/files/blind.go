@@ -1,0 +1,142 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/config"
+	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Blind finds the rules that would need events which a source of the config
+// does not store one by one. A rule sees all that it is for when its when
+// implies the source's store, or when it is for summaries, which are always
+// stored; see [conf.Implies] for what can be told. Each problem is at the rule's
+// when.
+func Blind(c *config.Config, rules *detect.RuleSet) []*conf.Error {
+	var all []*conf.Error
+	for _, name := range slices.Sorted(maps.Keys(c.Decoded)) {
+		kind, ok := ingest.Lookup(name)
+		filter := ingest.FilterOf(c.Decoded[name])
+		if !ok || filter.IsZero() {
+			continue
+		}
+		for _, d := range rules.Detectors() {
+			if d.Source() == kind.Source {
+				all = append(all, blind(d, name, kind.Source, filter)...)
+			}
+		}
+	}
+	return all
+}
+
+// selecting is a detector that looks only at events for which an expression is
+// true.
+type selecting interface{ Selects() conf.Expression }
+
+func blind(d detect.Detector, name string, source event.Source, filter conf.Expression) []*conf.Error {
+	s, ok := d.(selecting)
+	if !ok {
+		return []*conf.Error{{Msg: fmt.Sprintf("%s needs each event of source %s, which does not store all of them (store: %s)", d.Name(), name, filter.Text)}}
+	}
+	when := s.Selects()
+	from := conf.Expression{Text: fmt.Sprintf("source == %q", source)}
+	summaries := conf.Expression{Text: fmt.Sprintf("class == %q", event.ClassLogSummary)}
+	if conf.Implies([]conf.Expression{from, when}, filter, summaries) {
+		return nil
+	}
+	return []*conf.Error{when.Errorf("%s may need events that source %s does not store (store: %s): add a part of store to when, "+
+		"add this when to store, or read the counts of summaries (class == %q)", d.Name(), name, filter.Text, event.ClassLogSummary)}
+}
+
+// BlindTo is [Blind] for the rules that a config loads: problems are of the
+// user's rules, notes of those that come with Firebreak.
+func BlindTo(c *config.Config) (problems, notes []*conf.Error, err error) {
+	if !filters(c) {
+		return nil, nil, nil
+	}
+	var paths []string
+	for _, p := range c.Rules {
+		paths = append(paths, c.Path(p))
+	}
+	mine, err := detect.LoadRules(paths...)
+	if err != nil {
+		return nil, nil, err
+	}
+	problems = Blind(c, mine)
+	if c.NoShipped {
+		return problems, nil, nil
+	}
+	shipped, err := detect.Shipped()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, note := range Blind(c, mine.Over(shipped)) {
+		if !slices.ContainsFunc(problems, func(p *conf.Error) bool { return *p == *note }) {
+			notes = append(notes, note)
+		}
+	}
+	return problems, notes, nil
+}
+
+func filters(c *config.Config) bool {
+	for _, decoded := range c.Decoded {
+		if !ingest.FilterOf(decoded).IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// Notes says of the configs among paths which of the rules that come with
+// Firebreak may not see all that they are for. That is the operator's choice,
+// and no problem.
+func Notes(paths []string) []*conf.Error {
+	docs, err := conf.Read(paths...)
+	if err != nil {
+		return nil // Check tells
+	}
+	var all []*conf.Error
+	for _, doc := range docs {
+		if c := parsedConfig(doc); c != nil {
+			_, notes, _ := BlindTo(c)
+			all = append(all, notes...)
+		}
+	}
+	return all
+}
+
+// parsedConfig is the config of a document, if it is one without problems.
+func parsedConfig(doc *conf.Document) *config.Config {
+	if doc.Kind != config.Kind {
+		return nil
+	}
+	c, err := config.Parse(doc)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// checkBlind holds the rules of a check against its configs, and those that
+// the configs load.
+func checkBlind(docs []*conf.Document, rules *detect.RuleSet) error {
+	var errs []error
+	for _, doc := range docs {
+		c := parsedConfig(doc)
+		if c == nil {
+			continue
+		}
+		loaded, _, err := BlindTo(c)
+		errs = append(errs, err)
+		for _, p := range slices.Concat(Blind(c, rules), loaded) {
+			errs = append(errs, p)
+		}
+	}
+	return errors.Join(errs...)
+}
