@@ -27,18 +27,18 @@ func init() {
 // Keycloak's by its logger, or by the event behind it.
 func parseKeycloak(text string) (Message, bool) {
 	const form = "2006-01-02 15:04:05"
-	m := Message{Text: text, Fields: map[string]any{}}
 	rest := text
-	if len(text) > len(form)+5 {
-		if _, err := time.Parse(form, text[:len(form)]); err == nil && text[len(form)] == ',' {
+	if len(text) > len(form)+5 && text[len(form)] == ',' {
+		if _, err := time.Parse(form, text[:len(form)]); err == nil {
 			_, rest = word(text[len(form):])
-		} else if len(text) > 13 && text[8] == ',' && text[2] == ':' && text[5] == ':' {
-			_, rest = word(text)
 		}
+	} else if len(text) > 13 && text[8] == ',' && text[2] == ':' && text[5] == ':' {
+		_, rest = word(text)
 	}
 	if len(rest) == len(text) {
-		return m, false
+		return Message{}, false
 	}
+	m := Message{Fields: map[string]any{}}
 	level, rest := word(rest)
 	logger, rest, ok := bracketed(strings.TrimLeft(rest, " "))
 	if !ok || !isLevel(level) || len(logger) > 200 {

@@ -45,8 +45,9 @@ func parseLaurel(fields map[string]any) (Message, bool) {
 	if args := laurelArgs(fields); len(args) > 0 {
 		m.Fields["args"], m.Fields["cmdline"] = args, joined(args)
 	}
-	for _, name := range []string{"exe", "comm", "uid", "auid", "pid", "ppid", "key"} {
-		if v, ok := record[name]; ok {
+	for name, v := range record {
+		// The record's own values stand beside it, under auditd's names.
+		if _, has := m.Fields[name]; !has && wordOf(v) != "" {
 			m.Fields[name] = v
 		}
 	}

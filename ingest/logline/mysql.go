@@ -28,11 +28,12 @@ func parseMySQL(text string) (Message, bool) {
 	if strings.HasPrefix(text, "#") {
 		return mysqlSlow(text)
 	}
-	m := Message{Fields: map[string]any{}}
+	var m Message
 	rest, ok := mysqlTime(&m, text)
 	if !ok {
 		return Message{}, false
 	}
+	m.Fields = map[string]any{}
 	if m.Time.IsZero() || strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, "\t") || rest != "" && rest[0] != '[' {
 		thread, after := word(strings.TrimLeft(rest, " \t"))
 		if digits(thread) && len(thread) < 20 {

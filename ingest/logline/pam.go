@@ -18,9 +18,12 @@ func init() {
 }
 
 func parsePAM(text string) (Message, bool) {
-	m := Message{Text: text, Fields: map[string]any{"kind": "pam"}}
 	rest, ok := strings.CutPrefix(text, "pam_")
-	return m, ok && pamLine(&m, rest) && m.Fields["pam_service"] != "sshd"
+	if !ok {
+		return Message{}, false
+	}
+	m := Message{Text: text, Fields: map[string]any{"kind": "pam"}}
+	return m, pamLine(&m, rest) && m.Fields["pam_service"] != "sshd"
 }
 
 // pamSSHD is a module's line of which the service is sshd.

@@ -2,6 +2,7 @@ package logline
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -12,7 +13,7 @@ func init() {
 		Name: "postgres",
 		Doc: "PostgreSQL's log: stderr with the usual forms of log_line_prefix, csvlog, jsonlog, and CloudNativePG's records; logins, " +
 			"connections, errors, durations and pgaudit. fields.duration is in seconds.",
-		Programs: []string{"postgres", "postgresql", "postgres-exporter-db", "timescaledb", "spilo"},
+		Programs: []string{"postgres", "postgresql", "timescaledb", "spilo"},
 		Images:   []string{"postgres", "postgresql", "postgis", "timescaledb", "pgvector", "spilo-17", "spilo-16", "spilo-15"},
 		Order:    OrderProduct,
 		First:    "0123456789[LFPS",
@@ -62,13 +63,21 @@ func parsePostgres(text string) (Message, bool) {
 
 // postgresMark finds the first severity.
 func postgresMark(s string) (at int, severity string) {
-	at = -1
-	for _, name := range postgresSeverities {
-		if i := strings.Index(s, name+":  "); i >= 0 && (i == 0 || !isWord(s[i-1])) && (at < 0 || i < at) {
-			at, severity = i, name
+	for from := 0; ; {
+		i := strings.Index(s[from:], ":  ")
+		if i < 0 {
+			return -1, ""
 		}
+		end := from + i
+		at := end
+		for at > 0 && isWord(s[at-1]) {
+			at--
+		}
+		if slices.Contains(postgresSeverities, s[at:end]) {
+			return at, s[at:end]
+		}
+		from = end + 3
 	}
-	return at, severity
 }
 
 // postgresSaid reads the text of a message. The state is its SQLSTATE, where

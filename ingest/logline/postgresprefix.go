@@ -143,9 +143,9 @@ func postgresRDS(m *Message, s string) {
 	}
 }
 
-// postgresAddress reads HOST or HOST(PORT).
+// postgresAddress reads HOST or HOST(PORT), also in braces.
 func postgresAddress(s string) string {
-	host, port, ok := strings.Cut(strings.TrimRight(s, ":,"), "(")
+	host, port, ok := strings.Cut(strings.Trim(s, "{}<>:,;|"), "(")
 	if ok && !strings.HasSuffix(port, ")") {
 		return ""
 	}

@@ -13,7 +13,7 @@ func init() {
 		Doc: "The log of Redis and Valkey: PID:ROLE TIME LEVEL TEXT. Refused requests, replication that somebody turned on, and modules " +
 			"that were loaded are told apart by fields.kind. It writes no failed logins.",
 		Programs: []string{"redis", "redis-server", "redis-sentinel", "valkey", "valkey-server", "sentinel"},
-		Images:   []string{"redis", "redis-stack-server", "valkey", "redis-cluster", "redis-sentinel", "valkey-cluster"},
+		Images:   []string{"redis", "redis-stack", "redis-stack-server", "valkey", "redis-cluster", "redis-sentinel", "valkey-cluster"},
 		Order:    OrderProduct,
 		First:    "0123456789[",
 		Parse:    parseRedis,
@@ -23,8 +23,11 @@ func init() {
 // parseRedis reads "1:M 02 Jan 2026 03:04:05.678 * TEXT" of 3.0 and later,
 // and "[1] 02 Jan 03:04:05.678 * TEXT" of earlier ones. The time is local.
 func parseRedis(text string) (Message, bool) {
-	m := Message{Fields: map[string]any{}}
 	head, rest := word(text)
+	if len(head) > 24 || strings.IndexByte(head, ':') < 0 && !strings.HasPrefix(head, "[") {
+		return Message{}, false
+	}
+	m := Message{Fields: map[string]any{}}
 	form := "02 Jan 2006 15:04:05.000"
 	if pid, ok := strings.CutPrefix(head, "["); ok {
 		pid, ok = strings.CutSuffix(pid, "]")

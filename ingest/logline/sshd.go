@@ -76,19 +76,22 @@ func parseSSHD(text string) (Message, bool) {
 	if rest, ok := strings.CutPrefix(text, "sshd"); ok {
 		text = sshdTag(rest)
 	}
-	m := Message{Text: text, Fields: map[string]any{}}
-	for _, level := range []string{"error", "fatal", "info", "debug1", "debug2", "debug3"} {
-		if rest, ok := strings.CutPrefix(text, level+": "); ok {
-			m.Level, text = level, rest
-			break
+	said := text
+	level, rest, _ := strings.Cut(text[:min(len(text), 16)], ": ")
+	switch level {
+	case "error", "fatal", "info", "debug1", "debug2", "debug3":
+		if len(rest) > 0 {
+			said = text[len(level)+2:]
 		}
+	default:
+		level = ""
 	}
 	for _, f := range sshdForms {
-		rest, ok := strings.CutPrefix(text, f.begin)
+		rest, ok := strings.CutPrefix(said, f.begin)
 		if !ok {
 			continue
 		}
-		m.Fields["kind"] = f.kind
+		m := Message{Text: text, Level: level, Fields: map[string]any{"kind": f.kind}}
 		if f.read(&m, rest) {
 			return m, true
 		}

@@ -79,11 +79,12 @@ func syslogPrefix(text string) (syslogLine, bool) {
 		return l, l.rfc3164(rest, priority)
 	}
 	stamp, rest := word(text)
-	t := plausible(time.Parse(time.RFC3339Nano, stamp))
-	if t.IsZero() {
+	if len(stamp) < len("2006-01-02T15:04:05Z") || len(stamp) > 40 || stamp[10] != 'T' {
 		return l, false
 	}
-	l.time = t
+	if l.time = plausible(time.Parse(time.RFC3339Nano, stamp)); l.time.IsZero() {
+		return l, false
+	}
 	// A time in RFC 3339 begins most log lines of this world: only a program
 	// with its pid, or the kernel, makes it syslog's.
 	return l, l.rfc3164(rest, priority) && (priority || l.pid != "" || l.program == "kernel") && !isLevel(l.host)
@@ -105,6 +106,9 @@ func (l *syslogLine) priority(text string) (string, bool) {
 // (Cisco's and rsyslog's), whose zone nobody knows: it gives no time.
 func stamp3164(text string) (string, bool) {
 	const form = "Jan _2 15:04:05"
+	if text == "" || text[0] < 'A' {
+		return text, false
+	}
 	for _, n := range []int{len(form), len(form) - 1} {
 		if len(text) > n && text[n] == ' ' {
 			if _, err := time.Parse(form, text[:n]); err == nil {
