@@ -20,7 +20,7 @@ func describe(fields map[string]any) Message {
 		Address: firstAddress(fields, "client.ip", "source.ip", "client.address", "source.address", "network.peer.address", "net.sock.peer.addr", "net.peer.ip",
 			"request.remote_ip", "req.remoteAddress", "request.remote_addr", "req.remote_addr", "httpRequest.remoteIp", "remote_ip", "remote_addr", "remoteAddr", "RemoteAddr",
 			"remote_address", "remoteAddress", "remote", "client_ip", "clientIp", "clientIP", "ClientIP", "clientip", "client_addr", "source_ip", "sourceIP", "src_ip", "peer.address",
-			"peer", "client", "ip", "http.client_ip", "req.ip"),
+			"peer", "client", "http.client_ip", "req.ip"),
 		UserAgent: wordAt(fields, "user_agent.original", "http.user_agent", "http.useragent", "http.request.header.user-agent", "user_agent", "userAgent", "useragent", "http_user_agent", "user-agent",
 			"req.headers.user-agent", "request.headers.User-Agent", "httpRequest.userAgent", "UserAgent", "ua"),
 		Forwarded: chain(listAt(fields, "x_forwarded_for", "http_x_forwarded_for", "x-forwarded-for", "xff", "forwarded_for", "forwarded", "fwd", "http.request.header.x-forwarded-for",
@@ -68,6 +68,10 @@ func describeRequest(m *Message, fields map[string]any) {
 	m.HTTP.Bytes = sizeOf(find(fields, "http.response.body.bytes", "http.response.body.size", "http.response_content_length", "http.response.bytes", "body_bytes_sent", "bytes_sent", "bytes_out",
 		"res.headers.content-length", "res.contentLength", "httpRequest.responseSize", "response_size", "resp_size", "responseSize", "size", "bytes", "content_length", "length"))
 	m.HTTP.Duration = lasted(fields)
+	if m.Address == "" {
+		// Of a request it is the client's; elsewhere it is anybody's.
+		m.Address = firstAddress(fields, "ip")
+	}
 	finished(m)
 }
 
