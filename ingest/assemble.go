@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/firebreak-io/firebreak/ingest/logline"
+	"github.com/firebreak-io/firebreak/ingest/tail"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -25,17 +26,26 @@ const (
 )
 
 // assembler makes events of the lines of one container's log: it decides the
-// envelope by the first line that isn't blank, and joins what the runtime
-// split. It is not safe for concurrent use.
+// envelope by the first line that isn't blank, joins what the runtime split,
+// and then the lines of a stack trace. It is not safe for concurrent use.
 type assembler struct {
 	// container names it in ids: its id, or the file.
 	container string
 	object    event.Ref
 	origin    Origin
 	format    format
+	// traces says to join stack traces.
+	traces bool
 	// known is the last time that a line told, for those that tell none.
 	known time.Time
-	open  map[string]*openLine // by stream
+	// stamp is that of the last line, nth how many lines before it in a row
+	// had the same.
+	stamp string
+	nth   int64
+	// streams are those that the envelopes told of.
+	streams []*logStream
+	// done is what was completed since it was taken.
+	done []*openLine
 	// annotation is the pod's logline.Annotation, trusted the proxies whose
 	// word on a client's address is believed.
 	annotation string
@@ -43,11 +53,27 @@ type assembler struct {
 	// parser is what the annotation, the image or the container's name
 	// chooses, once it was asked for.
 	parser *logline.Parser
+	// budget is shared by all: the bytes of what is open.
+	budget *atomic.Int64
+	free   []*openLine
+}
+
+// logStream is what is open of one stream.
+type logStream struct {
+	name string
+	// part is a line that the runtime split, and that goes on. When joins is
+	// set it continues the trace.
+	part  *openLine
+	joins bool
+	// trace is nil, or what stands in slot.
+	trace *openTrace
+	slot  openTrace
 }
 
 // openLine is a message that goes on.
 type openLine struct {
-	from    string
+	from string
+	// ordinal tells lines of the same time and stream apart.
 	ordinal int64
 	line    int
 	stamp   string
@@ -55,56 +81,171 @@ type openLine struct {
 	stream  string
 	text    []byte
 	cut     bool
-	// file and offset are where it begins, for the reader of live files.
-	file   *tailFile
-	offset int64
+	// lines is how many messages were joined; 0 means one.
+	lines int
+	// lost is what the reader of files said before the line.
+	truncated bool
+	lost      int64
+	// mark is where it begins, for the reader of files, and before the state
+	// of the assembler then.
+	mark   tail.Mark
+	before stampState
 }
 
-// maxStreams is how many messages may be open at a time; runtimes have two.
-const maxStreams = 8
+// stampState is what the next line's ordinal depends on.
+type stampState struct {
+	stamp string
+	nth   int64
+}
+
+// logInput is one line of a file, for the assembler.
+type logInput struct {
+	text []byte
+	cut  bool
+	// line is the line's number in the file from 1, number that in the
+	// container's run.
+	line   int
+	number int64
+	from   string
+	now    time.Time
+	// The others are of the reader of files.
+	mark      tail.Mark
+	truncated bool
+	lost      int64
+}
+
+const (
+	// maxStreams is how many streams a log may have; runtimes have two.
+	maxStreams = 8
+	// maxOpenBytes is how many bytes of open messages all containers may have
+	// together: past it they are given cut.
+	maxOpenBytes = 64 << 20
+)
 
 var (
 	errLong    = errors.New("line is longer than the bound and can't be read without its end")
-	errStreams = errors.New("too many streams with a message that goes on")
+	errStreams = errors.New("too many streams")
 )
 
-// add takes the next line. The ordinal is the line's number in the container.
-// It gives the event that the line completes, if any, and what became of it.
-func (a *assembler) add(raw rawLine, line int, ordinal int64, from string) (*openLine, lineClass, error) {
-	if isBlank(raw.text) {
-		return nil, lineBlank, nil
+// add takes the next line, and says what became of it. What it completes is
+// for [assembler.take].
+func (a *assembler) add(in logInput) (lineClass, error) {
+	if isBlank(in.text) {
+		return lineBlank, nil
 	}
-	l, err := a.envelope(raw.text)
+	before := stampState{a.stamp, a.nth}
+	l, err := a.envelope(in.text)
 	if err != nil {
-		if raw.cut {
+		if in.cut {
 			err = errLong
 		}
-		return nil, lineRejected, err
+		return lineRejected, err
+	}
+	s := a.stream(l.Stream)
+	if s == nil {
+		return lineRejected, errStreams
 	}
 	if !l.Time.IsZero() {
 		a.known = l.Time
 	}
-	class := lineJoined
-	o := a.open[l.Stream]
-	if o == nil && len(a.open) >= maxStreams {
-		return nil, lineRejected, errStreams
-	}
+	a.count(l.Stamp)
+	o, class := s.part, lineJoined
 	if o == nil {
-		class = lineBegun
-		o = &openLine{from: from, ordinal: ordinal, line: line, stamp: l.Stamp, time: a.known, stream: l.Stream}
-	}
-	room := max(0, maxLine-len(o.text))
-	o.text = append(o.text, l.Text[:min(room, len(l.Text))]...)
-	o.cut = o.cut || raw.cut || len(l.Text) > room
-	if l.Partial {
-		if a.open == nil {
-			a.open = map[string]*openLine{}
+		o = a.begin(in, &l, before)
+		if s.joins = a.continues(s, &l); !s.joins {
+			class = lineBegun
+			a.settle(s)
 		}
-		a.open[l.Stream] = o
-		return nil, class, nil
 	}
-	delete(a.open, l.Stream)
-	return o, class, nil
+	o.add(l.Text, in.cut, maxLine)
+	a.spend(len(l.Text))
+	s.part = nil
+	if l.Partial {
+		s.part = o
+		if a.budget != nil && a.budget.Load() > maxOpenBytes {
+			a.flush()
+		}
+		return class, nil
+	}
+	a.complete(s, o, in.now)
+	return class, nil
+}
+
+// begin makes the line that a message begins with. Its ordinal is among the
+// lines of the same time, so that it doesn't depend on where the reading
+// began; a line without a time has only its number.
+func (a *assembler) begin(in logInput, l *logline.Line, before stampState) *openLine {
+	var o *openLine
+	if n := len(a.free); n > 0 {
+		o, a.free = a.free[n-1], a.free[:n-1]
+	} else {
+		o = &openLine{}
+	}
+	*o = openLine{
+		from: in.from, ordinal: a.nth, line: in.line, stamp: l.Stamp, time: a.known, stream: l.Stream, text: o.text[:0],
+		truncated: in.truncated, lost: in.lost, mark: in.mark, before: before,
+	}
+	if l.Stamp == "" {
+		o.ordinal = in.number
+	}
+	if a.format == formatRaw {
+		o.time = time.Time{} // that of the line before is not known yet
+	}
+	return o
+}
+
+// count counts the lines of the same time.
+func (a *assembler) count(stamp string) {
+	if stamp == a.stamp {
+		a.nth++
+		return
+	}
+	a.stamp, a.nth = stamp, 0
+}
+
+// add takes text on, up to a bound.
+func (o *openLine) add(text []byte, cut bool, bound int) {
+	room := max(0, bound-len(o.text))
+	o.text = append(o.text, text[:min(room, len(text))]...)
+	o.cut = o.cut || cut || len(text) > room
+}
+
+func (a *assembler) stream(name string) *logStream {
+	for _, s := range a.streams {
+		if s.name == name {
+			return s
+		}
+	}
+	if len(a.streams) == maxStreams {
+		return nil
+	}
+	s := &logStream{name: name}
+	a.streams = append(a.streams, s)
+	return s
+}
+
+func (a *assembler) spend(n int) {
+	if a.budget != nil {
+		a.budget.Add(int64(n))
+	}
+}
+
+// take gives what was completed, as events, in the order of its end.
+func (a *assembler) take(give func(e event.Event, line int)) {
+	for i, o := range a.done {
+		give(a.event(o), o.line)
+		a.spend(-len(o.text))
+		a.recycle(o)
+		a.done[i] = nil
+	}
+	a.done = a.done[:0]
+}
+
+// recycle keeps a line that nobody needs any more, for the next one.
+func (a *assembler) recycle(o *openLine) {
+	if cap(o.text) <= 4<<10 && len(a.free) < 4 {
+		a.free = append(a.free, o)
+	}
 }
 
 func (a *assembler) envelope(text []byte) (logline.Line, error) {
@@ -128,25 +269,30 @@ func (a *assembler) envelope(text []byte) (logline.Line, error) {
 	return logline.Line{Text: text}, nil
 }
 
-// flush gives the messages that never ended, in the order in which they
-// began, and marks them as cut.
-func (a *assembler) flush() []*openLine {
-	var rest []*openLine
-	for _, o := range a.open {
-		o.cut = true
-		rest = append(rest, o)
+// flush completes what is open, cut where the runtime said that more would
+// come.
+func (a *assembler) flush() {
+	for _, s := range a.streams {
+		if o := s.part; o != nil {
+			o.cut, s.part = true, nil
+			a.complete(s, o, time.Time{})
+		}
+		a.settle(s)
 	}
-	a.open = nil
-	slices.SortFunc(rest, func(x, y *openLine) int { return int(x.ordinal - y.ordinal) })
-	return rest
 }
 
 // event makes an event of a complete message. The id is over the container,
-// the line's time as written, the stream and the ordinal of its first line.
+// the first line's time as written, its stream, and its ordinal among the lines
+// of that time.
 //
-// Message is the text; fields are stream, format (of the message, when a
-// parser knows it), level, and what else the parser found.
+// Message is the text; fields are stream, lines (when several were joined),
+// format (of the message, when a parser knows it), level, and what else the
+// parser found in the first line. Whatever the text says, the object stays the
+// pod that wrote it, and the trust that of text.
 func (a *assembler) event(o *openLine) event.Event {
+	if o.time.IsZero() {
+		o.time = a.known
+	}
 	text, valid := printable(o.text)
 	e := event.Event{
 		ID:     event.HashID(string(event.SourceLog), a.container, o.stamp, o.stream, strconv.FormatInt(o.ordinal, 10)),
@@ -159,10 +305,24 @@ func (a *assembler) event(o *openLine) event.Event {
 	if o.cut {
 		e.Cut = append(e.Cut, "message")
 	}
+	id, object := e.ID, e.Object
+	a.message(&e, a.read(firstLine(text, o.lines)), o)
 	setDefault(e.Fields, "stream", o.stream)
-	a.message(&e, a.read(text), o)
+	if o.lines > 1 {
+		e.Fields["lines"] = int64(o.lines)
+	}
+	tellLoss(&e, o.truncated, o.lost)
+	e.ID, e.Source, e.Object, e.Trust = id, event.SourceLog, object, event.TrustText
 	finish(&e)
 	return e
+}
+
+// firstLine is the line by which a joined message is recognised.
+func firstLine(text string, lines int) string {
+	if lines > 1 {
+		text, _, _ = strings.Cut(text, "\n")
+	}
+	return text
 }
 
 // TagUTF8 marks a log line with bytes that are not UTF-8; they stand escaped

@@ -39,19 +39,6 @@ func (c *HTTPConfig) Check() error {
 	return c.Limit.Check()
 }
 
-// Check says what of the configuration could not be used.
-func (c *LogConfig) Check() error {
-	switch {
-	case c.Directory == "":
-		return errors.New("no directory to read")
-	case c.Poll <= 0:
-		return errors.New("poll is not above zero")
-	case c.MaxFiles <= 0:
-		return errors.New("max_files is not above zero")
-	}
-	return checkProxies(c.TrustedProxies)
-}
-
 func checkProxies(trusted []netip.Prefix) error {
 	for _, p := range trusted {
 		if p.Bits() == 0 {

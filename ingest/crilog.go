@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -16,37 +14,28 @@ import (
 
 func init() {
 	register(Kind{
-		Name:   "log",
-		Doc:    "Container logs: CRI files as the kubelet lays them out, Docker's json-file, or plain lines.",
+		Name: "log",
+		Doc: "Container logs from the node's files: CRI as the kubelet lays them out, Docker's json-file, or plain lines; " +
+			"over rotation, truncation and restart; stack traces joined.",
 		Source: event.SourceLog,
 		Config: func() any {
-			return &LogConfig{Directory: "/var/log/pods", Poll: conf.Duration(2 * time.Second), MaxFiles: 2000}
+			return &LogConfig{Directory: "/var/log/pods", Poll: conf.Duration(2 * time.Second), MaxFiles: 2000, Multiline: true}
 		},
 		Open: openLog,
 		Scan: scanLog,
 	})
 }
 
-// openLog opens the reader of log files.
-func openLog(d Deps, config any) (Source, error) {
-	c := *config.(*LogConfig)
-	if !filepath.IsAbs(c.Directory) {
-		c.Directory = filepath.Join(d.Dir, c.Directory)
-	}
-	tail, err := NewTail(TailOptions{
-		Config: c, Checkpoint: filepath.Join(d.Data, "log-positions.json"),
-		Sink: d.Sink, Store: d.Store, Metrics: d.Metrics, Logger: d.Logger, Cluster: d.Cluster, Now: d.Now,
-	})
-	if err != nil {
-		return Source{}, err
-	}
-	return Source{Run: tail.Run}, nil
-}
-
 // LogConfig is the configuration of the reader of container logs.
 type LogConfig struct {
-	// Directory holds NAMESPACE_POD_UID/CONTAINER/N.log.
+	// Directory holds NAMESPACE_POD_UID/CONTAINER/N.log (/var/log/pods),
+	// POD_NAMESPACE_CONTAINER-ID.log (/var/log/containers) or ID/ID-json.log
+	// (/var/lib/docker/containers).
 	Directory string `yaml:"directory,omitempty" json:"directory,omitempty"`
+	// Follow are directories to which links of Directory may lead, as they do
+	// with Docker (/var/lib/docker/containers) and in /var/log/containers
+	// (/var/log/pods). Links to anywhere else are not followed.
+	Follow []string `yaml:"follow,omitempty" json:"follow,omitempty"`
 	// Namespaces to read, all when there are none, and to leave out.
 	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"`
 	Exclude    []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
@@ -56,6 +45,11 @@ type LogConfig struct {
 	// MaxFiles is how many files are read at most; more are left out, which
 	// is logged.
 	MaxFiles int `yaml:"max_files,omitempty" json:"max_files,omitempty"`
+	// MaxOpen is how many files are open at a time; by default a quarter of
+	// what the process may open.
+	MaxOpen int `yaml:"max_open,omitempty" json:"max_open,omitempty"`
+	// Multiline joins stack traces into one event; on by default.
+	Multiline bool `yaml:"multiline" json:"multiline"`
 	// TrustedProxies are the addresses whose word on a client's address
 	// (X-Forwarded-For) is believed, as CIDR: see logline.Client. Without any
 	// the client is the peer.
@@ -67,15 +61,19 @@ type LogConfig struct {
 // scanLog reads a log file; the name's path may say which container wrote it.
 func scanLog(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
 	var counts Counts
-	object, container, _ := containerOf(name)
-	a := &assembler{container: container, object: object, origin: o}
-	if container == "" {
+	object, run, _ := containerOf(name)
+	a := &assembler{container: run, object: object, origin: o, traces: true}
+	if run == "" {
 		a.container = name
 	}
-	give := func(done *openLine) error {
-		e := a.event(done)
-		counts.Events++
-		return yield(Item{Event: &e, Line: done.line})
+	give := func() (err error) {
+		a.take(func(e event.Event, line int) {
+			if err == nil {
+				counts.Events++
+				err = yield(Item{Event: &e, Line: line})
+			}
+		})
+		return err
 	}
 	lines := newLineReader(skipBOM(r), maxLine)
 	for n := 1; ; n++ {
@@ -86,25 +84,21 @@ func scanLog(name string, r io.Reader, o Origin, yield func(Item) error) (Counts
 		if err != nil {
 			return counts, fmt.Errorf("scan %s: %w", name, err)
 		}
-		done, class, fault := a.add(raw, n, int64(n), at(name, n))
+		class, fault := a.add(logInput{text: raw.text, cut: raw.cut, line: n, number: int64(n - 1), from: at(name, n)})
 		counts.add(class, 1)
+		if err := give(); err != nil {
+			return counts, err
+		}
 		if fault != nil {
 			counts.Rejects++
 			rejected := reject(event.SourceLog, at(name, n), fault.Error(), raw.text)
-			err = yield(Item{Rejected: &rejected, Line: n})
-		} else if done != nil {
-			err = give(done)
-		}
-		if err != nil {
-			return counts, err
+			if err := yield(Item{Rejected: &rejected, Line: n}); err != nil {
+				return counts, err
+			}
 		}
 	}
-	for _, rest := range a.flush() {
-		if err := give(rest); err != nil {
-			return counts, err
-		}
-	}
-	return counts, nil
+	a.flush()
+	return counts, give()
 }
 
 // skipBOM leaves out a byte order mark at the beginning.
@@ -121,20 +115,3 @@ func skipBOM(r io.Reader) io.Reader {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// containerOf reads the path of a container's log as the kubelet makes it:
-// …/NAMESPACE_POD_UID/CONTAINER/N.log, and …/N.log.TIME after rotation. The
-// name is that of one run of the container, the same before and after
-// rotation.
-func containerOf(path string) (ref event.Ref, name string, ok bool) {
-	file := filepath.Base(path)
-	container := filepath.Base(filepath.Dir(path))
-	pod := strings.Split(filepath.Base(filepath.Dir(filepath.Dir(path))), "_")
-	run, _, ok := strings.Cut(file, ".log")
-	if !ok || len(pod) != 3 || container == "" || run == "" || strings.Trim(run, "0123456789") != "" {
-		return event.Ref{}, "", false
-	}
-	ref = event.PodRef(pod[0], pod[1])
-	ref.UID, ref.Container = pod[2], container
-	return ref, pod[2] + "/" + container + "/" + run, true
-}

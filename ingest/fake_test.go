@@ -95,9 +95,12 @@ type tally struct {
 	mu       sync.Mutex
 	events   map[string]int
 	rejected map[string]int
+	faults   map[string]int64
 }
 
-func newTally() *tally { return &tally{events: map[string]int{}, rejected: map[string]int{}} }
+func newTally() *tally {
+	return &tally{events: map[string]int{}, rejected: map[string]int{}, faults: map[string]int64{}}
+}
 
 func (t *tally) Events(_ context.Context, source event.Source, class string, n int) {
 	t.mu.Lock()
@@ -115,6 +118,12 @@ func (t *tally) Unstored(_ context.Context, source event.Source, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events["unstored "+string(source)] += n
+}
+
+func (t *tally) FileFault(_ context.Context, source event.Source, fault string, n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults[string(source)+" "+fault] += n
 }
 
 func (t *tally) Ingest(context.Context, event.Source, time.Duration) {}

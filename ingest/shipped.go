@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -217,26 +216,20 @@ func shippedObject(tree map[string]any) event.Ref {
 	return ref
 }
 
-// fromPath takes the pod from the path of a log file: of the kubelet's
-// directory, or of /var/log/containers, where it is POD_NAMESPACE_CONTAINER-ID.log.
+// fromPath takes the pod from the path of a log file, or from a tag of Fluentd,
+// which is the path with dots.
 func fromPath(ref *event.Ref, file string) {
-	if found, _, ok := containerOf(file); ok {
-		ref.Namespace, ref.Name, ref.UID, ref.Container = found.Namespace, found.Name, found.UID, found.Container
+	if at := strings.LastIndex(file, "containers."); at >= 0 {
+		file = file[at+len("containers."):]
+	}
+	found, _, ok := containerOf(file)
+	if !ok {
 		return
 	}
-	name, ok := strings.CutSuffix(path.Base(file), ".log")
-	if at := strings.LastIndex(name, "containers."); at >= 0 {
-		name = name[at+len("containers."):] // a tag of Fluentd: the path with dots
+	ref.Namespace, ref.Name, ref.UID, ref.Container = found.Namespace, found.Name, found.UID, found.Container
+	if found.ContainerID != "" {
+		ref.ContainerID = found.ContainerID
 	}
-	parts := strings.Split(name, "_")
-	if !ok || len(parts) != 3 {
-		return
-	}
-	at := strings.LastIndexByte(parts[2], '-')
-	if at < 0 || len(parts[2])-at-1 != 64 || parts[0] == "" || parts[1] == "" {
-		return
-	}
-	ref.Name, ref.Namespace, ref.Container, ref.ContainerID = parts[0], parts[1], parts[2][:at], parts[2][at+1:]
 }
 
 // bareID is a container id without the runtime's name before it.

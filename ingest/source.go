@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -32,6 +33,8 @@ type Deps struct {
 	// Dir is where relative paths of the configuration begin, Data the
 	// directory for read positions.
 	Dir, Data string
+	// Stdin is standard input; nil means the process's.
+	Stdin io.Reader
 	// Subscriber is the message bus that other programs publish on; nil where
 	// it is embedded and so out of their reach.
 	Subscriber Subscriber

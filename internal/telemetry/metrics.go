@@ -19,7 +19,7 @@ type Metrics struct {
 	labels labels
 	gauges gauges
 
-	events, unstored, rejected, findings, transitions, steps, expired metric.Int64Counter
+	events, unstored, rejected, findings, transitions, steps, expired, files metric.Int64Counter
 	ingest, effect                                                    metric.Float64Histogram
 }
 
@@ -44,6 +44,7 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 	m.transitions = counter("firebreak_run_transitions_total", "Times that a run entered a state.")
 	m.steps = counter("firebreak_steps_total", "Steps that ended, by action and result.")
 	m.expired = counter("firebreak_expired_unread_total", "Messages that left a stream before the consumer read them.")
+	m.files = counter("firebreak_file_faults_total", "What went wrong with files that are read, by source and fault; of lost_bytes the bytes.")
 	m.ingest = histogram("firebreak_ingest_seconds", "From the receipt of a request until its events are on disk.",
 		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)
 	m.effect = histogram("firebreak_alert_to_effect_seconds", "From the receipt of the first event until the effect was read back.",
