@@ -13,7 +13,7 @@ func init() {
 		Name: "auditd",
 		Doc: "Linux audit records: type=… msg=audit(TIME:SERIAL): NAME=VALUE …, raw or enriched; hexadecimal values are decoded. " +
 			"The records of one event are messages of their own with the same fields.serial.",
-		Programs: []string{"auditd", "audispd", "audisp-syslog", "audit", "auditbeat"},
+		Programs: []string{"auditd", "audispd", "audisp-syslog", "audit"},
 		Order:    OrderProduct,
 		First:    "tna",
 		Parse:    parseAuditd,

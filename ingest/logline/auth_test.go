@@ -189,3 +189,33 @@ func TestOrdinaryName(t *testing.T) {
 		}
 	})
 }
+
+func TestChooseAuth(t *testing.T) {
+	for image, want := range map[string]string{
+		"docker.io/library/postgres:17":            "postgres",
+		"ghcr.io/cloudnative-pg/postgresql:17.2":   "postgres",
+		"docker.io/bitnami/postgresql@sha256:0123": "postgres",
+		"mysql:8.4":                    "mysql",
+		"docker.io/library/mariadb:11": "mysql",
+		"mongo:7":                      "mongodb",
+		"docker.io/mongodb/mongodb-community-server:7.0-ubi9": "mongodb",
+		"redis:7-alpine":                            "redis",
+		"docker.io/valkey/valkey:8":                 "redis",
+		"quay.io/keycloak/keycloak:26.0":            "keycloak",
+		"ghcr.io/goauthentik/server:2026.2":         "authentik",
+		"docker.io/vaultwarden/server:latest":       "vaultwarden",
+		"nextcloud:30-apache":                       "nextcloud",
+		"lscr.io/linuxserver/openssh-server:latest": "sshd",
+		"example.org/my-redis-client:1":             "",
+		"example.org/server:1":                      "",
+	} {
+		if p, _ := Choose("", "app", image); p.Name != want {
+			t.Errorf("%s chooses %q, want %q", image, p.Name, want)
+		}
+	}
+	for container, want := range map[string]string{"sshd": "sshd", "mariadb": "mysql", "redis": "redis", "laurel": "laurel", "rsyslog": "syslog", "web": ""} {
+		if p, _ := Choose("", container, "example.org/app:1"); p.Name != want {
+			t.Errorf("%s chooses %q, want %q", container, p.Name, want)
+		}
+	}
+}

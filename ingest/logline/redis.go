@@ -44,19 +44,31 @@ func parseRedis(text string) (Message, bool) {
 		set(m.Fields, "pid", pid)
 		set(m.Fields, "role", redisRole(role))
 	}
-	if len(rest) < len(form)+2 || rest[len(form)] != ' ' {
+	rest, ok := redisTime(&m, rest, form)
+	if !ok {
 		return m, false
 	}
-	if _, err := time.Parse(form, rest[:len(form)]); err != nil {
-		return m, false
-	}
-	level, said, ok := strings.Cut(rest[len(form)+1:], " ")
+	level, said, ok := strings.Cut(rest, " ")
 	if m.Level = redisLevel(level); m.Level == "" || !ok {
 		return m, false
 	}
 	m.Text = said
 	redisSaid(&m, said)
 	return m, true
+}
+
+// redisTime cuts the time off: of the form, or with Valkey's
+// log-timestamp-format as ISO 8601, which alone has a zone.
+func redisTime(m *Message, s, form string) (rest string, ok bool) {
+	if stamp, rest := word(s); len(stamp) > len("2006-01-02T") && stamp[10] == 'T' {
+		m.Time = timeOf(stamp)
+		return rest, !m.Time.IsZero()
+	}
+	if len(s) < len(form)+2 || s[len(form)] != ' ' {
+		return s, false
+	}
+	_, err := time.Parse(form, s[:len(form)])
+	return s[len(form)+1:], err == nil
 }
 
 func redisRole(s string) string {

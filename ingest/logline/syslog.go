@@ -11,7 +11,7 @@ func init() {
 	register(Parser{
 		Name: "syslog",
 		Doc: "A line with a prefix of RFC 3164, RFC 5424 or rsyslog's files; what stands behind it is read by the program's own parser. " +
-			"fields.host, fields.program and fields.pid are the prefix's.",
+			"fields.host, fields.program and fields.pid are the prefix's, fields.repeated how often a line came.",
 		Programs: []string{"syslog", "rsyslog", "syslog-ng", "rsyslogd"},
 		Images:   []string{"rsyslog", "syslog-ng"},
 		Order:    OrderProduct,
@@ -36,6 +36,7 @@ func parseSyslog(text string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
+	repeated := l.repeated()
 	m, known := Within(l.program, l.text)
 	if !known {
 		m = Message{Text: l.text}
@@ -55,6 +56,9 @@ func parseSyslog(text string) (Message, bool) {
 			set(m.Fields, name, value)
 		}
 	}
+	if repeated > 0 {
+		m.Fields["repeated"] = repeated
+	}
 	if m.Level == "" {
 		m.Level = l.level
 	}
@@ -62,6 +66,20 @@ func parseSyslog(text string) (Message, bool) {
 		m.Time = l.time
 	}
 	return m, true
+}
+
+// repeated takes "message repeated N times: [ TEXT]" apart, which rsyslog
+// writes in place of N equal lines.
+func (l *syslogLine) repeated() int64 {
+	rest, ok := strings.CutPrefix(l.text, "message repeated ")
+	number, rest, found := strings.Cut(rest, " times: [")
+	text, closed := strings.CutSuffix(rest, "]")
+	n, err := strconv.ParseInt(number, 10, 32)
+	if !ok || !found || !closed || err != nil || n < 1 {
+		return 0
+	}
+	l.text = strings.TrimPrefix(text, " ")
+	return n
 }
 
 func syslogPrefix(text string) (syslogLine, bool) {
