@@ -58,14 +58,14 @@ type Panic struct {
 func (p *Panic) Error() string { return fmt.Sprintf("detector %s panicked: %v", p.Detector, p.Value) }
 
 // Fold gives the findings of an event. One whose id it remembers is passed over
-// (fresh is false), and so are control events and what Firebreak did itself. A
-// finding comes once within the horizon, too. The error joins what detectors
-// could not evaluate, each of them alone: the others were asked all the same.
+// (fresh is false), and so is what Firebreak did itself. A finding comes once
+// within the horizon, too. The error joins what detectors could not evaluate,
+// each of them alone: the others were asked all the same.
 func (g *Engine) Fold(e *event.Event, at event.Address) (findings []event.Finding, fresh bool, err error) {
 	if !g.see(e, at.Sequence) {
 		return nil, false, nil
 	}
-	if e.Source == event.SourceControl || e.Actor.User != "" && slices.Contains(g.own, e.Actor.User) {
+	if e.Actor.User != "" && slices.Contains(g.own, e.Actor.User) {
 		return nil, true, nil
 	}
 	var errs []error

@@ -160,7 +160,7 @@ func (l *level) UnmarshalText(text []byte) error {
 type source event.Source
 
 func (s *source) UnmarshalText(text []byte) error {
-	known := []string{string(event.SourceFalco), string(event.SourceAudit), string(event.SourceLog)}
+	known := []string{string(event.SourceFalco), string(event.SourceAudit), string(event.SourceLog), string(event.SourceControl)}
 	if !slices.Contains(known, string(text)) {
 		return fmt.Errorf("source %q is none of %s", text, strings.Join(known, ", "))
 	}

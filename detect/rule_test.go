@@ -27,7 +27,7 @@ func TestRuleProblemsHaveAPlace(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"severity":       {strings.Replace(fine, "high", "hihg", 1), `r.yaml:6:13: severity "hihg" is none of`},
 		"source":         {strings.Replace(fine, "audit", "adit", 1), `r.yaml:7:11: source "adit" is none of falco, audit, log`},
-		"control":        {strings.Replace(fine, "audit", "control", 1), `r.yaml:7:11: source "control"`},
+		"mail":           {strings.Replace(fine, "audit", "mail", 1), `r.yaml:7:11: source "mail"`},
 		"attack":         {fine + "  attack: [T1611, T16]\n", `r.yaml:9:19: "T16" is no ATT&CK technique`},
 		"field":          {strings.Replace(fine, "verb", "object.nmae", 1), `r.yaml:8:16: unknown field "nmae", did you mean "name"?`},
 		"unless":         {fine + "  unless: actor.usr == 1\n", `r.yaml:9:17: unknown field "usr", did you mean "user"?`},

@@ -22,7 +22,9 @@ type Deps struct {
 	Sink Sink
 	// Enrich, if set, adds to events what the cluster knows of them before
 	// the sink takes them.
-	Enrich  func(Sink) Sink
+	Enrich func(Sink) Sink
+	// Pods chooses the parsers of logs; nil leaves that to the lines.
+	Pods    Pods
 	Store   Store
 	Metrics Metrics
 	Logger  *slog.Logger
@@ -49,6 +51,13 @@ type Subscriber interface {
 	// wildcards, one at a time, until ctx ends. What comes while nobody
 	// subscribes, or faster than take returns, is lost: lost is told how many.
 	Subscribe(ctx context.Context, subject string, take func(subject string, data []byte), lost func(n int)) error
+}
+
+// Pods says what a cluster knows of a container that writes a log: the pod's
+// annotation [logline.Annotation], and the image. Both are empty while the pod
+// is not known. It answers from memory and may be called concurrently.
+type Pods interface {
+	Hints(namespace, pod, uid, container string) (annotation, image string)
 }
 
 // Source is a source that was opened: endpoints that the server serves, work

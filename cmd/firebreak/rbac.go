@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
+	"github.com/firebreak-io/firebreak/cmd/internal/service"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 )
@@ -15,6 +17,7 @@ import (
 func newRBAC() *cobra.Command {
 	var s selection
 	var all bool
+	var only string
 	var to kube.Account
 	cmd := &cobra.Command{
 		Use: "rbac", Short: "Print the ClusterRole that Firebreak needs", Args: usage(cobra.NoArgs),
@@ -22,20 +25,28 @@ func newRBAC() *cobra.Command {
 Firebreak's service account, for kubectl apply.
 
 Without --playbooks that is all actions. With them it is the actions that those
-and the shipped playbooks use, so that the role can do no more than they do.`,
+and the shipped playbooks use, so that the role can do no more than they do.
+
+Where the roles are processes of their own each needs a role of its own:
+--roles ingest prints one that reads what events are enriched with (pods, nodes,
+their owners, vulnerability reports) and nothing else; detect needs none.`,
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&s.playbooks, "playbooks", nil, "file or directory of playbooks (repeatable)")
 	f.BoolVar(&s.noShipped, "no-shipped", false, "leave out the playbooks that come with Firebreak")
+	f.StringVar(&only, "roles", "ingest,detect,respond", "for what this service account does")
 	f.BoolVar(&all, "all", false, "all actions, whatever playbooks use")
 	f.StringVarP(&to.Namespace, "namespace", "n", "firebreak", "namespace of the service account")
 	f.StringVar(&to.Name, "service-account", "firebreak", "name of the service account")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		names, err := s.actions(all || len(s.playbooks) == 0 && !s.noShipped)
+		roles, err := service.ParseRoles(only)
 		if err != nil {
-			return err
+			return exit{2, err}
 		}
-		permissions, err := action.Permissions(names...)
+		if len(roles) < len(service.Roles()) {
+			to.Role = kube.RoleName + "-" + strings.ReplaceAll(only, ",", "-")
+		}
+		permissions, err := s.permissions(all, roles)
 		if err != nil {
 			return err
 		}
@@ -49,6 +60,23 @@ and the shipped playbooks use, so that the role can do no more than they do.`,
 		return nil
 	}
 	return cmd
+}
+
+// permissions are what the roles need of the cluster.
+func (s selection) permissions(all bool, roles []service.Role) ([]kube.Permission, error) {
+	var permissions []kube.Permission
+	if slices.Contains(roles, service.Ingest) {
+		permissions = kube.IndexPermissions()
+	}
+	if !slices.Contains(roles, service.Respond) {
+		return permissions, nil
+	}
+	names, err := s.actions(all || len(s.playbooks) == 0 && !s.noShipped)
+	if err != nil {
+		return nil, err
+	}
+	acts, err := action.Permissions(names...)
+	return append(permissions, acts...), err
 }
 
 // actions are the names of all actions, or of those that the playbooks use.

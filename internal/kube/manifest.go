@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -9,10 +10,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Account is the service account that Firebreak runs as.
-type Account struct{ Namespace, Name string }
+// Account is a service account that Firebreak runs as.
+type Account struct {
+	Namespace, Name string
+	// Role names its ClusterRole and the binding, [RoleName] if empty.
+	Role string
+}
 
-// RoleName is the name of the ClusterRole and its binding.
+// RoleName is the name of the ClusterRole and its binding where all roles are
+// one process.
 const RoleName = "firebreak"
 
 // RoleManifest is a ClusterRole with exactly these permissions and its
@@ -26,7 +32,8 @@ func RoleManifest(to Account, permissions []Permission) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("role manifest: %w", err)
 	}
-	meta := metav1.ObjectMeta{Name: RoleName, Labels: map[string]string{
+	name := cmp.Or(to.Role, RoleName)
+	meta := metav1.ObjectMeta{Name: name, Labels: map[string]string{
 		"app.kubernetes.io/name": "firebreak", "app.kubernetes.io/component": "rbac",
 	}}
 	role := rbacv1.ClusterRole{
@@ -41,7 +48,7 @@ func RoleManifest(to Account, permissions []Permission) ([]byte, error) {
 	binding := rbacv1.ClusterRoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
 		ObjectMeta: meta,
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: RoleName},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: to.Namespace, Name: to.Name}},
 	}
 	var out bytes.Buffer

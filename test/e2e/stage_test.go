@@ -98,7 +98,7 @@ func (l *loop) account() {
 		t.Fatal(err)
 	}
 	account := kube.Account{Namespace: "firebreak", Name: "firebreak"}
-	manifest, err := kube.RoleManifest(account, permissions)
+	manifest, err := kube.RoleManifest(account, append(permissions, kube.IndexPermissions()...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,9 @@ type Config struct {
 	Respond   Respond   `yaml:"respond"`
 	Webhooks  []Webhook `yaml:"webhooks"`
 	Telemetry Telemetry `yaml:"telemetry"`
+	// Enrich and Heartbeat are about what ingest asks of the cluster.
+	Enrich    Enrich    `yaml:"enrich"`
+	Heartbeat Heartbeat `yaml:"heartbeat"`
 
 	// Decoded holds the sources' typed configurations by name.
 	Decoded map[string]any `yaml:"-"`
@@ -145,6 +148,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
 		Respond: Respond{Mode: event.ModeObserve}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}
 	if err := doc.Decode(c); err != nil {
@@ -155,6 +159,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkSources(p)
 	c.checkNATS(p)
 	c.checkTelemetry(p)
+	c.checkCluster(p)
 	c.checkRest(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err

@@ -110,7 +110,7 @@ func (d *demo) role() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kube.RoleManifest(account(), permissions)
+	return kube.RoleManifest(account(), append(permissions, kube.IndexPermissions()...))
 }
 
 func (d *demo) leastPrivilege(ctx context.Context) error {

@@ -74,6 +74,7 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Telemetry: s.tel, Cluster: s.Config.Cluster,
 		Dir: s.Config.Dir, Data: s.Config.Path(s.Config.Data),
 	}
+	s.look(ctx, group, &d)
 	var endpoints []ingest.Endpoint
 	for _, name := range slices.Sorted(maps.Keys(s.Config.Decoded)) {
 		source, err := ingest.Open(name, d, s.Config.Decoded[name])

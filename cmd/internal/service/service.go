@@ -70,6 +70,8 @@ type service struct {
 	// Both are nil without a cluster.
 	kube     *kube.Cache
 	reviewer *kube.Client
+	// watcher is what ingest looks with; like them nil without a cluster.
+	watcher *kube.Client
 }
 
 func (s *service) has(r Role) bool { return slices.Contains(s.Roles, r) }
@@ -167,7 +169,10 @@ func (s *service) connect() error {
 		return err
 	}
 	s.kube = kube.NewCache(client)
-	s.reviewer, err = kube.New(o)
+	if s.reviewer, err = kube.New(o); err != nil {
+		return err
+	}
+	s.watcher, err = kube.New(o)
 	return err
 }
 
