@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -53,5 +54,16 @@ func TestTrustedProxies(t *testing.T) {
 	c.TrustedProxies[0] = netip.MustParsePrefix("10.0.0.0/8")
 	if err := c.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The configuration gives the proxies as CIDR; what is none has its place.
+func TestTrustedProxiesDecoded(t *testing.T) {
+	var c LogConfig
+	if err := conf.Decode("config.yaml", []byte("trusted_proxies: [10.0.0.0/8, \"fd00::/8\"]\n"), &c); err != nil || len(c.TrustedProxies) != 2 {
+		t.Errorf("got %v, %v", c.TrustedProxies, err)
+	}
+	if err := conf.Decode("config.yaml", []byte("trusted_proxies: [10.0.0.0/33]\n"), &c); err == nil || !strings.Contains(err.Error(), "config.yaml:1:") {
+		t.Errorf("a prefix that is none: %v", err)
 	}
 }
