@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -13,11 +14,11 @@ import (
 func init() {
 	register(Kind{
 		Name:   "audit",
-		Doc:    "Kubernetes audit events: the EventLists that the API server's webhook posts, or its log files.",
+		Doc:    "Kubernetes audit events: the EventLists that the API server's webhook posts, the records that AKS and others post, or log files.",
 		Source: event.SourceAudit,
-		Config: func() any { return &HTTPConfig{MaxBody: 16 << 20} },
+		Config: func() any { return &AuditConfig{HTTPConfig: HTTPConfig{MaxBody: 16 << 20}, Stages: StagesAll} },
 		Open: func(d Deps, config any) (Source, error) {
-			return openPosted(d, config, Endpoint{Name: "audit", Source: event.SourceAudit}, decodeAudits)
+			return openAuditPosted(d, config, auditInput(), Endpoint{Name: "audit", Source: event.SourceAudit})
 		},
 		Decode: decodeAudits,
 		Scan:   auditInput().scan,
@@ -25,7 +26,23 @@ func init() {
 }
 
 func decodeAudits(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-	return auditInput().decode(data, o)
+	in := auditInput()
+	in.room = maxInflated
+	return in.decode(data, o)
+}
+
+// openAuditPosted opens an endpoint whose bodies are read as in says.
+func openAuditPosted(d Deps, config any, in input, e Endpoint) (Source, error) {
+	stages := config.(*AuditConfig).Stages
+	s, err := openPosted(d, config, e, nil)
+	if err != nil {
+		return Source{}, err
+	}
+	s.Endpoints[0].Decode = func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
+		events, rejects := in.decode(body, o)
+		return stages.keep(req.Context(), d.Metrics, events), rejects
+	}
+	return s, nil
 }
 
 // auditEvent makes an event of one audit event, audit.k8s.io/v1 or the older

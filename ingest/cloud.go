@@ -44,7 +44,7 @@ func openAudit(p piece, o Origin, yield func(found) error) error {
 	if p.room == nil {
 		p.room = new(int64(maxInflated))
 	}
-	u := &unwrapper{origin: o, yield: yield}
+	u := unwrapper{origin: o, yield: yield}
 	return u.piece(p, 0)
 }
 
@@ -145,7 +145,9 @@ func (u *unwrapper) encoded(p piece, text string, depth int) error {
 		}
 	}
 	if isGzip(data) {
-		if data, err = inflate(data, p.room); err != nil {
+		if data, err = u.inflate(data, p.room); errors.Is(err, errMuch) {
+			return err
+		} else if err != nil {
 			return u.fail(p, err)
 		}
 	}
@@ -153,6 +155,13 @@ func (u *unwrapper) encoded(p piece, text string, depth int) error {
 		data = data[skip:]
 	}
 	return u.inner(p, data, depth)
+}
+
+func (u *unwrapper) inflate(data []byte, room *int64) ([]byte, error) {
+	if *room == 0 {
+		return nil, errDense
+	}
+	return inflate(data, room)
 }
 
 // line looks into a line of a log: that of the audit log is JSON. The other

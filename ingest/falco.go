@@ -17,7 +17,11 @@ func init() {
 		Source: event.SourceFalco,
 		Config: func() any { return &HTTPConfig{MaxBody: 1 << 20} },
 		Open: func(d Deps, config any) (Source, error) {
-			return openPosted(d, config, Endpoint{Name: "falco", Source: event.SourceFalco, Root: true}, decodeAlerts)
+			return openPosted(d, config, Endpoint{
+				Name: "falco", Source: event.SourceFalco, Root: true,
+				// What it says of a body with json_output off.
+				Types: []string{"text/plain"},
+			}, decodeAlerts)
 		},
 		Decode: decodeAlerts,
 		Scan:   falcoInput().scan,

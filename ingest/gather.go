@@ -53,7 +53,7 @@ func (c *gathered) reject(reason string, raw []byte) {
 // told, unless it is made of lines: then the bad line is the only one lost.
 func (f input) decode(data []byte, o Origin) ([]event.Event, []event.Rejected) {
 	c := &gathered{source: f.source, origin: o}
-	room := int64(maxInflated)
+	room := f.room
 	err := f.pieces(data, func(p piece) error {
 		p.room = &room
 		return f.open(p, o, c.take)

@@ -162,7 +162,11 @@ func (r *receiver) admit(ctx context.Context, w http.ResponseWriter, req *http.R
 		return 0, 0, errLimited(wait)
 	}
 	defer pass.Leave()
-	release, err := r.gate.enter(ctx, weight(req, r.MaxBody))
+	size := weight(req, r.MaxBody)
+	if r.Dense {
+		size = r.MaxBody
+	}
+	release, err := r.gate.enter(ctx, size)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -187,7 +191,7 @@ func (r *receiver) store(ctx context.Context, events []event.Event, rejects []ev
 		return 0, 0, err
 	}
 	if len(events) == 0 && len(rejects) > 0 {
-		return 0, 0, &refusal{status: http.StatusBadRequest, reason: rejects[0].Reason}
+		return 0, 0, &refusal{status: http.StatusBadRequest, reason: rejects[0].Reason, kept: true}
 	}
 	if err := r.Endpoint.Sink.Put(ctx, events); err != nil {
 		return 0, 0, err

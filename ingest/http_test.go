@@ -39,7 +39,7 @@ func newTestHandler(t *testing.T) (http.Handler, *fakeStore, *tally) {
 func testEndpoint(name string, c *credential.Set) Endpoint {
 	k, _ := Lookup(name)
 	return Endpoint{
-		Name: name, Source: k.Source, Credential: c, MaxBody: k.Config().(*HTTPConfig).MaxBody, Root: name == "falco",
+		Name: name, Source: k.Source, Credential: c, MaxBody: k.Config().(postedConfig).posted().MaxBody, Root: name == "falco",
 		Decode: func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
 			return k.Decode(body, o)
 		},

@@ -4,17 +4,23 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 )
 
-// maxInflated is how many bytes all compressed pieces of one body may give.
+// maxInflated is how many bytes a piece of a file may give that stands
+// compressed in it.
 const maxInflated = 16 << 20
+
+var (
+	errMuch  = errors.New("compressed records hold more than may be taken at a time: send fewer")
+	errDense = errors.New("compressed record: post such to the source audit-firehose")
+)
 
 func isGzip(data []byte) bool { return bytes.HasPrefix(data, []byte{0x1f, 0x8b}) }
 
 // inflate decompresses what stands compressed inside a body, within the bounds
-// of a compressed body, and takes what it gives from room.
+// of a compressed body, and takes what it gives from room. It returns errMuch
+// as it is when room is used up; then the body is to be refused whole.
 func inflate(data []byte, room *int64) ([]byte, error) {
 	raw := &counter{r: bytes.NewReader(data)}
 	z, err := gzip.NewReader(raw)
@@ -22,11 +28,10 @@ func inflate(data []byte, room *int64) ([]byte, error) {
 		return nil, errors.New("malformed gzip")
 	}
 	text, err := io.ReadAll(&inflater{r: z, raw: raw, max: *room})
-	*room -= int64(len(text))
+	*room = max(*room-int64(len(text)), 1) // 0 is no room from the beginning
 	switch {
 	case errors.Is(err, errInflated):
-		*room = 0
-		return nil, fmt.Errorf("compressed data has more than %d bytes in all", maxInflated)
+		return nil, errMuch
 	case errors.Is(err, errRatio):
 		return nil, errors.New("data is compressed too well to be true: more than one to 100")
 	case err != nil:

@@ -32,6 +32,8 @@ type refusal struct {
 	class  string
 	reason string
 	data   []byte
+	// kept says that nothing could be read and all is kept as dead letters.
+	kept bool
 	// after is when the client should come again.
 	after time.Duration
 }
@@ -85,7 +87,7 @@ func (r *receiver) refuse(ctx context.Context, w http.ResponseWriter, req *http.
 	if no.after > 0 {
 		w.Header().Set("Retry-After", retryAfter(no.after))
 	}
-	r.answer(w, req, Result{Status: no.status, Reason: no.reason})
+	r.answer(w, req, Result{Status: no.status, Reason: no.reason, Kept: no.kept})
 }
 
 // tellEvery is how often refused clients are logged, in seconds: a sender

@@ -91,6 +91,9 @@ type Endpoint struct {
 	// Paths are served too, for clients whose path is given by a
 	// specification.
 	Paths []string
+	// Dense bodies hold compressed text: in what may be in work at a time each
+	// counts with MaxBody, however short it is.
+	Dense bool
 	// Types are the content types of bodies besides JSON.
 	Types []string
 	// Decode reads one body. It may be called concurrently.
@@ -107,6 +110,9 @@ type Result struct {
 	Accepted, Rejected int
 	// Reason says why, when Status is not 200.
 	Reason string
+	// Kept says that nothing of the body could be read, and that all of it is
+	// kept as dead letters: it is no use sending it again.
+	Kept bool
 }
 
 // Open opens the source of a name with its decoded configuration. It reads

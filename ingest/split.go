@@ -24,6 +24,10 @@ type input struct {
 	// it, since JSON follows; or take the event, or the reason against one.
 	// With neither the line is malformed. Nil is a source without such lines.
 	text func(line []byte, o Origin) (skip int, f *found)
+	// room is how many bytes one body may give that stand compressed in it.
+	// The memory for them must be counted where bodies are let in, so it is 0
+	// but for endpoints that are [Endpoint.Dense].
+	room int64
 }
 
 // piece is one JSON value, or one item of a list that wraps such.
@@ -32,8 +36,8 @@ type piece struct {
 	// around holds texts that stand before the list that the piece is in: the
 	// log group of a batch.
 	around map[string]string
-	// room is how many bytes may still be decompressed for the whole body;
-	// nil allows what one piece may have.
+	// room is how many bytes may still be decompressed for the whole body; nil
+	// allows [maxInflated], for a file, of which one piece is read at a time.
 	room *int64
 }
 

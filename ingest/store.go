@@ -45,6 +45,7 @@ func reasonClass(reason string) string {
 		{"longer than", telemetry.ReasonTooLarge},
 		{"the bound is", telemetry.ReasonTooLarge},
 		{"compressed too well", telemetry.ReasonTooLarge},
+		{"may be taken at a time", telemetry.ReasonTooLarge},
 		{errFalcoTalk.Error(), telemetry.ReasonText},
 		{"not a Falco alert", telemetry.ReasonIncomplete},
 		{"not an audit event", telemetry.ReasonIncomplete},
