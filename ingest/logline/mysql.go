@@ -34,16 +34,19 @@ func parseMySQL(text string) (Message, bool) {
 		return Message{}, false
 	}
 	m.Fields = map[string]any{}
-	if m.Time.IsZero() || strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, "\t") || rest != "" && rest[0] != '[' {
-		thread, after := word(strings.TrimLeft(rest, " \t"))
-		if digits(thread) && len(thread) < 20 {
-			set(m.Fields, "thread", thread)
-			rest = after
-		}
+	thread, after := word(strings.TrimLeft(rest, " \t"))
+	if digits(thread) && len(thread) < 20 {
+		set(m.Fields, "thread", thread)
+		rest = after
 	}
 	rest = strings.TrimLeft(rest, " ")
 	if !strings.HasPrefix(rest, "[") {
 		return mysqlGeneral(&m, rest)
+	}
+	// Many programs write a time and a level: these write a thread between
+	// them, but for the images' entrypoint and MySQL 5.5 with its short year.
+	if m.Fields["thread"] == nil && !strings.Contains(rest[:min(len(rest), 24)], "] [Entrypoint]") && !digits(text[:min(len(text), 6)]) {
+		return Message{}, false
 	}
 	level, rest, ok := bracketed(rest)
 	if !ok || !isMySQLLevel(level) {
@@ -65,7 +68,7 @@ func parseMySQL(text string) (Message, bool) {
 
 func isMySQLLevel(s string) bool {
 	switch s {
-	case "Note", "Warning", "ERROR", "Error", "System", "Info":
+	case "Note", "Warning", "Warn", "ERROR", "Error", "System", "Info":
 		return true
 	}
 	return false

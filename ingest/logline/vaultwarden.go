@@ -31,16 +31,27 @@ func parseVaultwarden(text string) (Message, bool) {
 		parts[i], rest = inner, after
 	}
 	module, level := parts[1], strings.TrimSpace(parts[2])
-	if !vaultwardenTime(parts[0]) || !isLevel(level) || module == "" || strings.Contains(module, " ") {
+	if !vaultwardenTime(parts[0]) || !isLevel(level) || !isVaultwarden(module) {
 		return Message{}, false
 	}
 	m := Message{Text: strings.TrimPrefix(rest, " "), Level: level, Fields: map[string]any{"module": module}}
 	if module == "response" {
 		vaultwardenAnswer(&m)
-	} else if strings.HasPrefix(module, "vaultwarden::") || strings.HasPrefix(module, "bitwarden_rs::") {
+	} else if module != "request" {
 		vaultwardenSaid(&m)
 	}
 	return m, true
+}
+
+// isVaultwarden knows the modules: the form is that of a library which others
+// use too.
+func isVaultwarden(module string) bool {
+	name, _, _ := strings.Cut(module, "::")
+	switch name {
+	case "vaultwarden", "bitwarden_rs", "rocket", "request", "response", "start", "panic":
+		return true
+	}
+	return false
 }
 
 // vaultwardenTime knows the default form, and one with a zone.
