@@ -5,6 +5,7 @@ import (
 	"maps"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -15,6 +16,8 @@ type gauges struct {
 	mu   sync.Mutex
 	runs func() map[event.RunState]int
 	lags map[string]func(context.Context) (uint64, error)
+	// unread are bytes by the name of a configured source.
+	unread func() map[string]int64
 	// cluster has a lock of its own.
 	cluster clusterMetrics
 }
@@ -40,6 +43,34 @@ func (m *Metrics) WatchLag(consumer string, lag func(context.Context) (uint64, e
 	m.gauges.mu.Lock()
 	defer m.gauges.mu.Unlock()
 	m.gauges.lags[consumer] = lag
+}
+
+// WatchUnread has firebreak_unread_bytes ask unread how many bytes of each
+// source no detector has read. The names are those of configured sources, and
+// "" for what is of none. The last call wins.
+func (m *Metrics) WatchUnread(unread func() map[string]int64) {
+	if m == nil {
+		return
+	}
+	m.gauges.mu.Lock()
+	defer m.gauges.mu.Unlock()
+	m.gauges.unread = unread
+}
+
+func (m *Metrics) observeUnread(_ context.Context, o metric.Int64Observer) error {
+	m.gauges.mu.Lock()
+	unread := m.gauges.unread
+	m.gauges.mu.Unlock()
+	if unread == nil {
+		return nil
+	}
+	for name, bytes := range unread() {
+		if name == "" {
+			name = other
+		}
+		o.Observe(max(bytes, 0), metric.WithAttributes(attribute.String(m.labels.source.key, name)))
+	}
+	return nil
 }
 
 func (m *Metrics) observeRuns(_ context.Context, o metric.Int64Observer) error {

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/ingest/backlog"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -33,6 +34,8 @@ type Config struct {
 	// Sources are configured by their names in the catalogue. One that is not
 	// named is off.
 	Sources map[string]conf.Raw `yaml:"sources"`
+	// Unread bounds what no detector has read yet.
+	Unread backlog.Config `yaml:"unread"`
 	// NoShipped leaves out the rules and playbooks that come with Firebreak.
 	NoShipped bool      `yaml:"no_shipped"`
 	Rules     []string  `yaml:"rules"`
@@ -257,6 +260,9 @@ func (c *Config) checkVolume(p *problems, kind ingest.Kind, config any) {
 }
 
 func (c *Config) checkRest(p *problems) {
+	if err := c.Unread.Check(slices.Collect(maps.Keys(c.Sources))); err != nil {
+		p.add("spec.unread", "%v", err)
+	}
 	if c.Data == "" {
 		p.add("spec.data", "no directory: read positions, and the embedded streams, are kept there")
 	}

@@ -40,6 +40,8 @@ func TestMistakes(t *testing.T) {
 		"both of one":              {"  sources: {audit: {token: {file: t}, require: both}}\n", []string{`require is both: set names, and one of token, tokens and path`}},
 		"a token in the file":      {"  sources: {audit: {tokens: [{file: a}, hunter2]}}\n", []string{`a secret is given as the file`}},
 		"a limit of nothing":       {"  sources: {audit: {token: {file: t}, limit: {burst: 10}}}\n", []string{`limit has a burst, and no events_per_second`}},
+		"all may be unread":        {"  unread: {limit: 1}\n", []string{`5:11: limit is 1, not between 0 and 0.95`}},
+		"a share of nobody":        {"  unread: {shares: {audit: 0.5}}\n", []string{`shares.audit is of no source that is configured`}},
 		"no port":                  {"  listen: {address: localhost, health: here}\n", []string{`"localhost" is not HOST:PORT`, `"here" is not HOST:PORT`}},
 		"unknown source":           {"  sources: {falko: {}}\n", []string{`unknown source "falko", did you mean "falco"?`}},
 		"unknown key of a source":  {"  sources: {falco: {tokn: {file: x}}}\n", []string{`unknown key "tokn", did you mean "token"?`}},

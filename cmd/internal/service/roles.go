@@ -18,7 +18,9 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/ingest/backlog"
 	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond"
@@ -70,6 +72,8 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 		stop()
 		return nil
 	})
+	behind := s.backlog(batcher)
+	group.Go(func() error { return behind.Run(ctx) })
 	d := ingest.Deps{
 		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Telemetry: s.tel, Cluster: s.Config.Cluster,
 		Dir: s.Config.Dir, Data: s.Config.Path(s.Config.Data),
@@ -77,7 +81,9 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 	s.look(ctx, group, &d)
 	var endpoints []ingest.Endpoint
 	for _, name := range slices.Sorted(maps.Keys(s.Config.Decoded)) {
-		source, err := ingest.Open(name, d, s.Config.Decoded[name])
+		own := d
+		own.Sink = behind.For(name)
+		source, err := ingest.Open(name, own, s.Config.Decoded[name])
 		if err != nil {
 			return nil, err
 		}
@@ -93,6 +99,19 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 	return ingest.NewHandler(ingest.HTTPOptions{
 		Endpoints: endpoints, Sink: d.Sink, Store: d.Store, Metrics: d.Metrics, Logger: d.Logger, Telemetry: d.Telemetry, Cluster: d.Cluster,
 	})
+}
+
+// backlog is what refuses sources while detectors are behind.
+func (s *service) backlog(batcher *ingest.Batcher) *backlog.Backlog {
+	of := map[string]event.Source{}
+	for name := range s.Config.Decoded {
+		if kind, ok := ingest.Lookup(name); ok {
+			of[name] = kind.Source
+		}
+	}
+	b := backlog.New(backlog.Options{Config: s.Config.Unread, Stream: s.bus, Sink: batcher, Sources: of, Logger: s.logger})
+	s.tel.Metrics().WatchUnread(b.Unread)
+	return b
 }
 
 // seeing refuses to start where a source's filter would leave out what the
@@ -247,7 +266,9 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 	var reader atomic.Pointer[bus.Reader]
 	worker := &detect.Worker{
 		Engine: detect.NewEngine(rules, detect.EngineOptions{}), Store: s.bus, Snapshots: s.bus.Snapshots(), Telemetry: s.tel,
-		Read: func(ctx context.Context, sequence uint64) error { return s.bus.SetRead(ctx, telemetry.ConsumerDetect, sequence) },
+		Read: func(ctx context.Context, sequence uint64) error {
+			return s.bus.SetRead(ctx, telemetry.ConsumerDetect, sequence)
+		},
 		Open: func(ctx context.Context, from uint64) (detect.Reader, error) {
 			r, err := s.bus.Read(ctx, bus.Events, from)
 			if err != nil {
