@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,4 +153,16 @@ func writeFile(t testing.TB, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// countingSink counts the calls, and the most events of one.
+type countingSink struct {
+	inner       Sink
+	calls, most atomic.Int64
+}
+
+func (s *countingSink) Put(ctx context.Context, events []event.Event) error {
+	s.calls.Add(1)
+	s.most.Store(max(s.most.Load(), int64(len(events))))
+	return s.inner.Put(ctx, events)
 }
