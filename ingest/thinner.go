@@ -91,13 +91,19 @@ func (t *thinner) keeps(events []event.Event) []event.Event {
 	if t.filter == nil {
 		return events
 	}
-	kept := make([]event.Event, 0, len(events))
+	var kept []event.Event
+	from := 0 // what is not in kept yet, and is to be
 	for i := range events {
 		if keep, err := t.filter.Bool(&events[i]); keep || err != nil {
-			kept = append(kept, events[i])
+			continue
 		}
+		kept = append(kept, events[from:i]...)
+		from = i + 1
 	}
-	return kept
+	if from == 0 {
+		return events
+	}
+	return append(kept, events[from:]...)
 }
 
 // held says that parts have to be stored before more is counted.

@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/firebreak-io/firebreak/ingest/summary"
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -133,6 +138,38 @@ func TestFilterStoresInDoubt(t *testing.T) {
 	if stored := store.events(); len(stored) != 1 || stored[0].ID != long.ID || tally.events["unstored audit"] != 1 {
 		t.Errorf("%d stored, counted %v", len(stored), tally.events)
 	}
+}
+
+// TestFilterKeepsWhatItLetsThrough, in its order, whatever is in between.
+func TestFilterKeepsWhatItLetsThrough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		program, err := conf.Compile(event.Event{}, `class == "log.error"`, conf.Bool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []event.Event
+		var want []string
+		for i, keep := range rapid.SliceOf(rapid.Bool()).Draw(t, "keep") {
+			e := event.Event{ID: fmt.Sprint(i), Class: event.ClassLogLine}
+			if keep {
+				e.Class = event.ClassLogError
+				want = append(want, e.ID)
+			}
+			events = append(events, e)
+		}
+		var got []string
+		for _, e := range (&thinner{filter: program}).keeps(events) {
+			got = append(got, e.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("kept %v, want %v", got, want)
+		}
+		for i := range events {
+			if events[i].ID != fmt.Sprint(i) {
+				t.Fatal("the caller's events were moved")
+			}
+		}
+	})
 }
 
 // TestSettled: a position may be saved only when the counts of all lines before
@@ -288,5 +325,49 @@ func TestCheckVolume(t *testing.T) {
 	}
 	if err := CheckVolume(Kind{Source: event.SourceFalco}, &struct{}{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// nothing is a sink that stores nothing.
+type nothing struct{}
+
+func (nothing) Put(context.Context, []event.Event) error { return nil }
+
+// BenchmarkThinner is the filter and the counting of batches of 400 lines: of a
+// filter that looks at the class, and of one with the patterns of the shipped
+// rules (ingest/summary/README.md).
+func BenchmarkThinner(b *testing.B) {
+	guide, err := os.ReadFile("summary/README.md")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "store: >-")
+	patterns, _, _ := strings.Cut(rest, "summarise:")
+	events := make([]event.Event, 400)
+	for i := range events {
+		e := logLine(fmt.Sprint("web-", i%20), event.ClassHTTP)
+		e.Message = `10.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "GET /item/1?page=2&sort=price HTTP/1.1" 200 1312 "-" "curl/8.1"`
+		e.HTTP = event.HTTP{Method: "GET", Path: "/item/1?page=2&sort=price", Status: 200, Duration: .012, Bytes: 1312}
+		e.Actor = event.Actor{Address: fmt.Sprint("10.0.0.", i%200), UserAgent: "curl/8.1"}
+		events[i] = e
+	}
+	for name, filter := range map[string]string{"class": `class in ["auth.login", "log.error"]`, "patterns": patterns, "none": "true"} {
+		b.Run(name, func(b *testing.B) {
+			var sink Sink
+			config := &HTTPConfig{Volume: Volume{Store: conf.Expression{Text: filter}, Summarise: &summary.Config{}}}
+			if _, err := openThrough(kindFor(event.SourceLog, &sink), Deps{Sink: nothing{}, Metrics: newTally()}, config); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				for i := range events {
+					events[i].ID = fmt.Sprint(n, "-", i)
+				}
+				if err := sink.Put(b.Context(), events); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*len(events))/b.Elapsed().Seconds(), "events/s")
+		})
 	}
 }

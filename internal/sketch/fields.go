@@ -56,7 +56,7 @@ const version = 1
 
 var statuses = [6]string{"other", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
-// Fields are the summary as an event's fields: a few hundred bytes for a usual
+// Fields are the summary as an event's fields: 200 bytes to 1 KB for a usual
 // writer, 30 KiB at the most.
 func (s *Summary) Fields() event.Fields {
 	f := event.Fields{
