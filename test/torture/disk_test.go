@@ -25,7 +25,7 @@ func TestDiskFull(t *testing.T) {
 func fullDisk(t *testing.T, suddenly bool) {
 	t.Helper()
 	disk := newImage(t, 256<<20)
-	ballast := []string{disk.fill("ballast", 60<<20)}
+	ballast := []string{disk.fill("ballast", 42<<20)}
 	logs := filepath.Join(t.TempDir(), "logs")
 	f := newFirebreak(t, setup{name: "firebreak", data: filepath.Join(disk.dir, "data"), logs: logs})
 	f.start()

@@ -40,6 +40,9 @@ type setup struct {
 
 func newFirebreak(t *testing.T, s setup) *firebreak {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts processes under load")
+	}
 	f := &firebreak{t: t, name: s.name, dir: t.TempDir(), data: s.data, api: freePort(t), health: freePort(t)}
 	sources := "falco: {token: {file: token}}\n    audit: {token: {file: token}}"
 	if s.logs != "" {

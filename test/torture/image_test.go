@@ -26,8 +26,8 @@ type image struct {
 // newImage makes a disk and mounts it. Without root or a loop device the test is skipped.
 func newImage(t *testing.T, size int64) *image {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a disk of its own needs root")
+	if testing.Short() || os.Geteuid() != 0 {
+		t.Skip("a disk of its own needs root, and time")
 	}
 	base := t.TempDir()
 	i := &image{t: t, file: filepath.Join(base, "disk"), dir: filepath.Join(base, "mnt")}
