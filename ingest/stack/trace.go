@@ -143,7 +143,7 @@ func (t *Trace) python(text []byte) bool {
 // node: the place, the source line with a mark below it, a blank line, and
 // then the error.
 func (t *Trace) node(text []byte) bool {
-	if !t.grown {
+	if !t.grown || len(bytes.Trim(text, "^")) == 0 {
 		return true
 	}
 	return exception(text) || hasPrefix(text, "}", "Node.js v", "[cause]: ")
