@@ -21,7 +21,7 @@ func auditFields(e *event.Event, top shape) {
 	user, as := top.object("user"), top.object("impersonatedUser")
 	notes := top.object("annotations")
 	e.Fields = event.Fields{}
-	setDefault(e.Fields, "uri", top.str("requestURI"))
+	setDefault(e.Fields, "uri", redactQuery(top.str("requestURI")))
 	setDefault(e.Fields, "level", top.str("level"))
 	setDefault(e.Fields, "stage", top.str("stage"))
 	setDefault(e.Fields, "audit_id", top.str("auditID"))
@@ -108,7 +108,11 @@ func strip(v any) any {
 		}
 		delete(v, "managedFields")
 		if notes, ok := v["annotations"].(map[string]any); ok {
-			delete(notes, "kubectl.kubernetes.io/last-applied-configuration")
+			for name := range notes {
+				if strings.HasSuffix(name, "last-applied-configuration") || name == "objectset.rio.cattle.io/applied" {
+					delete(notes, name)
+				}
+			}
 		}
 		for name := range v {
 			v[name] = strip(v[name])

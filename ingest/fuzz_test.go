@@ -63,6 +63,8 @@ func FuzzRedact(f *testing.F) {
 		if len(clean) > 16*len(s)+64 {
 			t.Errorf("%d bytes became %d", len(s), len(clean))
 		}
-		dropBodies(s)
+		dropBodies(s, bodies)
+		redactQuery(s)
+		redactArgs([]any{s, s, s})
 	})
 }

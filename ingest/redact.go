@@ -2,55 +2,10 @@ package ingest
 
 import (
 	"regexp"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
-
-// Redacted stands where a secret was.
-const Redacted = "<redacted>"
-
-// pattern finds one form of secret. A text in which none of the hints occurs
-// (in lower case) isn't searched.
-type pattern struct {
-	hints   []string
-	find    *regexp.Regexp
-	replace string
-}
-
-const secretWord = `(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|apikey|access[_-]?key(?:[_-]id)?|secret[_-]?key|private[_-]?key|credentials?)`
-
-var patterns = []pattern{
-	{[]string{"-----begin"},
-		regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)`), Redacted},
-	{[]string{"eyj"}, regexp.MustCompile(`eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}`), Redacted},
-	{[]string{"akia", "asia"}, regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`), Redacted},
-	{[]string{"authorization"},
-		regexp.MustCompile(`(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)(?:(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)\s+)?[^\s"'\\]+`), "${1}" + Redacted},
-	{[]string{"bearer", "basic"}, regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}`), "${1} " + Redacted},
-	{[]string{"://"}, regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`), "${1}:" + Redacted + "@"},
-	{[]string{"gh"}, regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})`), Redacted},
-	{[]string{"glpat-", "xox", "sk_live", "rk_live", "npm_", "aiza", "sk-"},
-		regexp.MustCompile(`\b(?:glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|[sr]k_live_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{30,}|AIza[A-Za-z0-9_-]{30,}|sk-[A-Za-z0-9_-]{20,})`), Redacted},
-	{[]string{"pass", "pwd", "secret", "token", "key", "credential"},
-		regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `)(=|\\*["']\s*:\s*\\*["']|=\\*["'])[^\s"'&,;\\]+`), "${1}${2}" + Redacted},
-}
-
-// redactText replaces what looks like a secret.
-func redactText(s string) string {
-	if len(s) < 8 {
-		return s
-	}
-	lower := strings.ToLower(s)
-	for _, p := range patterns {
-		if slices.ContainsFunc(p.hints, func(h string) bool { return strings.Contains(lower, h) }) {
-			s = p.find.ReplaceAllString(s, p.replace)
-		}
-	}
-	return s
-}
 
 // redactValue replaces secrets in all strings of a value, names too, and in
 // place. A string under a name that says that it is a secret goes whole.
@@ -59,6 +14,7 @@ func redactValue(v any) any {
 	case string:
 		return redactText(v)
 	case []any:
+		redactArgs(v)
 		for i := range v {
 			v[i] = redactValue(v[i])
 		}
@@ -68,28 +24,21 @@ func redactValue(v any) any {
 	return v
 }
 
-var secretName = regexp.MustCompile(`(?i)(?:^|[_.-])` + secretWord + `$|(?:password|passwd|secret|token|apikey)$|^(?:set-)?cookie$|^authorization$`)
+var secretName = regexp.MustCompile(`(?i)(?:^|[_./-])` + secretWord + `$|(?:password|passwd|passphrase|secret|token|` + keyWord + `)$|` +
+	`^(?:set-)?cookie$|^authorization$|^_?auth$|^\.?dockerc(?:fg|onfigjson)$`)
 
 // isSecretName says whether a name is one of a secret. Most names are told
 // apart by the cheap test.
-func isSecretName(name string) bool {
-	lower := strings.ToLower(name)
-	for _, hint := range secretHints {
-		if strings.Contains(lower, hint) {
-			return secretName.MatchString(name)
-		}
-	}
-	return false
-}
+func isSecretName(name string) bool { return nameHints.in(name) != 0 && secretName.MatchString(name) }
 
-var secretHints = []string{"pass", "pwd", "secret", "token", "key", "credential", "cookie", "authorization"}
+var nameHints = newHints([][]string{append([]string{"cookie", "auth", "docker"}, wordHints...)})
 
 func redactMap(m map[string]any) {
 	hideVariable(m)
+	hidePatch(m)
 	for name, v := range m {
-		if s, ok := v.(string); ok && s != "" && isSecretName(name) && !boring(s) {
-			m[name] = Redacted
-			continue
+		if isSecretName(name) {
+			v = hideValue(v)
 		}
 		m[name] = redactValue(v)
 		if clean := redactText(name); clean != name {
@@ -99,14 +48,56 @@ func redactMap(m map[string]any) {
 	}
 }
 
+// hideValue hides a secret by its name: a text, a number, or a list of such.
+func hideValue(v any) any {
+	switch v := v.(type) {
+	case string:
+		if v != "" && !boring(v) {
+			return Redacted
+		}
+	case int64, float64:
+		return Redacted
+	case []any:
+		for i := range v {
+			v[i] = hideValue(v[i])
+		}
+	}
+	return v
+}
+
 // hideVariable takes the value out of {name: DB_PASSWORD, value: …}, the
 // shape of a container's environment.
 func hideVariable(m map[string]any) {
 	name, _ := m["name"].(string)
+	if name == "" {
+		name, _ = m["key"].(string)
+	}
 	value, _ := m["value"].(string)
-	if value != "" && isSecretName(name) {
+	if value != "" && name != "" && isSecretName(name) && !boring(value) {
 		m["value"] = Redacted
 	}
+}
+
+// hidePatch takes the value out of an operation of a JSON patch whose path ends
+// in what holds a secret: a variable's value, of which the path says no name,
+// or a member that is named like one.
+func hidePatch(m map[string]any) {
+	path, _ := m["path"].(string)
+	if _, op := m["op"].(string); !op || path == "" {
+		return
+	}
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	if last == "value" && strings.Contains(path, "/env/") || isSecretName(last) ||
+		strings.Contains(path, "/data/") || strings.Contains(path, "/stringData/") || strings.Contains(path, "last-applied-configuration") {
+		m["value"] = hideAll(m["value"])
+	}
+}
+
+func hideAll(v any) any {
+	if v == nil {
+		return nil
+	}
+	return Redacted
 }
 
 // boring values of a secret's name carry none: rules look at them.
@@ -124,6 +115,8 @@ func redactEvent(e *event.Event) {
 		&e.Message, &e.Rule, &e.Actor.User, &e.Actor.Impersonated, &e.Actor.UserAgent, &e.Actor.Process,
 		&e.Actor.Address, &e.HTTP.Path, &e.Object.Name, &e.Object.Image, &e.Verb, &e.Priority,
 		&e.Object.Namespace, &e.Object.Resource, &e.Object.Subresource, &e.Object.Node, &e.Object.Container,
+		&e.Object.Group, &e.Object.UID, &e.Object.ContainerID, &e.Object.Digest,
+		&e.Object.Workload.Kind, &e.Object.Workload.Name, &e.Object.Workload.UID, &e.Actor.ServiceAccount, &e.HTTP.Method,
 	} {
 		*s = redactText(*s)
 	}
@@ -133,61 +126,17 @@ func redactEvent(e *event.Event) {
 	for i := range e.Tags {
 		e.Tags[i] = redactText(e.Tags[i])
 	}
+	for name, v := range e.Object.Labels {
+		e.Object.Labels[name] = redactText(v)
+	}
+	// What redaction itself says it took away is no secret.
+	words, ours := e.Fields["credentials"]
+	ours = ours && e.Source == event.SourceAudit
+	if ours {
+		delete(e.Fields, "credentials")
+	}
 	redactMap(e.Fields)
-}
-
-// redactData is what is kept of rejected input: printable as it was, secrets
-// out, at most [event.MaxRejected] bytes. A secret that crosses the end is
-// still seen, because some more than that is searched.
-func redactData(source event.Source, data []byte) []byte {
-	if len(data) == 0 {
-		return nil
+	if ours {
+		e.Fields["credentials"] = words
 	}
-	s := string(data[:min(len(data), event.MaxRejected+16<<10)])
-	if source == event.SourceAudit {
-		s = dropBodies(s)
-	}
-	s = redactText(s)
-	if len(s) > event.MaxRejected {
-		s = clipAny(s, event.MaxRejected)
-	}
-	return []byte(s)
-}
-
-func clipAny(s string, n int) string {
-	if c := clip(s, n); len(c) > n-utf8.UTFMax {
-		return c
-	}
-	return s[:n]
-}
-
-var bodies = regexp.MustCompile(`"(?:requestObject|responseObject|data|stringData|binaryData)"\s*:\s*`)
-
-// dropBodies cuts the objects out of the text of a rejected audit event: they
-// may be secrets, and text that could not be parsed can't be told apart.
-func dropBodies(s string) string {
-	var b strings.Builder
-	for {
-		at := bodies.FindStringIndex(s)
-		if at == nil {
-			b.WriteString(s)
-			return b.String()
-		}
-		b.WriteString(s[:at[1]])
-		b.WriteString(`"` + Redacted + `"`)
-		s = s[at[1]+valueEnd(s[at[1]:]):]
-	}
-}
-
-// valueEnd is the length of the JSON value that s begins with, or of all of s
-// when it doesn't end.
-func valueEnd(s string) int {
-	var n nesting
-	for i := range len(s) {
-		if !n.inString && n.depth == 0 && (s[i] == ',' || s[i] == '}' || s[i] == ']') {
-			return i
-		}
-		n.over([]byte{s[i]})
-	}
-	return len(s)
 }

@@ -1,8 +1,12 @@
 package ingest
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -23,11 +27,30 @@ func canaries() map[string]string {
 		"password":      "--password=" + "canary",
 		"json":          `"client_secret": "` + `canary"`,
 		"query":         "/x?access_token=" + "canary&y=1",
+		"spaced":        `password="my ` + `canary pass"`,
+		"flag":          "--token " + "canary",
+		"mysql":         "mysql -u root -p" + "canary db",
+		"curl":          "curl -u user:" + "canary http://db",
+		"header":        "curl -H 'X-Vault-Token: " + "canary' http://db",
+		"cookie":        "Set-Cookie: sid=" + "canary; Path=/",
+		"docker":        `{"auths":{"r":{"auth":"` + `Y2FuYXJ5canary"}}}`,
+		"escaped":       "/x?command=--token%3D" + "canary&y=1",
+		"escaped space": "/x?a=Bearer%20" + "canarycanary1&y=1",
+		"sas":           "https://x.example/c?sv=1&sig=" + "canary%3D",
+		"yaml":          "a: 1\n  db.password: " + "canary\nb: 2",
+		"yaml value":    "db.password: " + "canary2",
+		"vendor":        "hvs." + "canarycanarycanarycanary",
+		"slack hook":    "https://hooks.slack.com/services/T0/B0/" + "canary",
+		"google":        "GOCSPX-" + "canarycanarycanarycanary",
+		"kubeconfig":    "client-key-data: " + "LS0tLS1CRUdJTiBSU0Egcanarycanary==",
 	}
 }
 
 func TestRedactText(t *testing.T) {
 	for name, secret := range canaries() {
+		if name == "yaml" {
+			secret += "\n"
+		}
 		got := redactText("before " + secret + " after")
 		if strings.Contains(strings.ToLower(got), "canary") || !strings.HasPrefix(got, "before ") {
 			t.Errorf("%s: %q", name, got)
@@ -36,6 +59,8 @@ func TestRedactText(t *testing.T) {
 	for _, plain := range []string{
 		"GET /secrets/list", "Invalid password: try again", "token expired", "cat /etc/passwd", "https://example.com:8080/x@y",
 		"basic auth is off", "kubectl get secret db -o yaml",
+		"mysql -P 3306 -u root", "docker run -p 80:80 mysql", "tokens per second: 5", "GET /?q=caf%C3%A9 HTTP/1.1",
+		"/api/v1/secrets?limit=500&continue=eyJabc", "key=value", "https://example.com/a%20b?c=%2Fd",
 	} {
 		if got := redactText(plain); got != plain {
 			t.Errorf("%q became %q", plain, got)
@@ -57,6 +82,9 @@ func TestNoSecretLeaves(t *testing.T) {
 			for _, in := range []string{text, text[:len(text)-2], strings.Replace(text, "{", `{"dup":1,"dup":2,`, 1)} {
 				noCanary(t, name+" in "+kind, k, in)
 			}
+		}
+		if name == "yaml" {
+			continue // on a line of its own only
 		}
 		line := "2026-01-02T03:04:05Z stdout F hello " + strings.ReplaceAll(secret, "\n", " ") + "\n"
 		_, items := scanAll(t, "log", "x.log", []byte(line))
@@ -117,6 +145,79 @@ func TestSecretBodiesAreDropped(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Arguments that stand alone are told by what stands before them.
+func TestRedactArgs(t *testing.T) {
+	for _, c := range []struct{ in, want []any }{
+		{[]any{"tool", "--token", "x", "--name", "y"}, []any{"tool", "--token", Redacted, "--name", "y"}},
+		{[]any{"/usr/bin/mysql", "-u", "root", "-px", "-P", "1"}, []any{"/usr/bin/mysql", "-u", "root", "-p" + Redacted, "-P", "1"}},
+		{[]any{"mysql", "-p", "db"}, []any{"mysql", "-p", "db"}},
+		{[]any{"sshpass", "-p", "x", "ssh"}, []any{"sshpass", "-p", Redacted, "ssh"}},
+		{[]any{"redis-cli", "-a", "x"}, []any{"redis-cli", "-a", Redacted}},
+		{[]any{"curl", "-u", "a:b", "-o", "c"}, []any{"curl", "-u", "a:" + Redacted, "-o", "c"}},
+		{[]any{"tool", "--token", "--next"}, []any{"tool", "--token", "--next"}},
+		{[]any{"mkdir", "-px"}, []any{"mkdir", "-px"}},
+		{[]any{int64(1), "--token", "x"}, []any{int64(1), "--token", "x"}},
+	} {
+		got := append([]any{}, c.in...)
+		if redactArgs(got); !cmp.Equal(got, c.want) {
+			t.Errorf("%v became %v, want %v", c.in, got, c.want)
+		}
+	}
+}
+
+func TestRedactQuery(t *testing.T) {
+	for in, want := range map[string]string{
+		"/exec?command=mysql&command=-px&container=a":      "/exec?command=mysql&command=-p<redacted>&container=a",
+		"/exec?command=t&command=--token&command=x":        "/exec?command=t&command=--token&command=<redacted>",
+		"/x?access_token=x&a=1":                            "/x?access_token=<redacted>&a=1",
+		"/x?limit=500&continue=abc":                        "/x?limit=500&continue=abc",
+		"/x":                                               "/x",
+		"/exec?command=sh&command=-c&command=echo+%24HOME": "/exec?command=sh&command=-c&command=echo+%24HOME",
+	} {
+		if got := redactQuery(in); got != want {
+			t.Errorf("%s became %s, want %s", in, got, want)
+		}
+	}
+}
+
+// A JSON patch names by its path what its value is.
+func TestRedactPatch(t *testing.T) {
+	for path, hidden := range map[string]bool{
+		"/spec/template/spec/containers/0/env/3/value": true, "/spec/password": true, "/data/x": true,
+		"/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration": true, "/spec/replicas": false, "/spec/containers/0/image": false,
+	} {
+		m := map[string]any{"op": "replace", "path": path, "value": "x"}
+		if redactMap(m); (m["value"] == Redacted) != hidden {
+			t.Errorf("%s: %v", path, m)
+		}
+	}
+}
+
+// The automaton says of any text what searching it for each word says.
+func TestHints(t *testing.T) {
+	words := hintsOf(patterns)
+	rapid.Check(t, func(t *rapid.T) {
+		var all []string
+		for _, list := range words {
+			all = append(all, list...)
+		}
+		piece := rapid.OneOf(rapid.SampledFrom(all), rapid.StringOfN(rapid.SampledFrom([]rune("passwordtokeny-=%:/ \"é")), 0, 6, -1))
+		s := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
+		if rapid.Bool().Draw(t, "upper") {
+			s = strings.ToUpper(s)
+		}
+		var want uint64
+		for i, list := range words {
+			if slices.ContainsFunc(list, func(w string) bool { return strings.Contains(strings.ToLower(s), w) }) {
+				want |= 1 << i
+			}
+		}
+		if got := patternHints.in(s); got != want {
+			t.Fatalf("%q: %b, want %b", s, got, want)
+		}
+	})
 }
 
 func mustDecode(t testing.TB, kind, text string) ([]event.Event, []event.Rejected) {
