@@ -81,6 +81,7 @@ type apart struct {
 	witness        *process
 	start          func() *process // of the witness
 	kills          map[string]int
+	deck           []int // of harms: each comes before one comes again
 }
 
 // TestKilledApart kills ingest, detect and an external NATS, each at random instants, and stops NATS for
@@ -143,9 +144,17 @@ func (a *apart) harm() (killed int) {
 		a.kills[name]++
 		killed++
 	}
-	switch rand.IntN(10) {
-	case 0, 1, 2:
+	if len(a.deck) == 0 {
+		a.deck = rand.Perm(10)
+	}
+	harm := a.deck[0]
+	a.deck = a.deck[1:]
+	switch harm {
+	case 0, 1:
 		kill("ingest", a.ingest.p)
+	case 2:
+		kill("detect", a.detect.p)
+		kill("witness", a.witness)
 	case 3, 4:
 		kill("detect", a.detect.p)
 	case 5:
