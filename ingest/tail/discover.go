@@ -46,7 +46,7 @@ func (t *Follower) discover() {
 		slices.SortStableFunc(g.files, func(a, b *file) int { return byAge(a.path, b.path) })
 	}
 	t.missing()
-	t.found, t.moved = now, false
+	t.found, t.moved, t.looking = now, false, t.o.Now().Sub(now)
 	t.looks++
 	t.watch.follow(t.directories())
 }

@@ -31,6 +31,10 @@ type file struct {
 	// and is not yet begun again.
 	truncated bool
 	seen      uint64
+	// prepared says that copies of what it held were looked for, lost is how
+	// many bytes are known to be in none.
+	prepared bool
+	lost     int64
 	// gone says that no path leads to it any more, ended that it was read to
 	// its end then.
 	gone, ended bool

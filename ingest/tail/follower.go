@@ -33,9 +33,11 @@ type Follower struct {
 	keeper  keeper
 	said    map[string]time.Time
 	// found and looked are when the names and the files were looked at, passed
-	// is when the last pass ended.
+	// is when the last pass ended, looking is how long the last look at the
+	// names took.
 	found, looked time.Time
 	looks         uint64 // at the names
+	looking       time.Duration
 	passed        time.Time
 	moved         bool // names have changed since
 	full          bool // there are more files than the bound, and it was said
@@ -85,8 +87,9 @@ func New(o Options) (*Follower, error) {
 const (
 	// pause is the least time between two passes, in which writes gather.
 	pause = 20 * time.Millisecond
-	// between is the least time between two looks at the names.
-	between = 100 * time.Millisecond
+	// between is the least time between two looks at the names; where these
+	// take long it is longer.
+	between = 10 * time.Millisecond
 	// settleTime bounds the settling at the end.
 	settleTime = 5 * time.Second
 )
@@ -139,7 +142,7 @@ func (t *Follower) wait(ctx context.Context) bool {
 			next = at
 		}
 	}
-	if at := t.found.Add(between); t.moved && at.Before(next) {
+	if at := t.found.Add(t.between()); t.moved && at.Before(next) {
 		next = at
 	}
 	if at := t.keeper.next(t.dirty); !at.IsZero() && at.Before(next) {
@@ -205,7 +208,7 @@ func (t *Follower) look() {
 	written, moved, all := t.watch.changes()
 	t.moved = t.moved || moved || all
 	due := t.looked.IsZero() || now.Sub(t.looked) >= t.o.Poll
-	if due || t.moved && now.Sub(t.found) >= between {
+	if due || t.moved && now.Sub(t.found) >= t.between() {
 		t.discover()
 	}
 	if due || all {
@@ -286,6 +289,8 @@ func (t *Follower) say(about string, f Fault, text string, args ...any) {
 	t.count(f, 1)
 	t.o.Logger.Warn(text, args...)
 }
+
+func (t *Follower) between() time.Duration { return max(between, 10*t.looking) }
 
 func (t *Follower) count(f Fault, n int64) {
 	if n > 0 {

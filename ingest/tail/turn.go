@@ -6,13 +6,15 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 )
 
 // turn reads a bounded part of what is new in a group: its files in their
 // order, a younger one only when the older ones are at their end.
 func (t *Follower) turn(ctx context.Context, g *group) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := t.prepare(ctx, g); err != nil {
 		return err
 	}
 	var number int64
@@ -66,17 +68,11 @@ func (t *Follower) read(ctx context.Context, f *file) (more bool, err error) {
 		return false, nil
 	}
 	if f.truncated {
-		if t.looks == f.seen {
+		if !f.prepared {
 			return false, nil
 		}
-		// What is on its way has positions of the file as it was.
-		if err := t.flush(ctx); err != nil {
-			return false, err
-		}
-		if err := t.land(ctx); err != nil {
-			return false, err
-		}
-		return t.again(f), nil
+		t.again(f)
+		return true, nil
 	}
 	n, err := f.f.ReadAt(t.buf, f.at.Offset)
 	whole := errors.Is(err, io.EOF)
@@ -145,80 +141,6 @@ func (t *Follower) vanished(f *file) {
 		t.o.Logger.Warn("a file went away before it was read", "path", f.path, "lost_bytes", f.size-f.at.Offset)
 	}
 	f.at.Offset = f.saved.Offset
-}
-
-// truncated notes that the file was truncated. The names are looked at before
-// it is begun again: what it held may stand in a copy.
-func (t *Follower) truncated(f *file) bool {
-	f.truncated, t.moved = true, true
-	f.seen = t.looks
-	return false
-}
-
-// again begins a truncated file from its beginning, after what is left in a
-// copy of it. It says whether something can be read now.
-func (t *Follower) again(f *file) bool {
-	copied := false
-	for _, o := range f.group.files {
-		if o.shadow == f {
-			copied = o.resume() > f.at.Offset || copied
-		}
-	}
-	if copied {
-		f.size = f.at.Offset // the copy has the rest
-		return true
-	}
-	lost := max(f.size-f.at.Offset, 0)
-	f.group.reader.End()
-	t.count(FaultTruncated, 1)
-	t.count(FaultLost, lost)
-	t.o.Logger.Warn("a file was truncated; lines that were written shortly before may be lost", "path", f.path, "read", f.at.Offset, "known_lost_bytes", lost)
-	number := f.at.Number
-	for _, o := range f.group.files {
-		number = max(number, o.at.Number)
-	}
-	f.at.restart(number, lost+f.at.Lost)
-	f.saved.restart(number, lost+f.saved.Lost)
-	f.truncated, f.done, f.size = false, false, 0
-	t.touched[f.group] = true
-	return true
-}
-
-// resume reads a copy from where the file is that it was made of. It gives the
-// copy's size.
-func (f *file) resume() int64 {
-	original := f.shadow
-	f.shadow, f.done = nil, false
-	f.at.follow(original.at)
-	f.saved.follow(original.saved)
-	info, err := os.Stat(f.place.path)
-	if err != nil {
-		return 0
-	}
-	f.at.within(info.Size())
-	f.saved.within(info.Size())
-	return info.Size()
-}
-
-// within ends a copy's position at the copy's end: it may be older than what
-// was read of the original.
-func (p *position) within(size int64) {
-	if p.Offset > size {
-		p.Offset, p.Tail, p.TailLen = size, "", 0
-	}
-}
-
-// follow takes over how far another position is.
-func (p *position) follow(o position) {
-	p.Offset, p.Number, p.Skip, p.Hole, p.Copy = o.Offset, o.Number, o.Skip, o.Hole, false
-	p.Tail, p.TailLen = o.Tail, o.TailLen
-}
-
-// restart begins at the beginning.
-func (p *position) restart(number, lost int64) {
-	p.Offset, p.Number, p.Skip, p.Hole = 0, number, false, false
-	p.Head, p.HeadLen, p.Tail, p.TailLen = "", 0, "", 0
-	p.Truncated, p.Lost = true, lost
 }
 
 // split gives the complete lines of what was read. At the end of a file that
