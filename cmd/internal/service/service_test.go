@@ -140,11 +140,13 @@ func port(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func (p *process) start() *process {
+func (p *process) start() *process { return p.startRoles(Roles()...) }
+
+func (p *process) startRoles(roles ...Role) *process {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, Options{Config: p.config, Roles: Roles(), Version: "test", Log: p.log}) }()
+	go func() { ended <- Run(ctx, Options{Config: p.config, Roles: roles, Version: "test", Log: p.log}) }()
 	p.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
