@@ -53,6 +53,12 @@ type assembler struct {
 	// parser is what the annotation, the image or the container's name
 	// chooses, once it was asked for.
 	parser *logline.Parser
+	// pods is asked for the annotation and the image; it may be nil. As long
+	// as it does not know the pod, unknown, it is asked again every so many
+	// reads.
+	pods    Pods
+	unknown bool
+	reads   int
 	// budget is shared by all: the bytes of what is open.
 	budget *atomic.Int64
 	free   []*openLine

@@ -53,7 +53,7 @@ func openLog(d Deps, config any) (Source, error) {
 		object, _, _ := containerOf(path)
 		r := &containerLog{files: f, lines: assembler{
 			container: group, object: linkedTo(object, target), origin: Origin{Cluster: d.Cluster}, traces: c.Multiline, trusted: c.TrustedProxies,
-			budget: budget,
+			budget: budget, pods: d.Pods,
 		}}
 		r.restore(state)
 		return r

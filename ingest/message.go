@@ -8,11 +8,30 @@ import (
 // read gives what the container's parser says of a message, or another that
 // recognises it.
 func (a *assembler) read(text string) logline.Message {
-	if a.parser == nil {
-		p, _ := logline.Choose(a.annotation, a.object.Container, a.object.Image)
+	if a.parser == nil || a.unknown && a.reads%askAgain == 0 {
+		annotation, image := a.annotation, a.object.Image
+		if a.pods != nil && annotation == "" {
+			annotation, image = a.hints(image)
+		}
+		p, _ := logline.Choose(annotation, a.object.Container, image)
 		a.parser = &p
 	}
+	a.reads++
 	return a.parser.Read(text)
+}
+
+// askAgain is after how many messages the cluster is asked again for a pod
+// that it did not know.
+const askAgain = 128
+
+// hints asks what the cluster knows of the container.
+func (a *assembler) hints(image string) (annotation, known string) {
+	o := &a.object
+	annotation, known = a.pods.Hints(o.Namespace, o.Name, o.UID, o.Container)
+	if a.unknown = annotation == "" && known == ""; a.unknown || known == "" {
+		known = image
+	}
+	return annotation, known
 }
 
 // message adds what a parser knows of the text. The actor's address is the

@@ -67,3 +67,35 @@ func TestTrustedProxiesDecoded(t *testing.T) {
 		t.Errorf("a prefix that is none: %v", err)
 	}
 }
+
+// podHints knows a pod's annotation from its second question on.
+type podHints struct{ asked int }
+
+func (p *podHints) Hints(namespace, pod, uid, container string) (annotation, image string) {
+	if p.asked++; p.asked == 1 || namespace != "shop" || pod != "web-1" || uid != "u" || container != "web" {
+		return "", ""
+	}
+	return "web=apache", "registry/nginx:1"
+}
+
+// The cluster chooses the parser of a pod that it knows, and is asked again
+// for one that is too young.
+func TestPodChoosesTheParser(t *testing.T) {
+	object := event.PodRef("shop", "web-1")
+	object.UID, object.Container = "u", "web"
+	hints := &podHints{}
+	a := assembler{object: object, pods: hints}
+	const line = `192.0.2.1 - - [01/May/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "-" 2500`
+	for range askAgain {
+		a.read(line)
+	}
+	if hints.asked != 1 || a.parser.Name == "apache" {
+		t.Fatalf("asked %d times, parser %q", hints.asked, a.parser.Name)
+	}
+	for range 10 * askAgain {
+		a.read(line)
+	}
+	if hints.asked != 2 || a.parser.Name != "apache" {
+		t.Errorf("asked %d times, parser %q", hints.asked, a.parser.Name)
+	}
+}
