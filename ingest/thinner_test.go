@@ -308,6 +308,26 @@ func TestOrderOfSinks(t *testing.T) {
 	}
 }
 
+// TestEverySourceHasAFilter: a new source embeds [Volume], and reads it.
+func TestEverySourceHasAFilter(t *testing.T) {
+	for _, k := range Kinds() {
+		config := k.Config()
+		if _, ok := config.(thins); !ok {
+			t.Errorf("source %s has no store", k.Name)
+			continue
+		}
+		var raw struct {
+			Source conf.Raw `yaml:"source"`
+		}
+		if err := conf.Decode("config.yaml", []byte("source: {store: class == \"x\"}"), &raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := raw.Source.Decode(config); err != nil || FilterOf(config).Text != `class == "x"` {
+			t.Errorf("source %s: store is %q: %v", k.Name, FilterOf(config).Text, err)
+		}
+	}
+}
+
 func TestCheckVolume(t *testing.T) {
 	for name, c := range map[string]struct {
 		source event.Source

@@ -21,8 +21,8 @@ import (
 // accepted once it is counted, in memory: a process that is killed (kill -9,
 // power) loses what was counted and not stored, at most the interval, its delay
 // and the second until it is written. A reader of files loses nothing then: it
-// reads those lines again, which can count as many twice. An orderly stop
-// stores all counts.
+// reads those lines again, and so counts those of up to two intervals again. An
+// orderly stop stores all counts.
 type Volume struct {
 	// Store is an expression over an event, with the names that rules use;
 	// events for which it is false are counted and not stored. Without one
