@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"sync"
@@ -121,6 +122,12 @@ func (t *tally) Unstored(_ context.Context, source event.Source, n int) {
 	t.events["unstored "+string(source)] += n
 }
 
+func (t *tally) Lost(_ context.Context, source event.Source, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events["lost "+string(source)] += n
+}
+
 func (t *tally) FileFault(_ context.Context, source event.Source, fault string, n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,6 +135,24 @@ func (t *tally) FileFault(_ context.Context, source event.Source, fault string, 
 }
 
 func (t *tally) Ingest(context.Context, event.Source, time.Duration) {}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
 
 func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
 	return context.WithCancel(t.Context())

@@ -30,6 +30,8 @@ type Metrics interface {
 	Unstored(ctx context.Context, source event.Source, n int)
 	Rejected(ctx context.Context, source event.Source, reason string)
 	Ingest(ctx context.Context, source event.Source, took time.Duration)
+	// Lost counts what came by a way that nobody acknowledges, and was not taken.
+	Lost(ctx context.Context, source event.Source, n int)
 	// FileFault counts what went wrong with files, see [tail.Faults].
 	FileFault(ctx context.Context, source event.Source, fault string, n int64)
 }

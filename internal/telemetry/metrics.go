@@ -19,7 +19,7 @@ type Metrics struct {
 	labels labels
 	gauges gauges
 
-	events, unstored, rejected, findings, transitions, steps, expired, files metric.Int64Counter
+	events, unstored, lost, rejected, findings, transitions, steps, expired, files metric.Int64Counter
 	ingest, effect                                                    metric.Float64Histogram
 }
 
@@ -39,6 +39,7 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 	}
 	m.events = counter("security_events_total", "Events that were accepted, by source and class.")
 	m.unstored = counter("firebreak_unstored_events_total", "Accepted events that their source's filter left out of the stream, by source.")
+	m.lost = counter("firebreak_lost_total", "Messages that came unacknowledged (by NATS) faster than they were stored, by source.")
 	m.rejected = counter("firebreak_rejected_total", "Pieces of input that became no event, by source and reason.")
 	m.findings = counter("firebreak_findings_total", "Findings, by severity.")
 	m.transitions = counter("firebreak_run_transitions_total", "Times that a run entered a state.")
@@ -77,6 +78,14 @@ func (m *Metrics) Events(ctx context.Context, source event.Source, class string,
 func (m *Metrics) Unstored(ctx context.Context, source event.Source, n int) {
 	if m != nil {
 		m.unstored.Add(ctx, int64(n), metric.WithAttributes(m.labels.source.of(string(source))))
+	}
+}
+
+// Lost counts n messages that came by a way that nobody acknowledges, and that
+// were not taken.
+func (m *Metrics) Lost(ctx context.Context, source event.Source, n int) {
+	if m != nil {
+		m.lost.Add(ctx, int64(n), metric.WithAttributes(m.labels.source.of(string(source))))
 	}
 }
 

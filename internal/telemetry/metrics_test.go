@@ -42,6 +42,7 @@ func TestMetricsText(t *testing.T) {
 	ctx, m := t.Context(), tel.Metrics()
 	m.Event(ctx, event.SourceFalco, event.ClassProcessExec)
 	m.Events(ctx, event.SourceAudit, event.ClassAPI, 3)
+	m.Lost(ctx, event.SourceFalco, 3)
 	m.Rejected(ctx, event.SourceLog, ReasonTooLarge)
 	m.Finding(ctx, event.SeverityHigh)
 	m.RunMoved(ctx, event.RunHolding)
@@ -69,6 +70,7 @@ func TestMetricsText(t *testing.T) {
 		`firebreak_index_lookups_total{by="other",result="unknown"} 6`,
 		`security_events_total{class="process.exec",source="falco"} 1`,
 		`security_events_total{class="k8s.api",source="audit"} 3`,
+		`firebreak_lost_total{source="falco"} 3`,
 		`firebreak_rejected_total{reason="too_large",source="log"} 1`,
 		`firebreak_findings_total{severity="high"} 1`,
 		`firebreak_run_transitions_total{state="holding"} 1`,

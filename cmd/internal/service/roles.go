@@ -78,6 +78,9 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 		Sink: batcher, Store: s.bus, Metrics: s.tel.Metrics(), Logger: s.logger, Telemetry: s.tel, Cluster: s.Config.Cluster,
 		Dir: s.Config.Dir, Data: s.Config.Path(s.Config.Data),
 	}
+	if s.Config.NATS.URL != "" {
+		d.Subscriber = s.bus
+	}
 	s.look(ctx, group, &d)
 	var endpoints []ingest.Endpoint
 	for _, name := range slices.Sorted(maps.Keys(s.Config.Decoded)) {
