@@ -151,7 +151,7 @@ func (t *Trace) node(text []byte) bool {
 
 // goLine is a line of a Go panic that is not indented.
 func goLine(text []byte) bool {
-	if hasPrefix(text, "goroutine ", "created by ", "panic: ", "[signal ", "[recovered", "exit status ", "runtime", "main.", "...additional frames elided", "...") {
+	if hasPrefix(text, "goroutine ", "created by ", "[signal ", "[recovered", "exit status ", "runtime", "main.", "...additional frames elided", "...") {
 		return true
 	}
 	// A function with its arguments, or a register with its value.
