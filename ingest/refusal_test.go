@@ -64,7 +64,7 @@ func TestHandlerLimits(t *testing.T) {
 		if len(store.events()) != 10 || metrics.rejected["falco limited"] != 1 {
 			t.Errorf("%d events, %v", len(store.events()), metrics.rejected)
 		}
-		time.Sleep(time.Duration(after) * time.Second)
+		<-time.After(time.Duration(after) * time.Second)
 		if w := postTo(h, "/v1/falco", oneAlert, bearer...); w.Code != 200 {
 			t.Errorf("after the wait: %d %s", w.Code, w.Body)
 		}

@@ -33,7 +33,7 @@ func (s *stamped) Publish(ctx context.Context, subject string, data []byte) (uin
 		s.began[events[i].ID] = now
 	}
 	s.mu.Unlock()
-	time.Sleep(s.took)
+	<-time.After(s.took)
 	return s.fakeStore.Publish(ctx, subject, data)
 }
 
@@ -53,7 +53,7 @@ func TestNoEventWaitsForCompany(t *testing.T) {
 			var wg sync.WaitGroup
 			came := map[string]time.Time{}
 			for i, gap := range gaps {
-				time.Sleep(time.Duration(gap) * time.Millisecond)
+				<-time.After(time.Duration(gap) * time.Millisecond)
 				id := fmt.Sprint(i)
 				came[id] = time.Now()
 				wg.Go(func() {

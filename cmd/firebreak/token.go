@@ -82,7 +82,7 @@ func readToken(r io.Reader) (string, error) {
 
 // addLine adds a line to the end of a file.
 func addLine(file, line string) (err error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the user's own file
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("add hash: %w", err)
 	}

@@ -20,7 +20,7 @@ type Metrics struct {
 	gauges gauges
 
 	events, unstored, lost, rejected, findings, transitions, steps, expired, files metric.Int64Counter
-	ingest, effect                                                    metric.Float64Histogram
+	ingest, effect                                                                 metric.Float64Histogram
 }
 
 func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Metrics, error) {

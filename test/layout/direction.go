@@ -65,6 +65,7 @@ var owners = []owner{
 	{"github.com/cespare/xxhash", []string{"internal/sketch"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"golang.org/x/term", []string{"cmd"}},
+	{"golang.org/x/net", []string{"cmd"}},
 	{"github.com/google/go-cmp", nil},
 	{"github.com/rogpeppe/go-internal", nil},
 	{"pgregory.net/rapid", nil},

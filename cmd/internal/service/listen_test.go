@@ -54,7 +54,7 @@ func inMemory(t *testing.T, test func(p *pipes)) {
 		test(p)
 		server.Close()
 		<-ended
-		time.Sleep(time.Second) // the server waits for its last word to arrive
+		<-time.After(time.Second) // the server waits for its last word to arrive
 	})
 }
 
@@ -82,7 +82,7 @@ func TestSlowClient(t *testing.T) {
 				writer.Go(func() {
 					_, err := io.WriteString(conn, c.first)
 					for err == nil && c.drop != "" {
-						time.Sleep(c.every)
+						<-time.After(c.every)
 						_, err = io.WriteString(conn, c.drop)
 					}
 				})
