@@ -237,9 +237,10 @@ func (a *assembler) spend(n int) {
 }
 
 // take gives what was completed, as events, in the order of its end.
-func (a *assembler) take(give func(e event.Event, line int)) {
+func (a *assembler) take(give func(e *event.Event, line int)) {
 	for i, o := range a.done {
-		give(a.event(o), o.line)
+		e := a.event(o)
+		give(&e, o.line)
 		a.spend(-len(o.text))
 		a.recycle(o)
 		a.done[i] = nil

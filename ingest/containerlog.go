@@ -100,7 +100,7 @@ func (r *containerLog) Line(l tail.Line) {
 
 // give moves what is complete to the batch.
 func (r *containerLog) give() {
-	r.lines.take(func(e event.Event, _ int) { r.files.batch.add(e) })
+	r.lines.take(func(e *event.Event, _ int) { r.files.batch.add(e) })
 }
 
 // Idle gives what no line followed in time.

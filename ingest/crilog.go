@@ -67,10 +67,10 @@ func scanLog(name string, r io.Reader, o Origin, yield func(Item) error) (Counts
 		a.container = name
 	}
 	give := func() (err error) {
-		a.take(func(e event.Event, line int) {
+		a.take(func(e *event.Event, line int) {
 			if err == nil {
 				counts.Events++
-				err = yield(Item{Event: &e, Line: line})
+				err = yield(Item{Event: e, Line: line})
 			}
 		})
 		return err

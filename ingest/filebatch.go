@@ -27,13 +27,18 @@ type fileBatch struct {
 	rejects []event.Rejected
 	files   map[string]*fileRejects
 	reasons map[string]int
+	last    int // events of the batch before
 }
 
 // fileRejects counts what one file gave.
 type fileRejects struct{ kept, more int }
 
-func (b *fileBatch) add(e event.Event) {
-	b.events = append(b.events, e)
+func (b *fileBatch) add(e *event.Event) {
+	if b.events == nil {
+		// Events are large: growing step by step would copy them often.
+		b.events = make([]event.Event, 0, max(b.last, 16))
+	}
+	b.events = append(b.events, *e)
 	b.bytes += len(e.Message) + 512
 }
 
@@ -64,7 +69,7 @@ func (b *fileBatch) full() bool {
 // take empties the batch.
 func (b *fileBatch) take() fileBatch {
 	full := *b
-	*b = fileBatch{source: b.source}
+	*b = fileBatch{source: b.source, last: len(full.events)}
 	for _, path := range sortedKeys(full.files) {
 		if more := full.files[path].more; more > 0 {
 			full.rejects = append(full.rejects, reject(b.source, path, fmt.Sprintf("and %d more lines of the file", more), nil))

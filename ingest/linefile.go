@@ -138,7 +138,7 @@ func (r *lineFile) Line(l tail.Line) {
 		if i == 0 {
 			tellLoss(&events[i], l.Truncated, l.Lost)
 		}
-		r.files.batch.add(events[i])
+		r.files.batch.add(&events[i])
 	}
 	for i := range rejects {
 		r.files.batch.reject(l.Path, rejects[i])

@@ -147,7 +147,7 @@ func TestTraceWaitsOnlySoLong(t *testing.T) {
 		}
 		idle := func() time.Time {
 			next := a.idle(time.Now())
-			a.take(func(e event.Event, _ int) { got = append(got, e.Message) })
+			a.take(func(e *event.Event, _ int) { got = append(got, e.Message) })
 			return next
 		}
 		add("plain")
@@ -188,7 +188,7 @@ func TestOpenLinesAreBounded(t *testing.T) {
 		if _, err := all[i].add(logInput{text: part}); err != nil {
 			t.Fatal(err)
 		}
-		all[i].take(func(e event.Event, _ int) { sum++ })
+		all[i].take(func(e *event.Event, _ int) { sum++ })
 	}
 	if n := budget.Load(); n > maxOpenBytes+maxLine {
 		t.Errorf("%d bytes are open", n)
@@ -198,7 +198,7 @@ func TestOpenLinesAreBounded(t *testing.T) {
 	}
 	for _, a := range all {
 		a.flush()
-		a.take(func(event.Event, int) {})
+		a.take(func(*event.Event, int) {})
 	}
 	if n := budget.Load(); n != 0 {
 		t.Errorf("%d bytes are left of nothing", n)
@@ -226,7 +226,7 @@ func TestTextAccusesOnlyItsWriter(t *testing.T) {
 			}
 			want := fmt.Sprintf("%+v", event.PodRef("shop", "cart"))
 			a.flush()
-			a.take(func(e event.Event, _ int) {
+			a.take(func(e *event.Event, _ int) {
 				if got := fmt.Sprintf("%+v", e.Object); got != want || e.Trust != event.TrustText || e.Source != event.SourceLog || len(e.ID) != 32 {
 					t.Errorf("%s, read by %s: object %s, trust %v, source %s", claim, p.Name, got, e.Trust, e.Source)
 				}
