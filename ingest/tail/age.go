@@ -46,18 +46,26 @@ func isTime(text string) bool {
 // byAge orders the files of a group from old to young: those that were rotated
 // by a time from early to late, by a number from high to low, and last the one
 // that was not rotated.
-func byAge(a, b string) int {
-	liveA, markA := Live(a)
-	liveB, markB := Live(b)
+func byAge(a, b string) int { return ageOf(a).compare(ageOf(b)) }
+
+// age is a name taken apart.
+type age struct{ live, mark string }
+
+func ageOf(name string) age {
+	live, mark := Live(name)
+	return age{live, mark}
+}
+
+func (a age) compare(b age) int {
 	switch {
-	case liveA != liveB:
-		return cmp.Compare(liveA, liveB)
-	case markA == "" || markB == "":
-		return cmp.Compare(len(markB), len(markA))
-	case isCount(markA) && isCount(markB):
-		return cmp.Or(cmp.Compare(len(markB), len(markA)), cmp.Compare(markB, markA))
+	case a.live != b.live:
+		return cmp.Compare(a.live, b.live)
+	case a.mark == "" || b.mark == "":
+		return cmp.Compare(len(b.mark), len(a.mark))
+	case isCount(a.mark) && isCount(b.mark):
+		return cmp.Or(cmp.Compare(len(b.mark), len(a.mark)), cmp.Compare(b.mark, a.mark))
 	}
-	return cmp.Compare(markA, markB)
+	return cmp.Compare(a.mark, b.mark)
 }
 
 // isCount tells a number of rotations from a date.

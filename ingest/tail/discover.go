@@ -71,7 +71,7 @@ func (t *Follower) list() (names []found, whole bool) {
 		}
 		names = append(names, some...)
 	}
-	slices.SortStableFunc(names, func(a, b found) int { return byAge(a.path, b.path) })
+	slices.SortStableFunc(names, func(a, b found) int { return a.age.compare(b.age) })
 	if len(names) <= t.o.MaxFiles {
 		t.full = false
 		return names, whole

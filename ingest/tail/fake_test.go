@@ -237,3 +237,7 @@ func (b *bench) want(texts ...string) {
 }
 
 var errDown = errors.New("down")
+
+func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}

@@ -15,6 +15,7 @@ import (
 // found is a name that is wanted.
 type found struct {
 	path  string // absolute
+	age   age
 	group string
 	// fresh says that the name may lead to another file than when it was
 	// looked at last.
@@ -47,8 +48,12 @@ const maxEntries = 100_000
 
 // list gives the wanted names, also with an error as many as could be read.
 func (l *lister) list(now time.Time) ([]found, error) {
-	if err := l.root.renew(); err != nil {
+	renewed, err := l.root.renew()
+	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", l.Dir, err)
+	}
+	if renewed {
+		clear(l.dirs)
 	}
 	for _, d := range l.dirs {
 		d.seen = false
@@ -90,7 +95,8 @@ func (l *lister) walk(rel string, depth int, now time.Time, all *[]found) error 
 			continue
 		}
 		if group, ok := l.Match(below); ok {
-			*all = append(*all, found{path: filepath.Join(l.root.dir, below), group: group, fresh: fresh || link})
+			path := filepath.Join(l.root.dir, below)
+			*all = append(*all, found{path: path, age: ageOf(path), group: group, fresh: fresh || link})
 		}
 	}
 	return nil
@@ -98,13 +104,16 @@ func (l *lister) walk(rel string, depth int, now time.Time, all *[]found) error 
 
 // read gives what a directory holds, and whether it was read just now.
 func (l *lister) read(rel string, now time.Time) ([]fs.DirEntry, bool, error) {
-	info, err := os.Lstat(filepath.Join(l.root.dir, rel))
+	stat := os.Lstat
+	if rel == "." {
+		stat = os.Stat // the root itself may be a link
+	}
+	info, err := stat(filepath.Join(l.root.dir, rel))
 	if err != nil {
 		return nil, false, err
 	}
 	last := l.dirs[rel]
-	// The root itself may be a link, whose own time says nothing.
-	if last != nil && rel != "." && last.changed.Equal(info.ModTime()) && last.read.Sub(last.changed) > settled {
+	if last != nil && last.changed.Equal(info.ModTime()) && last.read.Sub(last.changed) > settled {
 		last.seen = true
 		return last.entries, false, nil
 	}

@@ -51,21 +51,22 @@ func (r *root) open() error {
 	return nil
 }
 
-// renew opens the directory again when another one has its name now.
-func (r *root) renew() error {
+// renew opens the directory again when another one has its name now, and says
+// whether it has.
+func (r *root) renew() (bool, error) {
 	now, err := os.Stat(r.dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if was, err := r.os.Stat("."); err == nil && os.SameFile(was, now) {
-		return nil
+		return false, nil
 	}
 	old := r.os
 	if err := r.open(); err != nil {
-		return err
+		return false, err
 	}
 	old.Close()
-	return nil
+	return true, nil
 }
 
 func (a roots) close() {
