@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -27,8 +29,12 @@ import (
 // watching starts an index that has just the rights that ingest has.
 func watching(t *testing.T, client kubernetes.Interface) *index.Index {
 	t.Helper()
-	c := reader(t, client)
-	x := index.New(index.Options{Config: c.REST(), Discover: 300 * time.Millisecond})
+	return follow(t, reader(t, client).REST())
+}
+
+func follow(t *testing.T, config *rest.Config) *index.Index {
+	t.Helper()
+	x := index.New(index.Options{Config: config, Discover: 300 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- x.Run(ctx) }()
@@ -204,6 +210,60 @@ func TestIndexReuse(t *testing.T) {
 	} else {
 		t.Logf("the address was not handed on: %s, then %s", ip, now)
 	}
+}
+
+// The watch is lost while pods come and go: what is known of them afterwards
+// is right again, and what happened meanwhile is nobody's guess.
+func TestIndexInterrupted(t *testing.T) {
+	client := admin(t)
+	ns := namespace(t, client)
+	config := reader(t, client).REST()
+	wire := newProxy(t, strings.TrimPrefix(config.Host, "https://"))
+	config.Host = "https://" + wire.address
+	x := follow(t, config)
+	webDeployment(t, client, ns, 3)
+	before := ready(t, client, ns, "app=web", 3)
+	all := func(what string, pods []corev1.Pod) {
+		t.Helper()
+		eventually(t, what, func(context.Context) error {
+			for i := range pods {
+				if err := known(x, &pods[i], "Deployment", "web"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	all("all are known", before)
+	wire.cut()
+	zero := int64(0)
+	if err := client.CoreV1().Pods(ns).Delete(t.Context(), before[0].Name, metav1.DeleteOptions{GracePeriodSeconds: &zero}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is replaced", func(ctx context.Context) error {
+		if _, err := client.CoreV1().Pods(ns).Get(ctx, before[0].Name, metav1.GetOptions{}); err == nil {
+			return errors.New("it is there")
+		}
+		return nil
+	})
+	after := ready(t, client, ns, "app=web", 3)
+	if m := x.PodByUID(string(before[0].UID)); m.Pod == nil || !m.Gone.IsZero() {
+		t.Fatalf("without a connection it is known to be gone: %+v", m)
+	}
+	eventually(t, "the index says that it is behind", func(ctx context.Context) error {
+		if x.Healthy(ctx) == nil {
+			return errors.New("it says nothing")
+		}
+		return nil
+	})
+	wire.mend()
+	all("all are known again", after)
+	eventually(t, "the one that went is gone", func(ctx context.Context) error {
+		if m := x.PodByUID(string(before[0].UID)); m.Pod == nil || m.Gone.IsZero() {
+			return fmt.Errorf("%+v", m)
+		}
+		return x.Healthy(ctx)
+	})
 }
 
 // VulnerabilityReports may come after the index, and go again.

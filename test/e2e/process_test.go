@@ -99,15 +99,16 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// webhook is the kubeconfig by which the API server posts audit events. The
+// webhook is the kubeconfig by which the API server posts audit events to an
+// address of Firebreak's. The
 // secret stands in the path: without TLS the API server sends no token.
-func (s *process) webhook() string {
+func (s *process) webhook(to string) string {
 	return s.write("webhook.kubeconfig", fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: firebreak, cluster: {server: %s/v1/audit/%s}}]
 contexts: [{name: firebreak, context: {cluster: firebreak}}]
 current-context: firebreak
-`, s.api, s.token))
+`, to, s.token))
 }
 
 // start runs the service and waits until it says that it is ready.

@@ -58,8 +58,16 @@ func newLoop(t *testing.T) *loop {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
 	l := &loop{process: prepare(t, "act", loopBooks)}
+	l.up(l.webhook(l.api), 10*time.Second)
+	return l
+}
+
+// up starts a control plane that posts its audit events by the kubeconfig, and
+// Firebreak.
+func (l *loop) up(webhook string, backoff time.Duration) {
+	t := l.t
 	plane, err := controlplane.Start(t.Context(), controlplane.Options{
-		Nodes: 2, Users: []string{"alice:oncall", "bob", "mallory"}, AuditWebhook: l.webhook(), AuditBackoff: 10 * time.Second, Log: os.Stderr,
+		Nodes: 2, Users: []string{"alice:oncall", "bob", "mallory"}, AuditWebhook: webhook, AuditBackoff: backoff, Log: os.Stderr,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +90,6 @@ func newLoop(t *testing.T) *loop {
 	l.people()
 	l.start()
 	t.Cleanup(l.stop)
-	return l
 }
 
 // account makes Firebreak's service account with just the role that

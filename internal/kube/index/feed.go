@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,10 @@ type feed struct {
 	synced bool
 	// contact is when the API server last said anything about the resource.
 	contact time.Time
-	// failed is what the last list or watch ended in, told when it was logged.
+	// began is when the last watch did.
+	began time.Time
+	// failed is what a list or watch ended in since contact, told when it was
+	// logged.
 	failed error
 	told   time.Time
 }
@@ -59,7 +63,7 @@ func (f *feed) run(ctx context.Context) {
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := f.watch(ctx, o)
-			f.note(ctx, "watch", err)
+			f.note(ctx, "watch", cmp.Or(err, f.begin()))
 			return w, err
 		},
 	}
@@ -69,14 +73,29 @@ func (f *feed) run(ctx context.Context) {
 	r.RunWithContext(klog.NewContext(ctx, logr.Discard()))
 }
 
-// note keeps the outcome of a request, and logs a failure now and then.
-func (f *feed) note(ctx context.Context, verb string, err error) {
+var errSilent = errors.New("the connection ended before anything was heard")
+
+// begin notes that a watch begins. The client takes a connection that breaks
+// for a watch without events; so it is an error when the last one was such.
+func (f *feed) begin() error {
 	f.mu.Lock()
-	f.failed = nil
-	if err != nil {
-		f.failed = fmt.Errorf("%s %s: %w", verb, f.resource, err)
+	defer f.mu.Unlock()
+	last := f.began
+	f.began = time.Now()
+	if last.After(f.contact) {
+		return errSilent
 	}
-	tell := err != nil && ctx.Err() == nil && time.Since(f.told) > tellEvery
+	return nil
+}
+
+// note keeps a failure, and logs it now and then.
+func (f *feed) note(ctx context.Context, verb string, err error) {
+	if err == nil {
+		return
+	}
+	f.mu.Lock()
+	f.failed = fmt.Errorf("%s %s: %w", verb, f.resource, err)
+	tell := ctx.Err() == nil && time.Since(f.told) > tellEvery
 	if tell {
 		f.told = time.Now()
 	}
@@ -102,7 +121,7 @@ func (f *feed) locked(do func()) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	do()
-	f.contact = time.Now()
+	f.contact, f.failed = time.Now(), nil
 	return nil
 }
 
