@@ -33,13 +33,13 @@ type HTTPOptions struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Budget is how many bytes of bodies may be in work at a time; 0 means
-	// 32 MiB. A request past it waits up to five seconds for its turn, a
-	// bounded number of them.
+	// 48 MiB. One source may fill three quarters of it. A request past it waits
+	// up to two seconds for its turn, a bounded number of them.
 	Budget int64
 }
 
 const (
-	defaultBudget = 32 << 20
+	defaultBudget = 48 << 20
 	maxWaiting    = 256
 	// Who waits longer for its turn, or for its rejects to be kept, is refused,
 	// so that a sender hears of it before it gives up by itself. For events
@@ -85,12 +85,9 @@ func NewHandler(o HTTPOptions) (http.Handler, error) {
 		o.Budget = defaultBudget
 	}
 	mux := http.NewServeMux()
-	gate := &gate{
-		bytes: semaphore.NewWeighted(o.Budget), size: o.Budget, waiting: make(chan struct{}, maxWaiting),
-		decodes: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)) + 1),
-	}
+	all, decodes := newRoom(o.Budget, maxWaiting), semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))+1)
 	for _, e := range o.Endpoints {
-		r, err := newReceiver(o, e, gate)
+		r, err := newReceiver(o, e, newGate(all, decodes))
 		if err != nil {
 			return nil, fmt.Errorf("make ingest handler: %s: %w", e.Name, err)
 		}

@@ -156,11 +156,11 @@ func TestHandlerStoreDown(t *testing.T) {
 func TestHandlerOverload(t *testing.T) {
 	h, _, metrics := newTestHandler(t)
 	gate := gateOf(t, h)
-	if _, err := gate.enter(t.Context(), gate.size); err != nil {
+	if _, err := gate.enter(t.Context(), gate.own.size); err != nil {
 		t.Fatal(err)
 	}
-	for range maxWaiting {
-		gate.waiting <- struct{}{}
+	for range cap(gate.own.waiting) {
+		gate.own.waiting <- struct{}{}
 	}
 	req := httptest.NewRequest("POST", "/v1/falco", strings.NewReader(oneAlert))
 	req.Header.Set("Authorization", "Bearer "+testToken)
@@ -168,6 +168,13 @@ func TestHandlerOverload(t *testing.T) {
 	h.ServeHTTP(w, req)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || metrics.rejected["falco overload"] != 1 {
 		t.Errorf("%d %v %v", w.Code, w.Header(), metrics.rejected)
+	}
+	// Another source has room all the same.
+	req = httptest.NewRequest("POST", "/v1/audit", strings.NewReader(oneAudit))
+	req.Header.Set("Authorization", "Bearer another-token-here")
+	w = httptest.NewRecorder()
+	if h.ServeHTTP(w, req); w.Code != 200 {
+		t.Errorf("the neighbour of a flood: %d %s", w.Code, w.Body)
 	}
 }
 
