@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,6 +164,41 @@ func TestCredentials(t *testing.T) {
 	if log := g.log.String(); strings.Contains(log, secret) || strings.Contains(log, falcoPath) || strings.Contains(log, oldToken) {
 		t.Error("a secret is in the log")
 	}
+}
+
+// TestHTTP2: the same holds over HTTP/2, which gRPC and API servers speak, also
+// with many requests at a time on one connection.
+func TestHTTP2(t *testing.T) {
+	g := newGuarded(t)
+	g.start()
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
+		RootCAs: g.ca.pool(), MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*g.people.client("falco", "", time.Hour)},
+	}}
+	defer transport.CloseIdleConnections()
+	var group sync.WaitGroup
+	for i := range 3 * maxStreams {
+		group.Go(func() {
+			path, want := "/v1/falco", http.StatusOK
+			if i%8 == 0 {
+				path, want = "/v1/audit", http.StatusUnauthorized
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+g.api+path, strings.NewReader(alert))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if resp.ProtoMajor != 2 || resp.StatusCode != want {
+				t.Errorf("%s: HTTP/%d, status %d, want %d", path, resp.ProtoMajor, resp.StatusCode, want)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // TestRotation: what is taken away is refused and what is added is let in,
