@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,6 +266,39 @@ func TestSummariesOfAnOrderlyStop(t *testing.T) {
 		}
 		if lines, _ := counted(t, store); lines != 11 {
 			t.Errorf("%d lines after a late one", lines)
+		}
+	})
+}
+
+// TestSummariesOfManySenders: requests come side by side while counts are
+// stored and a reader asks what is settled.
+func TestSummariesOfManySenders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{}
+		sink, s := thinned(t, store, newTally(), `class == "log.error"`)
+		stop := start(t, s)
+		var wg sync.WaitGroup
+		for n := range 8 {
+			wg.Go(func() {
+				for i := range 200 {
+					e := event.Event{
+						ID: fmt.Sprint(n, "-", i), Source: event.SourceLog, Class: event.ClassLogLine, Time: time.Now(), Received: time.Now(),
+						Object: event.PodRef("shop", fmt.Sprint("web-", i%3)),
+					}
+					if err := sink.Put(t.Context(), []event.Event{e}); err != nil {
+						t.Error(err)
+					}
+					if settler := SettlerOf(sink); settler.Settled() > settler.Mark() {
+						t.Error("settled is ahead")
+					}
+					<-time.After(time.Duration(n+1) * 100 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		stop()
+		if lines, _ := counted(t, store); lines != 1600 {
+			t.Errorf("%d lines of 1600", lines)
 		}
 	})
 }

@@ -42,9 +42,8 @@ func read(t interface{ Fatal(...any) }, e *event.Event) *sketch.Summary {
 
 func TestTableKeepsIntervals(t *testing.T) {
 	table := NewTable(event.SourceLog, Config{}, "nonce")
-	at := begin
 	for i := range 180 {
-		at = begin.Add(time.Duration(i) * time.Second)
+		at := begin.Add(time.Duration(i) * time.Second)
 		table.Expire(at)
 		table.Add(line("web-1", at, at), at, uint64(i+1))
 	}

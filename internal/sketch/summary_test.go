@@ -54,8 +54,8 @@ func travel(t *rapid.T, s *Summary) *Summary {
 
 // TestMergedSummariesAreTheUnions: lines are shared out to summaries of one
 // minute, in several parts, which are stored, read and merged in any order. What
-// they tell of five minutes is what the lines tell: counts to the last one,
-// quantiles within one per cent.
+// they tell of five minutes, and of each window of two, is what the lines tell:
+// counts to the last one, quantiles within one per cent.
 func TestMergedSummariesAreTheUnions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(line(), 1, 200).Draw(t, "lines")
@@ -74,10 +74,23 @@ func TestMergedSummariesAreTheUnions(t *testing.T) {
 		}
 		slices.Sort(keys)
 		var merged Summary
+		windows := map[time.Time]*Summary{}
 		for _, key := range rapid.Permutation(keys).Draw(t, "order") {
-			merged.Merge(travel(t, parts[key]))
+			part := travel(t, parts[key])
+			merged.Merge(part)
+			at, err := part.Window(2 * time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if windows[at] == nil {
+				windows[at] = &Summary{}
+			}
+			windows[at].Merge(part)
 		}
 		compare(t, &merged, lines)
+		for at, w := range windows {
+			compare(t, w, slices.DeleteFunc(slices.Clone(lines), func(e event.Event) bool { return !e.Time.Truncate(2 * time.Minute).Equal(at) }))
+		}
 	})
 }
 
