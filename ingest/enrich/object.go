@@ -66,7 +66,10 @@ func (s *Enricher) conflict(e *event.Event) {
 // different pods.
 func (s *Enricher) pod(e *event.Event) (m index.Match, conflict bool) {
 	r := &e.Object
-	byContainer := s.index.PodByContainer(containerID(r.ContainerID))
+	var byContainer index.Match
+	if id := containerID(r.ContainerID); id != "" {
+		byContainer = s.index.PodByContainer(id)
+	}
 	if r.UID != "" {
 		m = s.index.PodByUID(r.UID)
 		switch {

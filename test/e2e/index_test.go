@@ -308,7 +308,7 @@ func TestIndexReports(t *testing.T) {
 	want := event.Image{Report: "replicaset-web", Vulnerabilities: event.Vulnerabilities{Critical: 2, High: 7, Low: 1, Score: 9.8}}
 	eventually(t, "the report is known", func(ctx context.Context) error {
 		if got := image(); got != want {
-			return fmt.Errorf("%+v, %v", got, x.Healthy(ctx))
+			return fmt.Errorf("%+v (%w)", got, x.Healthy(ctx))
 		}
 		return nil
 	})
