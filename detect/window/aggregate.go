@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"github.com/firebreak-io/firebreak/internal/sketch"
 )
 
 // Function is what an aggregate makes of the events of a window.
@@ -14,7 +12,7 @@ type Function string
 // The functions. Events whose input is not valid are left out, but for Ratio.
 const (
 	// Count is how many events there are, Distinct how many different texts:
-	// exact up to [MaxDistinct], and that from there on.
+	// exact up to [MaxDistinct], about from there on.
 	Count    Function = "count"
 	Distinct Function = "distinct"
 	Sum      Function = "sum"
@@ -28,11 +26,11 @@ const (
 	Rate Function = "rate"
 	// Ratio is the share of valid events among all.
 	Ratio Function = "ratio"
+	// Baseline is the count of valid events in the window by the group's mean
+	// count in the windows before, which forgets: the newest has a tenth of
+	// the weight. NaN until three windows are over.
+	Baseline Function = "baseline_ratio"
 )
-
-// MaxDistinct is how many different values one group remembers for one
-// aggregate.
-const MaxDistinct = 4096
 
 // Aggregate is one number that is kept for each group.
 type Aggregate struct {
@@ -55,7 +53,7 @@ type Input struct {
 // Check says what of an aggregate is wrong.
 func (a Aggregate) Check() error {
 	switch a.Function {
-	case Count, Distinct, Sum, Avg, Min, Max, Rate, Ratio:
+	case Count, Distinct, Sum, Avg, Min, Max, Rate, Ratio, Baseline:
 		return nil
 	case Quantile:
 		if !(a.Q >= 0 && a.Q <= 1) {
@@ -77,6 +75,11 @@ func (a Aggregate) width() int {
 	return 1
 }
 
+// counts says that it only matters that an input is valid.
+func (a Aggregate) counts() bool {
+	return a.Function == Count || a.Function == Rate || a.Function == Baseline
+}
+
 // fold adds an event to the numbers of its pane; fresh says that the pane has
 // none yet.
 func (a Aggregate) fold(cell []float64, in Input, fresh bool) {
@@ -92,11 +95,11 @@ func (a Aggregate) fold(cell []float64, in Input, fresh bool) {
 			cell[0] = math.NaN()
 		}
 	}
-	if !in.Valid || a.Function != Count && a.Function != Rate && math.IsNaN(in.Number) {
+	if !in.Valid || !a.counts() && math.IsNaN(in.Number) {
 		return
 	}
 	switch a.Function {
-	case Count, Rate:
+	case Count, Rate, Baseline:
 		cell[0]++
 	case Sum:
 		cell[0] += in.Number
@@ -142,128 +145,4 @@ func (a Aggregate) result(sum []float64, seconds float64) float64 {
 		return sum[0] / seconds
 	}
 	return sum[0]
-}
-
-// seen is one different value with the newest pane that it came in.
-type seen struct {
-	hash uint64
-	pane int64
-}
-
-// distincts are the different values of one group.
-type distincts struct {
-	list []seen
-	// index finds a value in a long list.
-	index map[uint64]int
-}
-
-const indexFrom = 32
-
-func (d *distincts) add(hash uint64, pane, oldest int64) {
-	if at, ok := d.find(hash); ok {
-		d.list[at].pane = max(d.list[at].pane, pane)
-		return
-	}
-	if len(d.list) >= MaxDistinct {
-		if d.drop(oldest); len(d.list) >= MaxDistinct {
-			return
-		}
-	}
-	d.list = append(d.list, seen{hash, pane})
-	if d.index != nil {
-		d.index[hash] = len(d.list) - 1
-	} else if len(d.list) > indexFrom {
-		d.reindex()
-	}
-}
-
-func (d *distincts) find(hash uint64) (int, bool) {
-	if d.index != nil {
-		at, ok := d.index[hash]
-		return at, ok
-	}
-	for i := range d.list {
-		if d.list[i].hash == hash {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
-// drop forgets what is older than a pane.
-func (d *distincts) drop(oldest int64) {
-	kept := d.list[:0]
-	for _, s := range d.list {
-		if s.pane >= oldest {
-			kept = append(kept, s)
-		}
-	}
-	if len(kept) == len(d.list) {
-		return
-	}
-	d.list = kept
-	d.index = nil
-	if len(d.list) > indexFrom {
-		d.reindex()
-	}
-}
-
-func (d *distincts) reindex() {
-	d.index = make(map[uint64]int, len(d.list))
-	for i := range d.list {
-		d.index[d.list[i].hash] = i
-	}
-}
-
-func (d *distincts) count(oldest int64) float64 {
-	n := 0
-	for i := range d.list {
-		if d.list[i].pane >= oldest {
-			n++
-		}
-	}
-	return float64(n)
-}
-
-// quantiles are the sketches of one group, one a pane.
-type quantiles struct {
-	panes    []int64
-	sketches []*sketch.Quantiles
-}
-
-func (q *quantiles) add(v float64, pane int64) {
-	for i, p := range q.panes {
-		if p == pane {
-			q.sketches[i].Add(v)
-			return
-		}
-	}
-	s := &sketch.Quantiles{}
-	s.Add(v)
-	q.panes, q.sketches = append(q.panes, pane), append(q.sketches, s)
-}
-
-func (q *quantiles) drop(oldest int64) {
-	n := 0
-	for i, p := range q.panes {
-		if p >= oldest {
-			q.panes[n], q.sketches[n] = p, q.sketches[i]
-			n++
-		}
-	}
-	clear(q.sketches[n:])
-	q.panes, q.sketches = q.panes[:n], q.sketches[:n]
-}
-
-func (q *quantiles) at(rank float64, oldest int64) float64 {
-	all := &sketch.Quantiles{}
-	for i, p := range q.panes {
-		if p >= oldest {
-			all.Merge(q.sketches[i])
-		}
-	}
-	if v, ok := all.At(rank); ok {
-		return v
-	}
-	return math.NaN()
 }

@@ -1,14 +1,28 @@
 package window
 
-// order keeps groups by when they were last used, in two lists: those of one
-// event, and those of more. The ones of a single event go first.
+// order keeps groups by when they were last used, apart for each namespace, and
+// in each in two lists: those of one event, and those of more. The ones of a
+// single event go first.
 type order struct {
+	spaces []*space
+	at     map[uint64]int
+}
+
+// space is the groups of one namespace.
+type space struct {
+	id          uint64
 	once, often list
 }
+
+func (s *space) n() int { return s.once.n + s.often.n }
+
+// maxSpaces is how many namespaces are kept apart; more of them share.
+const maxSpaces = 256
 
 // link is a group's place in its list.
 type link struct {
 	older, newer *group
+	space        int32
 	often        bool
 }
 
@@ -43,14 +57,31 @@ func (l *list) cut(g *group) {
 	l.n--
 }
 
-func (o *order) of(g *group) *list {
-	if g.often {
-		return &o.often
+// index is the place of a namespace's groups.
+func (o *order) index(id uint64) int {
+	if i, ok := o.at[id]; ok {
+		return i
 	}
-	return &o.once
+	if len(o.spaces) >= maxSpaces {
+		return int(id % maxSpaces) // #nosec G115 -- bounded
+	}
+	if o.at == nil {
+		o.at = map[uint64]int{}
+	}
+	o.at[id] = len(o.spaces)
+	o.spaces = append(o.spaces, &space{id: id})
+	return len(o.spaces) - 1
 }
 
-func (o *order) add(g *group) { o.once.push(g) }
+func (o *order) of(g *group) *list {
+	s := o.spaces[g.space]
+	if g.often {
+		return &s.often
+	}
+	return &s.once
+}
+
+func (o *order) add(g *group) { o.of(g).push(g) }
 
 // touch says that a group was used.
 func (o *order) touch(g *group) {
@@ -61,14 +92,26 @@ func (o *order) touch(g *group) {
 
 func (o *order) remove(g *group) { o.of(g).cut(g) }
 
-// least is the group that is missed least. Where hardly any group has only one
-// event, a new one would be pushed out before its second: then the oldest of
-// the others goes.
+// least is the group that is missed least: of the namespace that has most of
+// them.
 func (o *order) least() *group {
-	if o.once.n > 0 && o.once.n*minOnce >= o.often.n || o.often.n == 0 {
-		return o.once.oldest
+	var most *space
+	for _, s := range o.spaces {
+		if most == nil || s.n() > most.n() {
+			most = s
+		}
 	}
-	return o.often.oldest
+	return most.least()
+}
+
+// least is the group of a namespace that is missed least. Where hardly any
+// group has only one event, a new one would be pushed out before its second:
+// then the oldest of the others goes.
+func (s *space) least() *group {
+	if s.once.n > 0 && s.once.n*minOnce >= s.often.n || s.often.n == 0 {
+		return s.once.oldest
+	}
+	return s.often.oldest
 }
 
 // minOnce is how many groups of more events there may be for one of a single
@@ -78,10 +121,25 @@ const minOnce = 10
 // stale is a group that was last used before a pane, if there is one at the
 // end of a list.
 func (o *order) stale(oldest int64) *group {
-	for _, l := range []*list{&o.once, &o.often} {
-		if l.oldest != nil && l.oldest.newest < oldest {
-			return l.oldest
+	for _, s := range o.spaces {
+		for _, l := range []*list{&s.once, &s.often} {
+			if l.oldest != nil && l.oldest.newest < oldest {
+				return l.oldest
+			}
 		}
 	}
 	return nil
+}
+
+// all gives the groups of each list, the longest unused first.
+func (o *order) all(yield func(*group) bool) {
+	for _, s := range o.spaces {
+		for _, l := range []*list{&s.once, &s.often} {
+			for g := l.oldest; g != nil; g = g.newer {
+				if !yield(g) {
+					return
+				}
+			}
+		}
+	}
 }

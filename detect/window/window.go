@@ -16,35 +16,47 @@ type Options struct {
 	Over time.Duration
 	// Panes is how many parts it has: 1 tumbles, and 0 means 20, which slides.
 	Panes int
+	// Late is how much older than the newest event of its group an event may be
+	// and still be counted in the windows that it belongs to, beside those that
+	// are within Over anyway.
+	Late time.Duration
 	// Aggregates are kept for each group.
 	Aggregates []Aggregate
 	// MaxGroups is how many groups there are at most; 0 means 100,000.
-	MaxGroups int
+	// MaxBytes is how many bytes they take, about; 0 means 64 MiB.
+	MaxGroups, MaxBytes int
 }
 
-// DefaultPanes and DefaultGroups are what Options leave open.
+// DefaultPanes, DefaultGroups and DefaultBytes are what Options leave open.
 const (
 	DefaultPanes  = 20
 	DefaultGroups = 100_000
+	DefaultBytes  = 64 << 20
 )
+
+// share is the part of all groups that one namespace may have.
+const share = 0.3
 
 // Windows keeps the window of each group. It is not safe for concurrent use.
 type Windows struct {
 	o      Options
 	pane   int64 // length in nanoseconds
+	keep   int64 // how many panes a group holds
 	stride int   // numbers of a pane, its own number first
-	offset []int // of each aggregate's numbers in a pane
+	offset []int // of each aggregate's numbers in a pane, or its place in extra
+	apart  bool  // there is an aggregate that needs extra
 
 	groups map[Key]*group
 	order  order
 	stats  Stats
 	sum    []float64
+	hit    *group // the one that was asked for last
 }
 
 // Stats count what was left out since the beginning.
 type Stats struct {
-	// Groups is how many there are now.
-	Groups int
+	// Groups is how many there are now, Bytes what they take, about.
+	Groups, Bytes int
 	// Evicted are groups that made room for others while they were in use.
 	Evicted uint64
 	// Late are events older than the window of their group.
@@ -55,12 +67,23 @@ type Stats struct {
 type group struct {
 	key    Key
 	events uint32
+	bytes  uint32
 	newest int64
 	cells  []float64
-	sets   []distincts
-	ranks  []quantiles
+	extra  *extra
 	link
 }
+
+// extra is what does not fit in cells; most rules have none.
+type extra struct {
+	sets  []distincts
+	ranks []quantiles
+	bases []baseline
+}
+
+// groupBytes is what a group takes without cells and extra, with its entry in
+// the map; see BenchmarkAdd.
+const groupBytes = 160
 
 // New makes windows without a group.
 func New(o Options) (*Windows, error) {
@@ -70,13 +93,28 @@ func New(o Options) (*Windows, error) {
 	if o.MaxGroups <= 0 {
 		o.MaxGroups = DefaultGroups
 	}
-	if o.Panes < 0 || o.Over < time.Duration(o.Panes) {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultBytes
+	}
+	if o.Panes < 0 || o.Over < time.Duration(o.Panes) || o.Late < 0 {
 		return nil, errors.New("a window has a length and at least one pane")
 	}
 	w := &Windows{o: o, pane: int64(o.Over) / int64(o.Panes), stride: 1, groups: map[Key]*group{}}
+	w.keep = int64(o.Panes) + (int64(o.Late)+w.pane-1)/w.pane
+	sets, ranks, bases := 0, 0, 0
 	for _, a := range o.Aggregates {
 		if err := a.Check(); err != nil {
 			return nil, fmt.Errorf("window: %w", err)
+		}
+		switch a.Function {
+		case Distinct:
+			w.offset, w.apart, sets = append(w.offset, sets), true, sets+1
+			continue
+		case Quantile:
+			w.offset, w.apart, ranks = append(w.offset, ranks), true, ranks+1
+			continue
+		case Baseline:
+			w.apart, bases = true, bases+1
 		}
 		w.offset = append(w.offset, w.stride)
 		w.stride += a.width()
@@ -93,80 +131,155 @@ func (w *Windows) Stats() Stats {
 }
 
 // paneOf is the number of the pane that a time falls into.
-func (w *Windows) paneOf(t time.Time) int64 {
-	n := t.UnixNano()
+func (w *Windows) paneOf(t time.Time) int64 { return floor(t.UnixNano(), w.pane) }
+
+func floor(n, length int64) int64 {
 	if n < 0 {
-		n -= w.pane - 1 // towards the past
+		n -= length - 1 // towards the past
 	}
-	return n / w.pane
+	return n / length
 }
 
-// Add takes an event into the window of its group; there is one input for each
-// aggregate. It is false for an event that is older than the window.
-func (w *Windows) Add(key Key, t time.Time, inputs []Input) bool {
+// Add takes an event into its group; there is one input for each aggregate.
+// The windows that hold it and are not over for longer than Late end with the
+// panes first to last: those are the ones to ask for with [Windows.Value]. Of a
+// group's newest event it is one. It is false for an event that is too late. Groups of one namespace have a share of
+// the room together; 0 is no namespace, to which this does not apply.
+func (w *Windows) Add(namespace uint64, key Key, t time.Time, inputs []Input) (first, last int64, ok bool) {
 	pane := w.paneOf(t)
-	g := w.groups[key]
+	g := w.find(key)
 	if g == nil {
-		g = w.create(key, pane)
-	} else if pane <= g.newest-int64(w.o.Panes) {
+		g = w.create(namespace, key, pane)
+	} else if pane <= g.newest-w.keep {
 		w.stats.Late++
-		return false
+		return 0, 0, false
 	}
-	g.events++
+	if g.events++; g.events == 0 {
+		g.events-- // full
+	}
 	w.order.touch(g)
 	if pane > g.newest {
 		g.newest = pane
 		w.trim(g)
 	}
-	cell, fresh := w.cell(g, pane)
-	set, rank := 0, 0
-	for i, a := range w.o.Aggregates {
-		switch in := inputs[i]; a.Function {
-		case Distinct:
-			if in.Valid {
-				g.sets[set].add(in.Hash, pane, w.oldest(g))
-			}
-			set++
-		case Quantile:
-			if in.Valid {
-				g.ranks[rank].add(in.Number, pane)
-			}
-			rank++
-		default:
-			a.fold(cell[w.offset[i]:w.offset[i]+a.width()], in, fresh)
-		}
-	}
-	return true
+	w.fold(g, pane, t, inputs)
+	w.weigh(g)
+	panes := int64(w.o.Panes)
+	return max(pane, g.newest-w.keep+panes), min(g.newest, pane+panes-1), true
 }
 
-func (w *Windows) create(key Key, pane int64) *group {
-	for len(w.groups) >= w.o.MaxGroups {
-		w.stats.Evicted++
-		w.remove(w.order.least())
-	}
-	g := &group{key: key, newest: pane}
-	for _, a := range w.o.Aggregates {
+func (w *Windows) fold(g *group, pane int64, t time.Time, inputs []Input) {
+	cell, fresh := w.cell(g, pane)
+	base := 0
+	for i, a := range w.o.Aggregates {
+		in := inputs[i]
 		switch a.Function {
 		case Distinct:
-			g.sets = append(g.sets, distincts{})
+			if in.Valid {
+				g.extra.sets[w.offset[i]].add(in.Hash, pane, w.oldest(g))
+			}
+			continue
 		case Quantile:
-			g.ranks = append(g.ranks, quantiles{})
+			if in.Valid {
+				g.extra.ranks[w.offset[i]].add(in.Number, pane)
+			}
+			continue
+		case Baseline:
+			if in.Valid {
+				g.extra.bases[base].add(floor(t.UnixNano(), int64(w.o.Over)))
+			}
+			base++
 		}
+		a.fold(cell[w.offset[i]:w.offset[i]+a.width()], in, fresh)
+	}
+}
+
+func (w *Windows) find(key Key) *group {
+	if w.hit == nil || w.hit.key != key {
+		w.hit = w.groups[key]
+	}
+	return w.hit
+}
+
+func (w *Windows) create(namespace uint64, key Key, pane int64) *group {
+	g := &group{key: key, newest: pane}
+	g.space = int32(w.order.index(namespace)) // #nosec G115 -- below maxSpaces
+	if s := w.order.spaces[g.space]; namespace != 0 && s.n() >= max(1, int(share*float64(w.o.MaxGroups))) {
+		w.evict(s.least())
+	}
+	for len(w.groups) >= w.o.MaxGroups {
+		w.evict(w.order.least())
+	}
+	if w.apart {
+		g.extra = w.newExtra()
 	}
 	w.groups[key] = g
 	w.order.add(g)
+	w.hit = g
 	return g
+}
+
+func (w *Windows) newExtra() *extra {
+	x := &extra{}
+	for _, a := range w.o.Aggregates {
+		switch a.Function {
+		case Distinct:
+			x.sets = append(x.sets, distincts{})
+		case Quantile:
+			x.ranks = append(x.ranks, quantiles{})
+		case Baseline:
+			x.bases = append(x.bases, baseline{})
+		}
+	}
+	return x
+}
+
+// weigh counts what a group takes, and makes room when it is too much.
+func (w *Windows) weigh(g *group) {
+	n := groupBytes + 8*cap(g.cells)
+	if g.extra != nil {
+		n += 80 + baselineBytes*len(g.extra.bases)
+		for i := range g.extra.sets {
+			n += 56 + g.extra.sets[i].bytes()
+		}
+		for i := range g.extra.ranks {
+			n += 48 + g.extra.ranks[i].bytes()
+		}
+	}
+	w.stats.Bytes += n - int(g.bytes)
+	g.bytes = uint32(n) // #nosec G115 -- panes and sets are bounded
+	for w.stats.Bytes > w.o.MaxBytes && len(w.groups) > 1 {
+		least := w.order.least()
+		if least == g {
+			break // the next one will be another's turn
+		}
+		w.evict(least)
+	}
+}
+
+func (w *Windows) evict(g *group) {
+	w.stats.Evicted++
+	w.remove(g)
+}
+
+// Evict makes room: it forgets the group that is missed least.
+func (w *Windows) Evict() {
+	if len(w.groups) > 0 {
+		w.evict(w.order.least())
+	}
 }
 
 func (w *Windows) remove(g *group) {
 	w.order.remove(g)
 	delete(w.groups, g.key)
+	w.stats.Bytes -= int(g.bytes)
+	w.hit = nil
 }
 
-// oldest is the number of the oldest pane of a group's window.
-func (w *Windows) oldest(g *group) int64 { return g.newest - int64(w.o.Panes) + 1 }
+// oldest is the number of the oldest pane that a group holds.
+func (w *Windows) oldest(g *group) int64 { return g.newest - w.keep + 1 }
 
-// trim forgets the panes that have left the window.
+// trim forgets the panes that no window needs any more.
 func (w *Windows) trim(g *group) {
 	oldest := w.oldest(g)
 	n := 0
@@ -176,11 +289,14 @@ func (w *Windows) trim(g *group) {
 	if n > 0 {
 		g.cells = append(g.cells[:0], g.cells[n:]...)
 	}
-	for i := range g.sets {
-		g.sets[i].drop(oldest)
+	if g.extra == nil {
+		return
 	}
-	for i := range g.ranks {
-		g.ranks[i].drop(oldest)
+	for i := range g.extra.sets {
+		g.extra.sets[i].drop(oldest)
+	}
+	for i := range g.extra.ranks {
+		g.extra.ranks[i].drop(oldest)
 	}
 }
 
@@ -194,7 +310,7 @@ func (w *Windows) cell(g *group, pane int64) (cell []float64, fresh bool) {
 		return g.cells[at : at+w.stride], false
 	}
 	if len(g.cells)+w.stride > cap(g.cells) {
-		grown := make([]float64, len(g.cells), min(2*len(g.cells)+w.stride, (w.o.Panes+1)*w.stride))
+		grown := make([]float64, len(g.cells), 2*len(g.cells)+w.stride)
 		copy(grown, g.cells)
 		g.cells = grown
 	}
@@ -204,57 +320,4 @@ func (w *Windows) cell(g *group, pane int64) (cell []float64, fresh bool) {
 	clear(cell)
 	cell[0] = float64(pane)
 	return cell, true
-}
-
-// Value is the i-th aggregate of a group's window; 0 for a group that is not
-// there.
-func (w *Windows) Value(key Key, i int) float64 {
-	g := w.groups[key]
-	if g == nil {
-		return 0
-	}
-	a := w.o.Aggregates[i]
-	before := 0
-	for _, b := range w.o.Aggregates[:i] {
-		if b.Function == a.Function {
-			before++
-		}
-	}
-	switch a.Function {
-	case Distinct:
-		return g.sets[before].count(w.oldest(g))
-	case Quantile:
-		return g.ranks[before].at(a.Q, w.oldest(g))
-	}
-	sum := w.sum[:a.width()]
-	for at := 0; at < len(g.cells); at += w.stride {
-		cell := g.cells[at+w.offset[i] : at+w.offset[i]+a.width()]
-		if at == 0 {
-			copy(sum, cell)
-		} else {
-			a.merge(sum, cell)
-		}
-	}
-	return a.result(sum, w.o.Over.Seconds())
-}
-
-// Reset forgets a group, so that it has to come to its numbers anew.
-func (w *Windows) Reset(key Key) {
-	if g := w.groups[key]; g != nil {
-		w.remove(g)
-	}
-}
-
-// Expire forgets the groups whose window has ended before a time: their last
-// event is older than the window is long. It looks at no more than limit of
-// them, the longest unused first.
-func (w *Windows) Expire(now time.Time, limit int) {
-	oldest := w.paneOf(now) - int64(w.o.Panes)
-	for range limit {
-		g := w.order.stale(oldest)
-		if g == nil {
-			return
-		}
-		w.remove(g)
-	}
 }

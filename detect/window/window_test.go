@@ -1,14 +1,18 @@
 package window
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/firebreak-io/firebreak/detect/pack"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -17,6 +21,7 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var all = []Aggregate{
 	{Function: Count}, {Function: Distinct}, {Function: Sum}, {Function: Avg}, {Function: Min}, {Function: Max},
 	{Function: Quantile, Q: 0.5}, {Function: Rate}, {Function: Ratio}, {Function: Distinct}, {Function: Quantile, Q: 0.9}, {Function: Count},
+	{Function: Baseline}, {Function: Sum},
 }
 
 // past is an event as the oracle remembers it.
@@ -32,10 +37,20 @@ type oracle struct {
 	newest map[Key]int64
 }
 
+func (o *oracle) length() int64 { return int64(o.o.Over) / int64(o.o.Panes) }
+
+func (o *oracle) pane(t time.Time) int64 {
+	return int64(math.Floor(float64(t.UnixNano()) / float64(o.length())))
+}
+
+func (o *oracle) late() int64 { return int64(math.Ceil(float64(o.o.Late) / float64(o.length()))) }
+
+func (o *oracle) first(key Key, t time.Time) int64 { return max(o.pane(t), o.newest[key]-o.late()) }
+
 func (o *oracle) add(key Key, t time.Time, inputs []Input) bool {
-	length := int64(o.o.Over) / int64(o.o.Panes)
-	pane := int64(math.Floor(float64(t.UnixNano()) / float64(length)))
-	if newest, ok := o.newest[key]; ok && pane <= newest-int64(o.o.Panes) {
+	pane := o.pane(t)
+	keep := int64(o.o.Panes) + o.late()
+	if newest, ok := o.newest[key]; ok && pane <= newest-keep {
 		return false
 	} else if !ok || pane > newest {
 		o.newest[key] = pane
@@ -44,19 +59,31 @@ func (o *oracle) add(key Key, t time.Time, inputs []Input) bool {
 	return true
 }
 
-func (o *oracle) value(key Key, i int) float64 {
+// lastIn is whether no later pane has the value too.
+func (o *oracle) lastIn(key Key, i int, e past) bool {
+	for _, other := range o.events[key] {
+		if in := other.inputs[i]; other.pane > e.pane && in.Valid && in.Hash == e.inputs[i].Hash {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *oracle) value(key Key, i int, end int64) float64 {
 	var numbers []float64
 	different := map[uint64]bool{}
 	valid, total := 0.0, 0.0
 	for _, e := range o.events[key] {
-		if e.pane <= o.newest[key]-int64(o.o.Panes) {
+		if e.pane <= end-int64(o.o.Panes) || e.pane > end {
 			continue
 		}
 		total++
 		if in := e.inputs[i]; in.Valid {
 			valid++
 			numbers = append(numbers, in.Number)
-			different[in.Hash] = true
+			if o.lastIn(key, i, e) || end == o.newest[key] {
+				different[in.Hash] = true
+			}
 		}
 	}
 	sum, low, high := 0.0, math.NaN(), math.NaN()
@@ -90,38 +117,81 @@ func (o *oracle) value(key Key, i int) float64 {
 	return math.NaN()
 }
 
+// same compares all numbers of a group with the oracle's.
+func same(t *rapid.T, w *Windows, naive *oracle, key Key, end int64) {
+	for i, a := range all {
+		if a.Function == Quantile || a.Function == Baseline {
+			continue
+		}
+		got, want := w.Value(key, i, end), naive.value(key, i, end)
+		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Fatalf("%s of the window that ends with %d is %v, want %v", a.Function, end, got, want)
+		}
+	}
+}
+
+// saved writes windows and reads them again.
+func saved(t interface{ Fatal(...any) }, w *Windows) *Windows {
+	var out, again pack.Writer
+	w.Save(&out)
+	read, err := New(w.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := pack.NewReader(out.Data)
+	if err := read.Load(in); err != nil || in.Done() != nil {
+		t.Fatal("saved windows can't be read:", err)
+	}
+	if read.Save(&again); !bytes.Equal(out.Data, again.Data) {
+		t.Fatal("windows that were read are not those that were saved")
+	}
+	return read
+}
+
+// someInputs are made of one number: to draw each would take most of the time.
+func someInputs(seed uint64) []Input {
+	random := rand.New(rand.NewPCG(seed, 1))
+	inputs := make([]Input, len(all))
+	for i := range inputs {
+		// Whole numbers: sums do not depend on the order.
+		inputs[i] = Input{Valid: random.IntN(2) == 0, Number: float64(random.IntN(11) - 5), Hash: random.Uint64N(7)}
+	}
+	return inputs
+}
+
 func TestAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := Options{Over: time.Minute, Panes: rapid.SampledFrom([]int{1, 4, 20}).Draw(t, "panes"), Aggregates: all}
+		o := Options{
+			Over: time.Minute, Panes: rapid.SampledFrom([]int{1, 4, 20}).Draw(t, "panes"),
+			Late: time.Duration(rapid.SampledFrom([]int{0, 10, 120}).Draw(t, "late")) * time.Second, Aggregates: all,
+		}
 		w, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		naive := &oracle{o: o, events: map[Key][]past{}, newest: map[Key]int64{}}
 		at := start
-		for range rapid.IntRange(1, 120).Draw(t, "events") {
+		for range rapid.IntRange(1, 80).Draw(t, "events") {
 			at = at.Add(time.Duration(rapid.IntRange(-30_000, 40_000).Draw(t, "step")) * time.Millisecond)
 			key := Key{byte(rapid.IntRange(0, 2).Draw(t, "key"))}
-			inputs := make([]Input, len(all))
-			for i := range inputs {
-				// Whole numbers: sums do not depend on the order.
-				inputs[i] = Input{
-					Valid: rapid.Bool().Draw(t, "valid"), Number: float64(rapid.IntRange(-5, 5).Draw(t, "number")),
-					Hash: uint64(rapid.IntRange(0, 6).Draw(t, "hash")), //nolint:gosec // not negative
-				}
-			}
-			if got, want := w.Add(key, at, inputs), naive.add(key, at, inputs); got != want {
+			inputs := someInputs(rapid.Uint64().Draw(t, "inputs"))
+			first, last, got := w.Add(uint64(key[0]), key, at, inputs)
+			if want := naive.add(key, at, inputs); got != want {
 				t.Fatalf("taken is %v, want %v", got, want)
 			}
-			for i, a := range all {
-				if a.Function == Quantile {
-					continue
-				}
-				got, want := w.Value(key, i), naive.value(key, i)
-				if got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
-					t.Fatalf("%s is %v, want %v", a.Function, got, want)
-				}
+			if rapid.IntRange(0, 20).Draw(t, "restart") == 0 {
+				w = saved(t, w)
 			}
+			if !got {
+				continue
+			}
+			if want := min(naive.newest[key], naive.pane(at)+int64(o.Panes)-1); first != naive.first(key, at) || last != want {
+				t.Fatalf("is in windows %d to %d, want %d to %d", first, last, naive.first(key, at), want)
+			}
+			for _, end := range []int64{first, (first + last) / 2, last} {
+				same(t, w, naive, key, end)
+			}
+			same(t, w, naive, key, w.Newest(key))
 		}
 	})
 }
@@ -133,14 +203,14 @@ func TestQuantileSlides(t *testing.T) {
 	}
 	for i := range 100 {
 		v := Input{Valid: true, Number: float64(i + 1)}
-		w.Add(Key{}, start, []Input{v, v})
+		w.Add(0, Key{}, start, []Input{v, v})
 	}
-	if got := w.Value(Key{}, 0); math.Abs(got-50) > 1.5 {
+	if got := w.Value(Key{}, 0, w.Newest(Key{})); math.Abs(got-50) > 1.5 {
 		t.Errorf("median is %v", got)
 	}
 	v := Input{Valid: true, Number: 7}
-	w.Add(Key{}, start.Add(2*time.Minute), []Input{v, v})
-	if got := w.Value(Key{}, 1); math.Abs(got-7) > 0.1 {
+	w.Add(0, Key{}, start.Add(2*time.Minute), []Input{v, v})
+	if got := w.Value(Key{}, 1, w.Newest(Key{})); math.Abs(got-7) > 0.1 {
 		t.Errorf("after the old values left, the largest is %v", got)
 	}
 }
@@ -154,14 +224,14 @@ func TestFloodEvictsTheUnused(t *testing.T) {
 	in := []Input{{Valid: true}}
 	for round := range 5 {
 		for i := range 100 {
-			w.Add(numbered(1, i), start.Add(time.Duration(round)*time.Second), in)
+			w.Add(0, numbered(1, i), start.Add(time.Duration(round)*time.Second), in)
 		}
 	}
 	for i := range 50_000 {
-		w.Add(numbered(2, i), start.Add(10*time.Second), in)
+		w.Add(0, numbered(2, i), start.Add(10*time.Second), in)
 	}
 	for i := range 100 {
-		if got := w.Value(numbered(1, i), 0); got != 5 {
+		if got := w.Value(numbered(1, i), 0, w.Newest(numbered(1, i))); got != 5 {
 			t.Fatalf("group %d has %v", i, got)
 		}
 	}
@@ -176,7 +246,7 @@ func TestExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		w.Add(numbered(1, i), start.Add(time.Duration(i)*10*time.Second), []Input{{Valid: true}})
+		w.Add(0, numbered(1, i), start.Add(time.Duration(i)*10*time.Second), []Input{{Valid: true}})
 	}
 	w.Expire(start.Add(time.Minute), 100)
 	if n := w.Stats().Groups; n != 10 {
@@ -193,16 +263,119 @@ func TestDistinctIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range uint64(2 * MaxDistinct) {
-		w.Add(Key{}, start, []Input{{Valid: true, Hash: i}})
+	const many = 20 * MaxDistinct
+	for i := range uint64(many) {
+		w.Add(0, Key{}, start, []Input{{Valid: true, Hash: i * 0x9e3779b97f4a7c15}})
+		if n := w.Value(Key{}, 0, w.Newest(Key{})); i < MaxDistinct && n != float64(i+1) {
+			t.Fatalf("%v different values, want %d", n, i+1)
+		}
 	}
-	if got := w.Value(Key{}, 0); got != MaxDistinct {
+	w = saved(t, w)
+	if got := w.Value(Key{}, 0, w.Newest(Key{})); math.Abs(got-many) > 0.06*many {
 		t.Errorf("%v different values", got)
 	}
-	w.Add(Key{}, start.Add(time.Hour), []Input{{Valid: true, Hash: 1}})
-	if got := w.Value(Key{}, 0); got != 1 {
+	if n := w.Stats().Bytes; n > 16<<10 {
+		t.Errorf("one group takes %d bytes", n)
+	}
+	w.Add(0, Key{}, start.Add(time.Hour), []Input{{Valid: true, Hash: 1}})
+	if got := w.Value(Key{}, 0, w.Newest(Key{})); got != 1 {
 		t.Errorf("%v different values an hour later", got)
 	}
+}
+
+func TestBaseline(t *testing.T) {
+	w, err := New(Options{Over: time.Minute, Aggregates: []Aggregate{{Function: Baseline}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ratio := func() float64 { return w.Value(Key{}, 0, w.Newest(Key{})) }
+	at := start.Truncate(time.Minute)
+	for minute := range 30 {
+		for i := range 10 {
+			w.Add(0, Key{}, at.Add(time.Duration(minute)*time.Minute+time.Duration(i)*6*time.Second), []Input{{Valid: true}})
+		}
+		if got := ratio(); minute < 3 && !math.IsNaN(got) || minute >= 3 && (got < 0.95 || got > 1.15) {
+			t.Fatalf("minute %d is %v times the usual", minute, got)
+		}
+	}
+	w = saved(t, w)
+	for range 80 {
+		w.Add(0, Key{}, at.Add(30*time.Minute), []Input{{Valid: true}})
+	}
+	if got := ratio(); got < 8 || got > 9.1 {
+		t.Errorf("a burst is %v times the usual", got)
+	}
+	w.Expire(at.Add(45*time.Minute), 10)
+	if w.Stats().Groups != 1 {
+		t.Error("the baseline was forgotten after a quarter of an hour")
+	}
+	w.Add(0, Key{}, at.Add(100*time.Hour), []Input{{Valid: true}})
+	if got := ratio(); got != 1 {
+		t.Errorf("one event after days without is %v times the usual", got)
+	}
+}
+
+// One namespace has its share, and when there is no room its own groups go.
+func TestANamespaceHasAShare(t *testing.T) {
+	w, err := New(Options{Over: time.Hour, Aggregates: []Aggregate{{Function: Count}}, MaxGroups: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := []Input{{Valid: true}}
+	for i := range 500 {
+		w.Add(1, numbered(1, i), start, in)
+	}
+	if n := w.Stats().Groups; n != 300 {
+		t.Errorf("one namespace has %d of 1000 groups", n)
+	}
+	for i := range 700 {
+		w.Add(2+uint64(i%7), numbered(2, i), start, in) //nolint:gosec // not negative
+	}
+	for i := range 50_000 {
+		w.Add(1, numbered(1, i), start, in)
+	}
+	for i := range 700 {
+		if w.Value(numbered(2, i), 0, w.Newest(numbered(2, i))) != 1 {
+			t.Fatalf("group %d of another namespace is gone", i)
+		}
+	}
+}
+
+func TestBytesAreBounded(t *testing.T) {
+	w, err := New(Options{Over: time.Hour, Aggregates: []Aggregate{{Function: Distinct}}, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500_000 {
+		w.Add(0, numbered(1, i%500), start, []Input{{Valid: true, Hash: uint64(i)}}) //nolint:gosec // not negative
+		if n := w.Stats().Bytes; n > 1<<20+1<<17 {
+			t.Fatalf("%d bytes", n)
+		}
+	}
+	if w.Stats().Evicted == 0 {
+		t.Error("nothing was evicted")
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	o := Options{Over: time.Minute, Aggregates: all}
+	w, err := New(o)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range 10 {
+		w.Add(uint64(i%3), numbered(1, i%4), start.Add(time.Duration(i)*time.Second), make([]Input, len(all))) //nolint:gosec // not negative
+	}
+	var out pack.Writer
+	w.Save(&out)
+	f.Add(out.Data)
+	f.Add([]byte{})
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		w, err := New(o)
+		if err == nil && w.Load(pack.NewReader(data)) == nil {
+			w.Add(1, numbered(1, 1), start, make([]Input, len(all)))
+		}
+	})
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -237,7 +410,7 @@ func BenchmarkAdd(b *testing.B) {
 			}
 			inputs := []Input{{Valid: true}, {Valid: true}}
 			for i := range n {
-				w.Add(numbered(1, i), start, inputs)
+				w.Add(0, numbered(1, i), start, inputs)
 			}
 			runtime.GC()
 			runtime.ReadMemStats(&after)
@@ -245,7 +418,7 @@ func BenchmarkAdd(b *testing.B) {
 			for b.Loop() {
 				i = (i + 7919) % n
 				inputs[1].Hash = uint64(i % 8) //nolint:gosec // not negative
-				w.Add(numbered(1, i), start.Add(time.Duration(i)*time.Microsecond), inputs)
+				w.Add(0, numbered(1, i), start.Add(time.Duration(i)*time.Microsecond), inputs)
 			}
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "bytes/group")
 		})

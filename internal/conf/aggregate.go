@@ -3,6 +3,7 @@ package conf
 import (
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -16,8 +17,8 @@ type Aggregate struct {
 	// Args are its arguments, each of a kind of its own: compiled against the
 	// same env as the expression.
 	Args []*Program
-	// Constants holds for each argument its value where that is a constant
-	// number, and nil elsewhere.
+	// Constants holds for each argument its value where that is a constant: a
+	// float64 or a text, and nil elsewhere.
 	Constants []any
 	// Text is the call as it is written, but for spaces.
 	Text string
@@ -25,38 +26,49 @@ type Aggregate struct {
 
 // CompileAggregates compiles an expression in which the named functions are
 // aggregates. It gives each different call once; when the program runs it asks
-// value for the number of the i-th. Everything else is as in
-// [Expression.Compile]. The program may be run by as many at a time as value
-// may be called by.
+// value for the number of the i-th, and only when the expression needs it. A
+// name that ends in ? is of a function that gives true or false, which is
+// whether the number is not 0. Everything else is as in [Expression.Compile].
+// The program may be run by as many at a time as value may be called by.
 func (e Expression) CompileAggregates(env any, kind Kind, names []string, value func(i int) float64, funcs ...Func) (*Program, []Aggregate, error) {
-	found := &aggregates{names: names}
-	all := slices.Clone(funcs)
-	for _, name := range names {
-		all = append(all, Func{Name: name, Signature: new(func(...any) float64), Fn: func(...any) (any, error) { return 0.0, nil }})
-	}
-	all = append(all, Func{
-		Name: aggregateName, Signature: new(func(int) float64), Fn: func(a ...any) (any, error) { return value(a[0].(int)), nil },
-	})
-	program, err := compileWith(e.at, e.Text, 0, e.Text, env, kind, all, expr.Patch(found))
+	found := newAggregates(names)
+	program, err := compileWith(e.at, e.Text, 0, e.Text, env, kind, found.functions(funcs, value), expr.Patch(found))
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := e.arguments(found.calls, env, funcs)
+	calls, err := arguments(e.Errorf, found.calls, env, funcs)
 	return program, calls, err
 }
 
-// aggregateName is what a call is put in place of; no expression can name it.
-const aggregateName = "__aggregate"
+// CompileAggregates is for the expressions of a template what
+// [Expression.CompileAggregates] is for one.
+func (t Template) CompileAggregates(env any, names []string, value func(i int) float64, funcs ...Func) (*Text, []Aggregate, error) {
+	found := newAggregates(names)
+	text, err := t.compile(env, found.functions(funcs, value), expr.Patch(found))
+	if err != nil {
+		return nil, nil, err
+	}
+	calls, err := arguments(t.Errorf, found.calls, env, funcs)
+	return text, calls, err
+}
+
+// What a call is put in place of; no expression can name it.
+const (
+	aggregateName = "__aggregate"
+	holdsName     = "__holds"
+)
 
 // arguments compiles what the calls are given.
-func (e Expression) arguments(calls []*ast.CallNode, env any, funcs []Func) ([]Aggregate, error) {
+func arguments(
+	fail func(string, ...any) *Error, calls []*ast.CallNode, env any, funcs []Func,
+) ([]Aggregate, error) {
 	out := make([]Aggregate, len(calls))
 	for i, call := range calls {
 		out[i] = Aggregate{Name: call.Callee.(*ast.IdentifierNode).Value, Text: call.String()}
 		for _, arg := range call.Arguments {
 			program, err := Compile(env, arg.String(), Any, funcs...)
 			if err != nil {
-				return nil, e.Errorf("%s: %v", call.String(), err)
+				return nil, fail("%s: %v", call.String(), err)
 			}
 			out[i].Args = append(out[i].Args, program)
 			out[i].Constants = append(out[i].Constants, constantOf(arg))
@@ -67,6 +79,8 @@ func (e Expression) arguments(calls []*ast.CallNode, env any, funcs []Func) ([]A
 
 func constantOf(n ast.Node) any {
 	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value
 	case *ast.IntegerNode:
 		return float64(n.Value)
 	case *ast.FloatNode:
@@ -78,8 +92,37 @@ func constantOf(n ast.Node) any {
 // aggregates finds the calls of aggregate functions, the same ones once, and
 // puts questions for their values in their place.
 type aggregates struct {
-	names []string
-	calls []*ast.CallNode
+	names   []string
+	boolean []string
+	calls   []*ast.CallNode
+}
+
+func newAggregates(names []string) *aggregates {
+	a := &aggregates{}
+	for _, name := range names {
+		if plain, ok := strings.CutSuffix(name, "?"); ok {
+			a.boolean, name = append(a.boolean, plain), plain
+		}
+		a.names = append(a.names, name)
+	}
+	return a
+}
+
+// functions are those that the expression is compiled with.
+func (a *aggregates) functions(funcs []Func, value func(i int) float64) []Func {
+	all := slices.Clone(funcs)
+	for _, name := range a.names {
+		f := Func{Name: name, Signature: new(func(...any) float64), Fn: func(...any) (any, error) { return 0.0, nil }}
+		if slices.Contains(a.boolean, name) {
+			f.Signature, f.Fn = new(func(...any) bool), func(...any) (any, error) { return false, nil }
+		}
+		all = append(all, f)
+	}
+	return append(all, Func{
+		Name: aggregateName, Signature: new(func(int) float64), Fn: func(a ...any) (any, error) { return value(a[0].(int)), nil },
+	}, Func{
+		Name: holdsName, Signature: new(func(int) bool), Fn: func(a ...any) (any, error) { return value(a[0].(int)) != 0, nil },
+	})
 }
 
 // Visit is called for each node after its children.
@@ -103,5 +146,9 @@ func (a *aggregates) Visit(node *ast.Node) {
 	}
 	ask.Arguments[0].SetType(reflect.TypeFor[int]())
 	ask.SetType(reflect.TypeFor[float64]())
+	if slices.Contains(a.boolean, name.Value) {
+		ask.Callee = &ast.IdentifierNode{Value: holdsName}
+		ask.SetType(boolType)
+	}
 	ast.Patch(node, ask)
 }

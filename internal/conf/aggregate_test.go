@@ -50,3 +50,35 @@ func TestCompileAggregatesRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What gives true or false is asked only when the rest leaves it open.
+func TestCompileAggregatesOfTruthAreAskedLast(t *testing.T) {
+	asked, answer := 0, 1.0
+	e := Expression{Text: `user == "ann" and not first_seen("14d", user, more.ns)`}
+	p, calls, err := e.CompileAggregates(aggregateEnv{}, Bool, []string{"first_seen?"}, func(int) float64 { asked++; return answer })
+	if err != nil || len(calls) != 1 || calls[0].Constants[0] != "14d" || calls[0].Constants[1] != nil {
+		t.Fatalf("calls are %+v, %v", calls, err)
+	}
+	for _, c := range []struct {
+		user   string
+		answer float64
+		want   bool
+		asked  int
+	}{{"bob", 0, false, 0}, {"ann", 1, false, 1}, {"ann", 0, true, 1}} {
+		asked, answer = 0, c.answer
+		if got, err := p.Bool(&aggregateEnv{User: c.user}); err != nil || got != c.want || asked != c.asked {
+			t.Errorf("%+v: %v, %v, asked %d times", c, got, err, asked)
+		}
+	}
+}
+
+func TestTemplatesHaveAggregates(t *testing.T) {
+	text, calls, err := Template{Text: "${user}: ${count()} of ${distinct(more.ns)}, ${count()}"}.CompileAggregates(
+		aggregateEnv{}, []string{"count", "distinct"}, func(i int) float64 { return float64(i + 50) })
+	if err != nil || len(calls) != 2 {
+		t.Fatal(calls, err)
+	}
+	if got, err := text.Render(&aggregateEnv{User: "ann"}); err != nil || got != "ann: 50 of 51, 50" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/expr-lang/expr"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -49,7 +50,9 @@ type textPart struct {
 const maxTemplateParts = 64
 
 // Compile compiles the expressions against env; see [Expression.Compile].
-func (t Template) Compile(env any, funcs ...Func) (*Text, error) {
+func (t Template) Compile(env any, funcs ...Func) (*Text, error) { return t.compile(env, funcs) }
+
+func (t Template) compile(env any, funcs []Func, more ...expr.Option) (*Text, error) {
 	out := &Text{}
 	var plain strings.Builder
 	flush := func() {
@@ -74,7 +77,7 @@ func (t Template) Compile(env any, funcs ...Func) (*Text, error) {
 			if len(out.parts) > maxTemplateParts {
 				return nil, t.at.errorf(t.Text, i, "more than %d expressions", maxTemplateParts)
 			}
-			program, err := compile(t.at, t.Text, i+2, rest[2:2+n], env, Any, funcs)
+			program, err := compileWith(t.at, t.Text, i+2, rest[2:2+n], env, Any, funcs, more...)
 			problems = append(problems, Problems(err)...)
 			out.parts = append(out.parts, textPart{program: program})
 			i += n + 3
