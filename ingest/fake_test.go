@@ -134,6 +134,13 @@ func (t *tally) FileFault(_ context.Context, source event.Source, fault string, 
 	t.faults[string(source)+" "+fault] += n
 }
 
+// stored is how many events of a source and class were counted.
+func (t *tally) stored(key string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.events[key]
+}
+
 func (t *tally) Ingest(context.Context, event.Source, time.Duration) {}
 
 // syncBuffer is a log that is read while it is written.

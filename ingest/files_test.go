@@ -215,7 +215,7 @@ func TestDockerLogs(t *testing.T) {
 func TestFilesWaitForTheStore(t *testing.T) {
 	b := newFileBench(t)
 	var all strings.Builder
-	n := 4 * batchEvents
+	n := 2*batchEvents + 100
 	for i := range n {
 		all.WriteString(cri(i, "F", fmt.Sprint("line ", i)))
 	}
@@ -228,11 +228,11 @@ func TestFilesWaitForTheStore(t *testing.T) {
 	if got := s.most.Load(); got > batchEvents+1 {
 		t.Errorf("%d events at once", got)
 	}
-	if b.tally.events["log log.line"] != 0 {
+	if b.tally.stored("log log.line") != 0 {
 		t.Error("counted before it is stored")
 	}
 	b.store.fail(nil)
-	eventually(t, func() bool { return len(b.store.events()) >= n })
+	eventuallyWithin(t, time.Minute, func() bool { return b.tally.stored("log log.line") >= n })
 	b.halt()
 	if got := b.events(); len(got) != n || got[0].Message != "line 0" || got[n-1].Message != fmt.Sprint("line ", n-1) {
 		t.Errorf("%d events stored, want %d", len(got), n)

@@ -164,7 +164,7 @@ func TestTraceWaitsOnlySoLong(t *testing.T) {
 			if n == 100 {
 				t.Fatal("it waits for ever")
 			}
-			time.Sleep(min(time.Until(next), 400*time.Millisecond))
+			time.Sleep(min(time.Until(next), 400*time.Millisecond)) //nolint:forbidigo // of synctest
 			add("\tmain.go:1")
 		}
 		// The last line may begin the next event.

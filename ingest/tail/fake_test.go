@@ -20,7 +20,6 @@ type store struct {
 	err    error
 	faults map[Fault]int64
 	marks  uint64
-	settle func(mark uint64) uint64
 }
 
 func (s *store) fail(err error) {

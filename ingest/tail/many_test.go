@@ -102,7 +102,7 @@ func TestRuns(t *testing.T) {
 		ended := make(chan error, 1)
 		b.store.fail(errDown)
 		go func() { ended <- b.t.Run(ctx) }()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // of synctest
 		synctest.Wait()
 		if n := len(b.store.all()); n != 0 {
 			t.Errorf("%d lines are stored by a store that is down", n)
@@ -113,7 +113,7 @@ func TestRuns(t *testing.T) {
 		}
 		b.write("b.log", "two\n")
 		b.store.fail(nil)
-		time.Sleep(10 * time.Second)
+		time.Sleep(10 * time.Second) //nolint:forbidigo // of synctest
 		synctest.Wait()
 		b.want("one", "two")
 		stop()

@@ -63,5 +63,5 @@ func (r Retry) Do(ctx context.Context, store func(context.Context) error) error 
 // backoff is how long to wait before the n-th try, from 1.
 func backoff(n int) time.Duration {
 	d := min(100*time.Millisecond<<min(n-1, 10), 5*time.Second)
-	return d/2 + rand.N(d/2)
+	return d/2 + rand.N(d/2) //nolint:gosec // it only spreads the tries
 }

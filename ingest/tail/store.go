@@ -10,7 +10,6 @@ import (
 // flight is a batch on its way to the store.
 type flight struct {
 	commits []commit
-	groups  map[*group]bool
 	done    chan error
 }
 

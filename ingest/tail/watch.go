@@ -93,9 +93,9 @@ func (w *watcher) take(e fsnotify.Event) {
 func (w *watcher) changes() (written map[string]bool, moved, all bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	written, moved, all = w.written, w.moved, w.all
-	if len(written) > 0 {
-		w.written = map[string]bool{}
+	moved, all = w.moved, w.all
+	if len(w.written) > 0 {
+		written, w.written = w.written, map[string]bool{}
 	}
 	w.moved, w.all = false, false
 	return written, moved, all
