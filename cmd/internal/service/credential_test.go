@@ -3,6 +3,7 @@ package service
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,6 +86,12 @@ func (g *guarded) send(cert *tls.Certificate, path, token, body string) int {
 	}
 	transport := &http.Transport{TLSClientConfig: t, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
+	return g.over(transport, path, token, body)
+}
+
+// over posts over a transport.
+func (g *guarded) over(transport *http.Transport, path, token, body string) int {
+	g.t.Helper()
 	req, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, "https://"+g.api+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
@@ -98,6 +105,9 @@ func (g *guarded) send(cert *tls.Certificate, path, token, body string) int {
 		return 0
 	}
 	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		g.t.Error(err)
+	}
 	return resp.StatusCode
 }
 
@@ -222,9 +232,17 @@ func TestRotation(t *testing.T) {
 
 	byCertificate := func() int { return g.send(falco, "/v1/falco", "", alert) }
 	status(200, "the certificate is good", byCertificate)
+	standing := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: g.ca.pool(), MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*falco}}}
+	defer standing.CloseIdleConnections()
+	if got := g.over(standing, "/v1/falco", "", alert); got != 200 {
+		t.Errorf("over a connection that stays: status %d", got)
+	}
 	next := newAuthority(t, "next CA")
 	next.file(filepath.Join(g.dir, "clients.crt"))
 	status(0, "the old CA is not believed", byCertificate)
+	if got := g.over(standing, "/v1/falco", "", alert); got != 401 {
+		t.Errorf("over the connection from before: status %d", got)
+	}
 	g.put("clients.crt", "no certificate")
 	nextFalco := next.client("falco", "", time.Hour)
 	status(200, "the new CA is believed", func() int { return g.send(nextFalco, "/v1/falco", "", alert) })

@@ -34,14 +34,15 @@ const (
 
 // serve listens at address and serves until ctx ends; requests under way are
 // then given time to end. Without TLS secure is nil.
-func serve(ctx context.Context, group *errgroup.Group, logger *slog.Logger, address string, secure *tls.Config, handler http.Handler) error {
+func serve(ctx context.Context, group *errgroup.Group, logger *slog.Logger, address string, secure *secure, handler http.Handler) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	listener = perClient(netutil.LimitListener(listener, maxConnections), maxPerClient)
 	if secure != nil {
-		listener = tls.NewListener(listener, secure)
+		listener = tls.NewListener(listener, secure.config())
+		handler = secure.forget(handler)
 	}
 	server := newServer(logger, handler)
 	group.Go(func() error {

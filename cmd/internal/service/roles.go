@@ -49,11 +49,11 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 			mux.Handle(path, api)
 		}
 	}
-	tls, err := secure(s.Config, s.logger)
+	secure, err := newSecure(s.Config, s.logger)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
-	return serve(ctx, group, s.logger, s.Config.Listen.Address, tls, mux)
+	return serve(ctx, group, s.logger, s.Config.Listen.Address, secure, mux)
 }
 
 // sources opens the sources of the config, and starts what they run.
