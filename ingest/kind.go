@@ -120,6 +120,6 @@ func reject(source event.Source, from, reason string, data []byte) event.Rejecte
 		Source: source,
 		From:   clip(redactText(from), maxFrom),
 		Reason: clip(redactText(reason), maxReason),
-		Data:   redactData(source, data),
+		Data:   redactData(source, data, unfinished(reason)),
 	}
 }

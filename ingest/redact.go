@@ -36,6 +36,7 @@ var nameHints = newHints([][]string{append([]string{"cookie", "auth", "docker"},
 func redactMap(m map[string]any) {
 	hideVariable(m)
 	hidePatch(m)
+	hideBodies(m)
 	for name, v := range m {
 		if isSecretName(name) {
 			v = hideValue(v)
@@ -90,6 +91,37 @@ func hidePatch(m map[string]any) {
 	if last == "value" && strings.Contains(path, "/env/") || isSecretName(last) ||
 		strings.Contains(path, "/data/") || strings.Contains(path, "/stringData/") || strings.Contains(path, "last-applied-configuration") {
 		m["value"] = hideAll(m["value"])
+	}
+}
+
+// hideBodies takes out what is secret by the kind of an object of Kubernetes,
+// where one stands in what is not an audit event itself: in the JSON of a log
+// line, say, which may be an audit event, too.
+func hideBodies(m map[string]any) {
+	for name := range m {
+		switch {
+		case name == "requestObject", name == "responseObject", strings.HasSuffix(name, "last-applied-configuration"):
+			m[name] = hideAll(m[name])
+		}
+	}
+	switch m["kind"] {
+	case "Secret", "SecretList", "ConfigMap", "ConfigMapList", "TokenReview", "TokenRequest":
+	default:
+		return
+	}
+	for _, name := range []string{"data", "stringData", "binaryData", "spec", "status", "items"} {
+		values, ok := m[name].(map[string]any)
+		if !ok {
+			if m[name] != nil {
+				m[name] = Redacted
+			}
+			continue
+		}
+		for key, v := range values {
+			if v != "" {
+				values[key] = hideAll(v)
+			}
+		}
 	}
 }
 

@@ -62,6 +62,12 @@ var patterns = []pattern{
 	{wordHints, regexp.MustCompile(`(?im)((?:^|\\n)[ \t]*(?:- )?[a-z0-9_.-]*` + secretWord + `:[ \t]+)[^\s"'\\]+([ \t]*(?:$|["']|\\[nr]))`), "${1}" + Redacted + "${2}"},
 	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `:[ \t]+)[^\s"'\\]*[0-9!@#$%^&*+/=][^\s"'\\]*`), "${1}" + Redacted},
 	{wordHints, regexp.MustCompile(`(?i)((?:^|[^A-Za-z0-9_-])--?[a-z0-9-]*` + secretWord + `[ \t]+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`), "${1}" + Redacted},
+	// Arguments in a list of JSON, in text that could not be read.
+	{wordHints, regexp.MustCompile(`(?i)("--?[a-z0-9-]*` + secretWord + `\\*"\s*,\s*\\*")[^"\\-][^"\\]*`), "${1}" + Redacted},
+	{[]string{"mysql", "mariadb", "sshpass", "mongo"},
+		regexp.MustCompile(`((?:mysql|mariadb|sshpass|mongo)[a-z-]*\\*"(?:\s*,\s*\\*"[^"\\]*\\*")*?\s*,\s*\\*"-p)[^"\\]+`), "${1}" + Redacted},
+	{[]string{"curl", "wget"},
+		regexp.MustCompile(`((?:curl|wget)\\*"(?:\s*,\s*\\*"[^"\\]*\\*")*?\s*,\s*\\*"(?:-u|-U|--user|--proxy-user)\\*"\s*,\s*\\*"[^":\\]*:)[^"\\]+`), "${1}" + Redacted},
 	// The short flags of clients that take a password so.
 	{[]string{"mysql", "mariadb", "sshpass", "mongo"},
 		regexp.MustCompile(`(\b(?:mysql|mariadb|sshpass|mongo)[a-z-]*\b[^|;&\n]*?\s-p)(?:["']?[^\s"'-][^\s"']*| ["']?[^\s"'-][^\s"']*)`), "${1}" + Redacted},
@@ -77,7 +83,21 @@ func hintsOf(list []pattern) [][]string {
 	for _, p := range list {
 		words = append(words, p.hints)
 	}
-	return append(words, []string{"%2", "%3", "%5", "%7"}, []string{"requestobject", "responseobject", "stringdata", "secret"})
+	return append(words, []string{"%2", "%3", "%5", "%7"}, []string{"requestobject", "responseobject", "stringdata", "secret"}, []string{"command="})
+}
+
+// execs is the query of an exec in a text; in JSON its & may be escaped.
+var (
+	execs     = regexp.MustCompile(`\?(?:[^\s"'\\]|\\+u0026)*command=(?:[^\s"'\\]|\\+u0026)*`)
+	ampersand = regexp.MustCompile(`\\+u0026`)
+)
+
+func redactExec(query string) string {
+	plain := ampersand.ReplaceAllString(query, "&")
+	if clean := redactQuery(plain); clean != plain {
+		return clean
+	}
+	return query
 }
 
 // redactText replaces what looks like a secret.
@@ -91,6 +111,9 @@ func redactText(s string) string {
 	}
 	if found&(1<<(len(patterns)+1)) != 0 && strings.Contains(s, "{") {
 		s = dropSecretBodies(s)
+	}
+	if found&(1<<(len(patterns)+2)) != 0 {
+		s = execs.ReplaceAllStringFunc(s, redactExec)
 	}
 	for i, p := range patterns {
 		if found&(1<<i) != 0 {

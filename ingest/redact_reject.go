@@ -11,11 +11,17 @@ import (
 // redactData is what is kept of rejected input: printable as it was, secrets
 // out, at most [event.MaxRejected] bytes. A secret that crosses the end is
 // still seen, because some more than that is searched.
-func redactData(source event.Source, data []byte) []byte {
+//
+// Of data that breaks off the last word goes, since it may be the beginning of
+// a secret that is too short to be known for one.
+func redactData(source event.Source, data []byte, breaksOff bool) []byte {
 	if len(data) == 0 {
 		return nil
 	}
 	s := string(data[:min(len(data), event.MaxRejected+16<<10)])
+	if breaksOff {
+		s = dropLastWord(s)
+	}
 	s = dropBodies(s, bodies)
 	if source == event.SourceAudit {
 		s = dropBodies(s, cloudBodies)
@@ -25,6 +31,19 @@ func redactData(source event.Source, data []byte) []byte {
 		s = clipAny(s, event.MaxRejected)
 	}
 	return []byte(s)
+}
+
+// unfinished says that a text was rejected because its end is missing.
+func unfinished(reason string) bool {
+	return strings.Contains(reason, "cut off") || strings.Contains(reason, "malformed gzip")
+}
+
+func dropLastWord(s string) string {
+	at := strings.LastIndexAny(s, " \t\r\n\"'&=,{}[]")
+	if len(s)-at-1 < 4 {
+		return s
+	}
+	return s[:at+1] + Redacted
 }
 
 func clipAny(s string, n int) string {
