@@ -4,6 +4,7 @@ go 1.26.3
 
 require (
 	github.com/DataDog/sketches-go v1.4.8
+	github.com/Masterminds/semver/v3 v3.4.0
 	github.com/axiomhq/hyperloglog v0.3.0
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/cespare/xxhash/v2 v2.3.0

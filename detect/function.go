@@ -1,51 +1,7 @@
 package detect
 
-import "github.com/firebreak-io/firebreak/internal/conf"
+import "github.com/firebreak-io/firebreak/detect/function"
 
 // functions are what rules may call beside the built-in functions of
-// expressions. They know the shapes of Kubernetes objects, of which an audit
-// event holds the request's as fields.request.
-var functions = []conf.Func{
-	{Name: "pod_spec", Signature: new(func(any) any), Fn: func(a ...any) (any, error) { return podSpec(a[0]), nil }},
-	{Name: "containers", Signature: new(func(any) []any), Fn: func(a ...any) (any, error) { return containers(a[0]), nil }},
-}
-
-// podSpec is the pod spec of a Pod, of a workload with a template, of a
-// CronJob, or of a patch of one of them; else nil.
-func podSpec(object any) any {
-	spec := at(object, "spec")
-	for _, path := range [][]string{
-		{"template", "spec"}, {"jobTemplate", "spec", "template", "spec"},
-	} {
-		if inner := at(spec, path...); inner != nil {
-			return inner
-		}
-	}
-	if inner := at(object, "template", "spec"); inner != nil { // PodTemplate
-		return inner
-	}
-	return spec
-}
-
-// containers are all containers of an object's pod spec: those, the init
-// containers and the ephemeral ones.
-func containers(object any) []any {
-	spec := podSpec(object)
-	var all []any
-	for _, name := range []string{"containers", "initContainers", "ephemeralContainers"} {
-		list, _ := at(spec, name).([]any)
-		all = append(all, list...)
-	}
-	return all
-}
-
-func at(v any, path ...string) any {
-	for _, name := range path {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil
-		}
-		v = m[name]
-	}
-	return v
-}
+// expressions.
+var functions = function.Funcs()

@@ -36,7 +36,7 @@ func (e Expression) CompileAggregates(env any, kind Kind, names []string, value 
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := arguments(e.Errorf, found.calls, env, funcs)
+	calls, err := arguments(e.at, e.Errorf, found.calls, env, funcs)
 	return program, calls, err
 }
 
@@ -48,7 +48,7 @@ func (t Template) CompileAggregates(env any, names []string, value func(i int) f
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := arguments(t.Errorf, found.calls, env, funcs)
+	calls, err := arguments(t.at, t.Errorf, found.calls, env, funcs)
 	return text, calls, err
 }
 
@@ -60,13 +60,14 @@ const (
 
 // arguments compiles what the calls are given.
 func arguments(
-	fail func(string, ...any) *Error, calls []*ast.CallNode, env any, funcs []Func,
+	at origin, fail func(string, ...any) *Error, calls []*ast.CallNode, env any, funcs []Func,
 ) ([]Aggregate, error) {
 	out := make([]Aggregate, len(calls))
 	for i, call := range calls {
 		out[i] = Aggregate{Name: call.Callee.(*ast.IdentifierNode).Value, Text: call.String()}
 		for _, arg := range call.Arguments {
-			program, err := Compile(env, arg.String(), Any, funcs...)
+			text := arg.String()
+			program, err := compile(origin{part: part{lib: at.part.lib, text: at.part.text}}, text, 0, text, env, Any, funcs)
 			if err != nil {
 				return nil, fail("%s: %v", call.String(), err)
 			}

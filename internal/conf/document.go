@@ -97,11 +97,24 @@ func (d *Document) Decode(into any) error {
 	return joinErrors(decode(d.part, d.spec, into))
 }
 
-// Digest is the SHA-256 of the document's text, in hexadecimal.
+// Digest is the SHA-256 of the document's text, and of the lists and macros
+// that it names ([Document.Use]), in hexadecimal.
 func (d *Document) Digest() string {
-	sum := sha256.Sum256([]byte(d.part.text))
-	return hex.EncodeToString(sum[:])
+	sum := sha256.New()
+	sum.Write([]byte(d.part.text))
+	for _, used := range d.Uses() {
+		fmt.Fprintf(sum, "\x00%s\x00%s", used, d.part.lib.definition(used))
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
+
+// Use lets the expressions of the document name the lists and macros of a
+// library. It comes before [Document.Decode], and may be called once more.
+func (d *Document) Use(lib *Library) { d.part.lib = lib }
+
+// Uses are the lists and macros that the document names, and those that these
+// macros name, as in lists.trusted and macros.allowed; in order.
+func (d *Document) Uses() []string { return d.part.lib.reach(d.part.text) }
 
 // Text is the document as it was written.
 func (d *Document) Text() string { return d.part.text }

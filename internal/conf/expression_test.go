@@ -228,7 +228,7 @@ func TestTheDearestExpressionsEnd(t *testing.T) {
 }
 
 func TestFunctionsOfTheCaller(t *testing.T) {
-	twice := Func{"twice", func(a ...any) (any, error) { s, _ := a[0].(string); return s + s, nil }, new(func(any) string)}
+	twice := Func{Name: "twice", Fn: func(a ...any) (any, error) { s, _ := a[0].(string); return s + s, nil }, Signature: new(func(any) string)}
 	p, err := Compile(env{}, `twice(verb) == "getget" and twice(fields.n) == ""`, Bool, twice)
 	if err != nil {
 		t.Fatal(err)

@@ -4,8 +4,6 @@ import (
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/conf"
-	"github.com/expr-lang/expr/parser"
 )
 
 // maxProof bounds the steps of a proof.
@@ -22,13 +20,13 @@ func Implies(facts []Expression, goals ...Expression) bool {
 	p := prover{steps: maxProof}
 	var known []clause
 	for _, fact := range facts {
-		if tree := parseClause(fact.Text); tree != nil {
+		if tree := parseClause(fact); tree != nil {
 			known = append(known, clauseOf(tree, false))
 		}
 	}
 	var any clause
 	for _, goal := range goals {
-		if tree := parseClause(goal.Text); tree != nil {
+		if tree := parseClause(goal); tree != nil {
 			any.parts = append(any.parts, clauseOf(tree, false))
 		}
 	}
@@ -39,17 +37,21 @@ func Implies(facts []Expression, goals ...Expression) bool {
 	return p.proves(known, any)
 }
 
-func parseClause(text string) ast.Node {
-	if len(text) > MaxExpressionBytes {
+// parseClause is the tree of an expression with its macros and lists written
+// out, or nil.
+func parseClause(e Expression) ast.Node {
+	if len(e.Text) > MaxExpressionBytes {
 		return nil
 	}
-	config := conf.CreateNew()
-	config.MaxNodes = maxNodes
-	tree, err := parser.ParseWithConfig(text, config)
+	tree, err := parseExpression(e.Text, nil)
 	if err != nil {
 		return nil
 	}
-	return tree.Node
+	x := expander{lib: e.at.part.lib, text: e.at.part.text, literal: true}
+	if err := x.expand(&tree); err != nil {
+		return nil
+	}
+	return tree
 }
 
 // How the parts of a clause hold together.

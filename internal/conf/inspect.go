@@ -43,6 +43,11 @@ const (
 // refused. Positions are in characters.
 type inspector struct {
 	funcs []string
+	// calls are those functions, part is the document that the text is of.
+	calls []Func
+	part  part
+	// from says which macro a node was written in.
+	from map[ast.Node]string
 	// depth counts the loops around, long those of them that are not over a
 	// literal.
 	depth, long int
@@ -52,30 +57,51 @@ type inspector struct {
 	err    *file.Error
 }
 
-func inspect(text string, _ any, funcs []Func) *file.Error {
-	config := conf.CreateNew()
-	config.MaxNodes = maxNodes
-	in := inspector{locals: map[string]bool{}}
+func inspect(text string, p part, funcs []Func) *file.Error {
+	in := inspector{locals: map[string]bool{}, calls: funcs, part: p, from: map[ast.Node]string{}}
 	for _, f := range funcs {
 		in.funcs = append(in.funcs, f.Name)
+	}
+	tree, err := parseExpression(text, funcs)
+	if err != nil {
+		return err
+	}
+	x := expander{lib: p.lib, funcs: funcs, text: p.text, from: in.from}
+	if err := x.expand(&tree); err != nil {
+		return err
+	}
+	in.walk(tree)
+	return in.err
+}
+
+// parseExpression gives the tree of a text; the functions may be named as
+// built-in ones are.
+func parseExpression(text string, funcs []Func) (ast.Node, *file.Error) {
+	config := conf.CreateNew()
+	config.MaxNodes = maxNodes
+	for _, f := range funcs {
 		config.Functions[f.Name] = &builtin.Function{Name: f.Name, Func: f.Fn}
 	}
 	tree, err := parser.ParseWithConfig(text, config)
 	if err != nil {
 		var f *file.Error
 		if errors.As(err, &f) {
-			return f
+			return nil, f
 		}
-		return &file.Error{Message: strings.SplitN(err.Error(), "\n", 2)[0]}
+		return nil, &file.Error{Message: strings.SplitN(err.Error(), "\n", 2)[0]}
 	}
-	in.walk(tree.Node)
-	return in.err
+	return tree.Node, nil
 }
 
 func (in *inspector) refuse(n ast.Node, format string, args ...any) {
-	if in.err == nil {
-		in.err = &file.Error{Location: n.Location(), Message: fmt.Sprintf(format, args...)}
+	if in.err != nil {
+		return
 	}
+	message := fmt.Sprintf(format, args...)
+	if name := in.from[n]; name != "" {
+		message = fmt.Sprintf("macros.%s (%s): %s", name, in.part.lib.macroPlace(name), message)
+	}
+	in.err = &file.Error{Location: n.Location(), Message: message}
 }
 
 func (in *inspector) walk(n ast.Node) {
@@ -90,6 +116,9 @@ func (in *inspector) walk(n ast.Node) {
 	case *ast.ChainNode:
 		in.walk(n.Node)
 	case *ast.MemberNode:
+		if _, ok := shared(n, "lists"); ok {
+			return // the expander knows that it is there
+		}
 		in.walk(n.Node)
 		in.walk(n.Property)
 	case *ast.SliceNode:
@@ -108,6 +137,9 @@ func (in *inspector) walk(n ast.Node) {
 		in.walk(n.Exp2)
 	case *ast.VariableDeclaratorNode:
 		in.walk(n.Value)
+		if n.Name == "lists" || n.Name == "macros" {
+			in.refuse(n, "%s can't be a name of let", n.Name)
+		}
 		in.locals[n.Name] = in.inner(n.Value)
 		in.walk(n.Expr)
 	case *ast.SequenceNode:
@@ -126,6 +158,9 @@ func (in *inspector) walk(n ast.Node) {
 	case *ast.IdentifierNode:
 		if strings.HasPrefix(n.Value, "__") || n.Value == "$env" {
 			in.refuse(n, "unknown name %s", n.Value)
+		}
+		if n.Value == "lists" || n.Value == "macros" {
+			in.refuse(n, "%s is followed by a name, as in %s.mine", n.Value, n.Value)
 		}
 	}
 }
@@ -147,6 +182,15 @@ func (in *inspector) binary(n *ast.BinaryNode) {
 		}
 		in.hoist("matches", n.Left)
 	}
+}
+
+// Pattern compiles a regular expression (RE2) if its size is within what an
+// expression may use.
+func Pattern(pattern string) (*regexp.Regexp, error) {
+	if why := patternProblem(pattern); why != "" {
+		return nil, errors.New(why)
+	}
+	return regexp.Compile(pattern)
 }
 
 func patternProblem(pattern string) string {
@@ -182,6 +226,7 @@ func (in *inspector) call(n *ast.CallNode) {
 		in.walk(arg)
 	}
 	if ok {
+		in.prepared(name.Value, n.Arguments)
 		in.hoist(name.Value, n.Arguments...)
 	}
 }
@@ -248,6 +293,9 @@ func (in *inspector) inner(n ast.Node) bool {
 	case *ast.ChainNode:
 		return in.inner(n.Node)
 	case *ast.MemberNode:
+		if _, ok := shared(n, "lists"); ok {
+			return true
+		}
 		return in.inner(n.Node)
 	case *ast.SliceNode:
 		return in.inner(n.Node)

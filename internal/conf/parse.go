@@ -18,6 +18,8 @@ type part struct {
 	src   *source
 	text  string
 	lines int
+	// lib is what its expressions may name, if it was given one.
+	lib *Library
 }
 
 // split cuts a file at its `---` lines, so that one document that can't be
@@ -44,7 +46,7 @@ func split(file string, data []byte) ([]part, *Error) {
 		if end < len(src.starts) {
 			to = src.starts[end]
 		}
-		if p := (part{src, text[from:to], begin}); hasContent(p.text) {
+		if p := (part{src: src, text: text[from:to], lines: begin}); hasContent(p.text) {
 			parts = append(parts, p)
 		}
 	}

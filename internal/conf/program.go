@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,14 @@ type Func struct {
 	// Signature is a func of the argument and result types, as in
 	// new(func(any) []any).
 	Signature any
+	// Prepare, if there is one, is asked at compile time about each argument
+	// that is a constant: text, an int, a float64, a bool, or a []any of them. Fn
+	// is given what it returns in the argument's place. An error is a problem of
+	// the expression, at the argument.
+	Prepare func(i int, constant any) (any, error)
+	// Constant, if there is one, says of which arguments only constants may be
+	// given.
+	Constant func(i int) bool
 }
 
 // Bounds of an expression and of what it makes.
@@ -206,10 +215,11 @@ func compileWith(
 	if len(text) > MaxExpressionBytes {
 		return nil, fail(0, "expression has %d bytes, more than %d", len(text), MaxExpressionBytes)
 	}
-	if bad := inspect(text, env, funcs); bad != nil {
+	if bad := inspect(text, at.part, funcs); bad != nil {
 		return nil, fail(byteOffset(text, bad.From), "%s", explain(bad.Message, env))
 	}
-	program, err := expr.Compile(text, append(more, options(env, kind, funcs)...)...)
+	shared := []expr.Option{expr.Patch(inliner{at.part.lib, funcs})}
+	program, err := expr.Compile(text, slices.Concat(shared, more, options(env, kind, at.part.lib, funcs))...)
 	if err != nil {
 		var f *file.Error
 		if errors.As(err, &f) {

@@ -110,7 +110,7 @@ func (r *Raw) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	p := part{newSource("", string(data)), string(data), 0}
+	p := part{src: newSource("", string(data)), text: string(data)}
 	node, problem := p.parse()
 	if problem != nil {
 		return problem

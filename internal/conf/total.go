@@ -163,8 +163,11 @@ func builtins(node *ast.Node, n *ast.BuiltinNode) {
 	}
 }
 
-func options(env any, kind Kind, funcs []Func) []expr.Option {
-	out := []expr.Option{expr.Env(env), expr.MaxNodes(maxNodes * 4), expr.Patch(total{})}
+func options(env any, kind Kind, lib *Library, funcs []Func) []expr.Option {
+	out := []expr.Option{
+		expr.Env(env), expr.MaxNodes(maxNodes * 4),
+		expr.Patch(&preparer{lib: lib, funcs: funcs, lists: map[ast.Node]*constants{}}), expr.Patch(total{}),
+	}
 	switch kind {
 	case Bool:
 		out = append(out, expr.AsBool())

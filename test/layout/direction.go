@@ -63,6 +63,7 @@ var owners = []owner{
 	{"github.com/DataDog/sketches-go", []string{"internal/sketch"}},
 	{"github.com/axiomhq/hyperloglog", []string{"internal/sketch"}},
 	{"github.com/cespare/xxhash", []string{"internal/sketch"}},
+	{"github.com/Masterminds/semver", []string{"detect"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"golang.org/x/term", []string{"cmd"}},
 	{"golang.org/x/net", []string{"cmd"}},
