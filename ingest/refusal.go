@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/firebreak-io/firebreak/ingest/credential"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
 
@@ -100,7 +101,11 @@ func (r *receiver) tellRefused(ctx context.Context, req *http.Request) {
 		return
 	}
 	hint := "its credential is wrong"
-	if req.Header.Get("Authorization") == "" {
+	shown := credential.FromRequest(req, r.KeyHeader, req.PathValue("secret"))
+	switch {
+	case shown.Certificate != nil && shown.Token == "":
+		hint = "no name of its certificate is let in, or a token is needed too"
+	case shown.Token == "" && shown.Path == "":
 		hint = "it sends no credential; an API server sends a token by https only"
 	}
 	r.Logger.WarnContext(ctx, "refused a client; what it sends is lost", "source", r.Name, "client", req.RemoteAddr, "hint", hint)
