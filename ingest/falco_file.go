@@ -8,7 +8,7 @@ func init() {
 	register(Kind{
 		Name: "falco-file",
 		Doc: "Falco's JSON log file (file_output) while it grows, or - for standard input (Falco's stdout piped in: no position is kept, " +
-			"what comes while Firebreak is down is lost). its plain-text lines are read as far as they are alerts.",
+			"what comes while Firebreak is down is lost). Its plain-text lines are read as far as they are alerts.",
 		Source: event.SourceFalco,
 		Config: func() any { return defaultFiles("/var/log/falco/events.json") },
 		Open: func(d Deps, config any) (Source, error) {

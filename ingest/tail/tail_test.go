@@ -155,6 +155,71 @@ func TestCopyTruncate(t *testing.T) {
 	}
 }
 
+// A copy that is older than what was read has nothing to give, and the next
+// line says what is lost.
+func TestCopyOlderThanRead(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	long := strings.Repeat("x", 300)
+	b.write("a.log", long+"\n")
+	b.pass()
+	b.copy("a.log", "a.log.1")
+	b.write("a.log", "two\n")
+	b.pass()
+	b.write("a.log", "half")
+	b.look()
+	b.truncate("a.log")
+	b.write("a.log", "three\n")
+	b.pass()
+	b.want(long, "two", "<truncated 4>", "three")
+	b.stop(true)
+	b.start()
+	b.pass()
+	b.want(long, "two", "<truncated 4>", "three")
+	b.stop(true)
+}
+
+// Truncated several times between two looks: each copy says that lines may be
+// missing before it.
+func TestTruncatedSeveralTimes(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	long := strings.Repeat("x", 300)
+	b.write("a.log", long+"\n")
+	b.pass()
+	b.write("a.log", "two\n")
+	b.copy("a.log", "a.log.2")
+	b.truncate("a.log")
+	b.write("a.log", strings.Repeat("y", 300)+"\nfour\n")
+	b.copy("a.log", "a.log.1")
+	b.truncate("a.log")
+	b.write("a.log", "five\n")
+	b.pass()
+	b.want(long, "two", "<truncated 0>", strings.Repeat("y", 300), "four", "<truncated 0>", "five")
+	b.stop(true)
+}
+
+// The inode of a file that was closed is another group's now: what it says is
+// not taken for the old group's.
+func TestInodeOfAnother(t *testing.T) {
+	b := newBench(t)
+	b.o.MaxOpen = 1
+	b.start()
+	b.write("x/a.log", "one\n")
+	b.write("y/b.log", "two\n")
+	b.pass()
+	b.must(os.MkdirAll(b.path("z"), 0o755))
+	b.rename("x/a.log", "z/c.log")
+	b.truncate("z/c.log")
+	b.write("z/c.log", "three, of another\n")
+	b.pass()
+	b.want("one", "two", "three, of another")
+	if b.t.groups["z/c.log"] == nil || b.t.groups["x/a.log"] != nil {
+		t.Error("it is read for the old group")
+	}
+	b.stop(true)
+}
+
 // A copy of a file that goes on is not read.
 func TestCopyAlone(t *testing.T) {
 	b := newBench(t)

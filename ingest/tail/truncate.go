@@ -14,18 +14,28 @@ func (t *Follower) truncated(f *file) bool {
 }
 
 // prepare looks for what is left of the truncated files of a group: in copies,
-// which are read first. Where there is none the next line says so.
-func (t *Follower) prepare(ctx context.Context, g *group) error {
+// which are read first. Where there is none the next line says so. It says
+// whether to wait until the names were looked at.
+func (t *Follower) prepare(ctx context.Context, g *group) (wait bool, err error) {
 	for _, f := range g.files {
-		if !f.truncated || f.prepared || t.looks == f.seen {
+		// What is new beside a file may be what it held before a truncation
+		// that nobody has seen yet.
+		if !f.truncated && f.at.Offset > 0 && g.newBefore(f) && f.look() {
+			_, _ = t.ready(f) // a fault is said when it is read
+			f.done = false
+		}
+		if !f.truncated || f.prepared {
 			continue
+		}
+		if t.looks == f.seen {
+			return true, nil
 		}
 		// What is on its way has positions of the files as they were.
 		if err := t.flush(ctx); err != nil {
-			return err
+			return false, err
 		}
 		if err := t.land(ctx); err != nil {
-			return err
+			return false, err
 		}
 		f.prepared = true
 		f.lost = max(f.size-f.at.Offset, 0)
@@ -49,7 +59,18 @@ func (t *Follower) prepare(ctx context.Context, g *group) error {
 			}
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// newBefore says whether nothing was read yet of an older file, or it is a
+// copy.
+func (g *group) newBefore(f *file) bool {
+	for _, o := range g.files {
+		if o != f && (o.fresh() || o.shadow == f) && byAge(o.path, f.path) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // fresh says that nothing was read of the file.

@@ -14,8 +14,11 @@ func (t *Follower) turn(ctx context.Context, g *group) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := t.prepare(ctx, g); err != nil {
+	if wait, err := t.prepare(ctx, g); err != nil {
 		return err
+	} else if wait {
+		delete(t.hot, g)
+		return nil
 	}
 	var number int64
 	for _, f := range g.files {
