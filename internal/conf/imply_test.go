@@ -46,6 +46,8 @@ func TestImplies(t *testing.T) {
 		{`not (class == verb)`, `class != verb`, true},
 		{`any(tags, # == "a" and len(#) > 1)`, `any(tags, # == "a" && len(#) > 1)`, true},
 		{`any(tags, # == "a")`, `any(tags, # == "b")`, false},
+		{`class == "a" and any(containers(fields.request), #.x == "a")`, `class == "a"`, true},
+		{`any(containers(fields.request), #.x == "a")`, `any( containers(fields.request), #.x == 'a' )`, true},
 		{`class in tags`, `class in ["a"]`, false},
 		{`tags == ["a"]`, `tags in ["a"]`, false},
 		{`class == "a"`, `fields.class == "a"`, false},
