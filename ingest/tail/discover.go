@@ -42,10 +42,10 @@ func (t *Follower) discover() {
 			t.paths[f.path], t.placed[f.place.path] = f, f
 		}
 	}
+	t.missing()
 	for _, g := range t.groups {
 		slices.SortStableFunc(g.files, func(a, b *file) int { return byAge(a.path, b.path) })
 	}
-	t.missing()
 	t.found, t.moved, t.looking = now, false, t.o.Now().Sub(now)
 	t.looks++
 	t.watch.follow(t.directories())
@@ -241,7 +241,7 @@ func (t *Follower) stateOf(group string, at position) string {
 // there any more, and ends what the copies were of.
 func (t *Follower) missing() {
 	for key, p := range t.last {
-		if t.files[key] == nil && !p.Copy && !t.copied[key] {
+		if t.files[key] == nil && !p.Copy && !t.copied[key] && !t.unpack(key, p) {
 			t.count(FaultGone, 1)
 			t.o.Logger.Info("a file that was read before the restart is gone; what was added to it since is not read", "path", p.Path, "offset", p.Offset)
 		}

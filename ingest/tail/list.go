@@ -30,6 +30,8 @@ type lister struct {
 	dirs map[string]*listing // by path below Dir
 	// broken is the last fault of a directory below Dir.
 	broken error
+	// packed are the compressed files of groups.
+	packed map[string][]string
 }
 
 // listing is what a directory held.
@@ -58,7 +60,7 @@ func (l *lister) list(now time.Time) ([]found, error) {
 	for _, d := range l.dirs {
 		d.seen = false
 	}
-	l.broken = nil
+	l.broken, l.packed = nil, map[string][]string{}
 	var all []found
 	if err := l.walk(".", l.Depth, now, &all); err != nil {
 		return nil, fmt.Errorf("list %s: %w", l.Dir, err)
@@ -92,6 +94,12 @@ func (l *lister) walk(rel string, depth int, now time.Time, all *[]found) error 
 		}
 		link := e.Type()&fs.ModeSymlink != 0
 		if !link && !e.Type().IsRegular() {
+			continue
+		}
+		if plain, ok := strings.CutSuffix(below, packedExt); ok {
+			if group, ok := l.Match(plain); ok {
+				l.packed[group] = append(l.packed[group], filepath.Join(l.root.dir, below))
+			}
 			continue
 		}
 		if group, ok := l.Match(below); ok {

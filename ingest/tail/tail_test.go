@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -217,6 +218,45 @@ func TestInodeOfAnother(t *testing.T) {
 	if b.t.groups["z/c.log"] == nil || b.t.groups["x/a.log"] != nil {
 		t.Error("it is read for the old group")
 	}
+	b.stop(true)
+}
+
+// A file that was compressed while nobody read is read on from where it was
+// left; others are not.
+func TestCompressedWhileDown(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.write("a.log", "one\n2a\\\n")
+	b.pass()
+	b.stop(true)
+	b.write("a.log", "2b\nthree\nlast")
+	pack := func(from, to string) {
+		data, err := os.ReadFile(b.path(from))
+		b.must(err)
+		f, err := os.Create(b.path(to))
+		b.must(err)
+		w := gzip.NewWriter(f)
+		_, err = w.Write(data)
+		b.must(err)
+		b.must(w.Close())
+		b.must(f.Close())
+		b.must(os.Remove(b.path(from)))
+	}
+	pack("a.log", "a.log.20260102-030405.gz")
+	b.write("old", "before\n")
+	pack("old", "a.log.20250101-000000.gz")
+	b.must(os.WriteFile(b.path("a.log.20250101-000001.gz"), []byte("no gzip"), 0o600))
+	b.write("a.log", "four\n")
+	b.start()
+	b.pass()
+	b.want("one", "2a2b", "three", "last", "four")
+	if n := b.store.fault(FaultGone); n != 0 {
+		t.Errorf("%d files are counted as gone", n)
+	}
+	b.stop(true)
+	b.start()
+	b.pass()
+	b.want("one", "2a2b", "three", "last", "four")
 	b.stop(true)
 }
 
