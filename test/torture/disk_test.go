@@ -52,7 +52,7 @@ func fullDisk(t *testing.T, suddenly bool) {
 	l.finish(l.close())
 	eventually(t, 5*time.Minute, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() || f.p.died() })
 	if f.p.died() {
-		t.Fatalf("firebreak ended by itself:\n%s", f.p.tail())
+		t.Fatalf("firebreak ended by itself (%s):\n%s", f.p.cmd.ProcessState, f.p.tail())
 	}
 	t.Log(l.answers())
 	l.toldInTime()
@@ -73,7 +73,7 @@ func stuck(t *testing.T, f *firebreak, l *load) {
 		return f.p.died() || time.Since(since) > 3*time.Second
 	})
 	if f.p.died() {
-		t.Fatalf("firebreak ended by itself:\n%s", f.p.tail())
+		t.Fatalf("firebreak ended by itself (%s):\n%s", f.p.cmd.ProcessState, f.p.tail())
 	}
 }
 

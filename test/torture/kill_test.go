@@ -67,7 +67,7 @@ func killOnce(t *testing.T, f *firebreak, l *load, events int) {
 		})
 	}
 	if f.p.died() {
-		t.Fatalf("firebreak ended by itself:\n%s", f.p.tail())
+		t.Fatalf("firebreak ended by itself (%s):\n%s", f.p.cmd.ProcessState, f.p.tail())
 	}
 	shortly(50 * time.Millisecond)
 	f.p.kill()
@@ -183,7 +183,7 @@ func (a *apart) mend() {
 	a.t.Helper()
 	for _, p := range []*process{a.nats.p, a.ingest.p, a.detect.p, a.witness} {
 		if p.died() {
-			a.t.Errorf("%s ended by itself:\n%s", p.name, p.tail())
+			a.t.Errorf("%s ended by itself (%s):\n%s", p.name, p.cmd.ProcessState, p.tail())
 		}
 	}
 	early := a.nats.p.alive() || rand.IntN(2) == 0

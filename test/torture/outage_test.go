@@ -69,7 +69,7 @@ func settle(t *testing.T, a *apart, l *load) {
 	})
 	for _, p := range []*process{a.nats.p, a.ingest.p, a.detect.p, a.witness} {
 		if p.died() {
-			t.Errorf("%s ended by itself:\n%s", p.name, p.tail())
+			t.Errorf("%s ended by itself (%s):\n%s", p.name, p.cmd.ProcessState, p.tail())
 		}
 	}
 	a.ingest.p.stop()

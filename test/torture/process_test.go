@@ -128,7 +128,7 @@ func (p *process) tail() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(data[max(0, len(data)-4<<10):])
+	return string(data[max(0, len(data)-16<<10):])
 }
 
 // eventually waits until a condition holds, and fails the test when it does not within the time.

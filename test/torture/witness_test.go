@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/internal/bus"
@@ -23,10 +24,7 @@ import (
 // it. Its findings go to a file instead of a stream: a synced finding for each event would be another test.
 func witness() error {
 	ctx := context.Background()
-	b, err := bus.Open(ctx, bus.Options{URL: os.Getenv(urlVar), Replicas: 1, Name: "witness"})
-	if err != nil {
-		return err
-	}
+	b := openAgain(ctx)
 	set, err := detect.LoadRules(os.Getenv(rulesVar))
 	if err != nil {
 		return err
@@ -40,6 +38,18 @@ func witness() error {
 		Open: func(ctx context.Context, from uint64) (detect.Reader, error) { return b.Read(ctx, bus.Events, from) },
 	}
 	return worker.Run(ctx)
+}
+
+// openAgain connects, as often as it takes: NATS may be away, and nobody starts a witness again.
+func openAgain(ctx context.Context) *bus.Bus {
+	for {
+		b, err := bus.Open(ctx, bus.Options{URL: os.Getenv(urlVar), Replicas: 1, Name: "witness"})
+		if err == nil {
+			return b
+		}
+		fmt.Fprintln(os.Stderr, err)
+		shortly(time.Second)
+	}
 }
 
 // notebook writes a line for each finding. One write is there as a whole or not at all, also after a kill.
