@@ -19,7 +19,7 @@ func init() {
 			"over rotation, truncation and restart; stack traces joined.",
 		Source: event.SourceLog,
 		Config: func() any {
-			return &LogConfig{Directory: "/var/log/pods", Poll: conf.Duration(2 * time.Second), MaxFiles: 2000, Multiline: true}
+			return &LogConfig{Directory: "/var/log/pods", Poll: conf.Duration(2 * time.Second), MaxFiles: 10_000, Multiline: true}
 		},
 		Open: openLog,
 		Scan: scanLog,

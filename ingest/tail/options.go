@@ -24,7 +24,7 @@ type Options struct {
 	Poll time.Duration
 	// PollOnly leaves out the system's notices.
 	PollOnly bool
-	// MaxFiles is how many files are followed (2,000 when 0), MaxOpen how many
+	// MaxFiles is how many files are followed (10,000 when 0), MaxOpen how many
 	// of them are open at a time (a quarter of what the process may, when 0).
 	MaxFiles, MaxOpen int
 	// MaxLine is the most bytes of a line; what is more is cut. 256 KiB when 0.
@@ -161,7 +161,7 @@ func (o *Options) fill() error {
 		o.Poll = 2 * time.Second
 	}
 	if o.MaxFiles <= 0 {
-		o.MaxFiles = 2000
+		o.MaxFiles = 10_000
 	}
 	if o.MaxOpen <= 0 {
 		o.MaxOpen = openLimit()

@@ -46,7 +46,7 @@ func follow(ctx context.Context, dir string) error {
 	var metrics *telemetry.Metrics
 	source, err := ingest.Open("log", ingest.Deps{
 		Sink: batcher, Store: b, Metrics: metrics, Dir: dir, Data: dir, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	}, &ingest.LogConfig{Directory: "pods", Poll: conf.Duration(100 * time.Millisecond), MaxFiles: 1000, Multiline: true})
+	}, &ingest.LogConfig{Directory: "pods", Poll: conf.Duration(100 * time.Millisecond), MaxFiles: 100_000, Multiline: true})
 	if err != nil {
 		return err
 	}
@@ -199,9 +199,9 @@ func finish(t *testing.T, dir string, l *logs) (ids map[string]string, came int)
 	}
 	ids = map[string]string{}
 	var next uint64 = 1
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for len(ids) < len(l.want) && time.Now().Before(deadline) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		if err := follow(ctx, dir); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
