@@ -23,7 +23,8 @@ type Detector interface {
 	Fold(e *event.Event, at event.Address) ([]event.Finding, error)
 }
 
-// Kind is a kind of document that detectors are made of.
+// Kind is a kind of document that detectors are made of, or, where New is nil,
+// that says something to those.
 type Kind struct {
 	Name, Doc string
 	// New makes the detector. It is nil when the document switches it off. The

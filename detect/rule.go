@@ -49,6 +49,7 @@ type Rule struct {
 	attack        []string
 	when, unless  *conf.Program
 	message       *conf.Text
+	exceptions    []*Exception
 }
 
 // maxExplanation bounds a rendered message, in bytes.
@@ -97,15 +98,21 @@ func (r *Rule) Source() event.Source { return event.Source(r.Spec.Source) }
 // Selects is the expression that is true of each event that it looks at.
 func (r *Rule) Selects() conf.Expression { return r.Spec.When }
 
-// Match says whether when and unless hold for an event. Of an error neither
-// counts as true. It is for [Rule.Fold] and for explaining.
+// Match says whether when holds for an event, and whether unless or an exception
+// does. Of an error neither counts as true. It is for [Rule.Fold] and for
+// explaining.
 func (r *Rule) Match(e *event.Event) (when, unless bool, err error) {
-	if when, err = r.when.Bool(e); err != nil || !when || r.unless == nil {
-		return when && err == nil, false, err
+	if when, err = r.when.Bool(e); err != nil || !when {
+		return false, false, err
 	}
-	// An exception that can't be evaluated is none: better a finding too many.
-	unless, err = r.unless.Bool(e)
-	return when, unless && err == nil, err
+	if r.unless != nil {
+		// What can't be evaluated is no exception: better a finding too many.
+		if unless, err = r.unless.Bool(e); err == nil && unless {
+			return true, true, nil
+		}
+	}
+	excepted, more := r.excepted(e)
+	return true, excepted, errors.Join(err, more)
 }
 
 // Fold gives a finding when the rule holds.

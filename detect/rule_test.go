@@ -89,7 +89,10 @@ func TestAUsersRuleReplacesTheShippedOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both := mine.Over(base)
+	both, err := mine.Over(base)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(both.Detectors()) != len(base.Detectors()) || both.Lookup("pod-exec").(*Rule).Spec.Title != "Mine" {
 		t.Errorf("%d detectors", len(both.Detectors()))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/detect/function"
 	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
@@ -16,10 +17,14 @@ import (
 
 // kindLine is one entry of a catalogue.
 type kindLine struct {
-	// Catalogue is source, detector, action or guard.
+	// Catalogue is source, detector, shared (what rules share), function (of
+	// rules), action or guard.
 	Catalogue string `json:"catalogue"`
 	Name      string `json:"name"`
 	Doc       string `json:"doc"`
+	// Usage and Example are a function's.
+	Usage   string `json:"usage,omitempty"`
+	Example string `json:"example,omitempty"`
 	// Targets, Effect and Reversible are an action's.
 	Targets    []string `json:"targets,omitempty"`
 	Effect     bool     `json:"effect,omitempty"`
@@ -29,7 +34,7 @@ type kindLine struct {
 func newKinds() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use: "kinds", Short: "List the sources, detectors, actions and guards that there are", Args: usage(cobra.NoArgs),
+		Use: "kinds", Short: "List the sources, detectors, functions, actions and guards that there are", Args: usage(cobra.NoArgs),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -44,7 +49,14 @@ func catalogues() []kindLine {
 		all = append(all, kindLine{Catalogue: "source", Name: k.Name, Doc: k.Doc})
 	}
 	for _, k := range detect.Kinds() {
-		all = append(all, kindLine{Catalogue: "detector", Name: k.Name, Doc: k.Doc})
+		catalogue := "detector"
+		if k.New == nil {
+			catalogue = "shared"
+		}
+		all = append(all, kindLine{Catalogue: catalogue, Name: k.Name, Doc: k.Doc})
+	}
+	for _, f := range function.All() {
+		all = append(all, kindLine{Catalogue: "function", Name: f.Name, Usage: f.Usage, Doc: f.Doc, Example: f.Example})
 	}
 	for _, k := range action.Kinds() {
 		all = append(all, kindLine{
@@ -66,6 +78,9 @@ func writeKinds(w io.Writer, all []kindLine) {
 			targets = "any"
 		}
 		doc := k.Doc
+		if k.Usage != "" {
+			doc = k.Usage + ". " + doc
+		}
 		if k.Effect && !k.Reversible {
 			doc += " Can't be undone."
 		}

@@ -51,7 +51,12 @@ func ReadFS(fsys fs.FS, prefix string) ([]*Document, error) {
 
 func isDocument(name string) bool {
 	ext := path.Ext(name)
-	return (ext == ".yaml" || ext == ".yml") && name[0] != '.' && !strings.HasSuffix(strings.TrimSuffix(name, ext), "_test")
+	return (ext == ".yaml" || ext == ".yml") && name[0] != '.' && !IsTest(name)
+}
+
+// IsTest says whether a file of that name holds tests, not documents.
+func IsTest(name string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(name, path.Ext(name)), "_test")
 }
 
 func filesOf(p string) ([]string, error) {

@@ -29,14 +29,14 @@ func (l *Library) SetList(name string, items []any) {
 	if l.lists == nil {
 		l.lists, l.sets = map[string][]any{}, map[string]*constants{}
 	}
-	name = exprName(name)
+	name = SharedName(name)
 	l.lists[name] = slices.Clone(items)
 	l.sets[name] = newConstants(items)
 }
 
 // AddToList adds items to a list, which there need not be yet.
 func (l *Library) AddToList(name string, items []any) {
-	l.SetList(name, slices.Concat(l.lists[exprName(name)], items))
+	l.SetList(name, slices.Concat(l.lists[SharedName(name)], items))
 }
 
 // SetMacro gives a macro its expression.
@@ -44,15 +44,15 @@ func (l *Library) SetMacro(name string, e Expression) {
 	if l.macros == nil {
 		l.macros = map[string][]Expression{}
 	}
-	l.macros[exprName(name)] = []Expression{e}
+	l.macros[SharedName(name)] = []Expression{e}
 }
 
 // AddToMacro adds an expression to a macro, which holds when one of its
 // expressions does.
 func (l *Library) AddToMacro(name string, e Expression) {
-	before := l.macros[exprName(name)]
+	before := l.macros[SharedName(name)]
 	l.SetMacro(name, e)
-	l.macros[exprName(name)] = slices.Concat(before, []Expression{e})
+	l.macros[SharedName(name)] = slices.Concat(before, []Expression{e})
 }
 
 // List gives the items of a list by its name in expressions.
@@ -92,7 +92,8 @@ func (l *Library) names(kind string) []string {
 	return slices.Sorted(maps.Keys(l.macros))
 }
 
-func exprName(name string) string { return strings.ReplaceAll(name, "-", "_") }
+// SharedName is the name of a List or Macro in expressions.
+func SharedName(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // macroPlace is where a macro is written, or its name.
 func (l *Library) macroPlace(name string) string {

@@ -76,7 +76,11 @@ func BlindTo(c *config.Config) (problems, notes []*conf.Error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, note := range Blind(c, mine.Over(shipped)) {
+	all, err := mine.Over(shipped)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, note := range Blind(c, all) {
 		if !slices.ContainsFunc(problems, func(p *conf.Error) bool { return *p == *note }) {
 			notes = append(notes, note)
 		}

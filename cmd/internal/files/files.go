@@ -33,7 +33,7 @@ func Rules(paths []string, shipped bool) (*detect.RuleSet, error) {
 	if err := errors.Join(err, more); err != nil {
 		return nil, err
 	}
-	return set.Over(base), nil
+	return set.Over(base)
 }
 
 // Playbooks loads the playbooks of paths, over the shipped ones if those are
