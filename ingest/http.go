@@ -135,8 +135,11 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.Metrics.Rejected(ctx, r.Source, telemetry.ReasonUnauthorized)
 		r.tellRefused(ctx, req)
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		// Who has no credential does not keep a connection.
-		w.Header().Set("Connection", "close")
+		// Who has no credential does not keep a connection. One of HTTP/2 may
+		// carry the requests of others, which would be cut off.
+		if req.ProtoMajor < 2 {
+			w.Header().Set("Connection", "close")
+		}
 		r.answer(w, req, Result{Status: http.StatusUnauthorized, Reason: "unauthorized"})
 		return
 	}

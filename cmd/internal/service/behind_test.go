@@ -139,6 +139,7 @@ func TestDetectorAway(t *testing.T) {
 		t.Error("something unread left the stream")
 	}
 
+	detector.stop()
 	a.nats.Shutdown()
 	a.nats.WaitForShutdown()
 	status, again, took := a.send("audit", auditEvent)
