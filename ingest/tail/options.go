@@ -46,7 +46,7 @@ type Options struct {
 
 // Place is a directory with files to follow.
 type Place struct {
-	// Dir is absolute, and must exist.
+	// Dir must exist.
 	Dir string
 	// Depth is how many directories lie between Dir and the files at most.
 	Depth int

@@ -28,7 +28,13 @@ type roots []*root
 func openRoots(dirs []string) (roots, error) {
 	var all roots
 	for _, dir := range dirs {
-		r := &root{dir: filepath.Clean(dir)}
+		// Links name absolute targets.
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			all.close()
+			return nil, err
+		}
+		r := &root{dir: abs}
 		if err := r.open(); err != nil {
 			all.close()
 			return nil, err
