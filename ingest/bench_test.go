@@ -1,31 +1,61 @@
 package ingest
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func benchDecode(b *testing.B, kind, file string) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	k, _ := Lookup(kind)
-	b.SetBytes(int64(len(line)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if events, _ := k.Decode([]byte(line), Origin{}); len(events) != 1 {
-			b.Fatal("no event")
+// BenchmarkDecode takes bytes to events, for each form in which they come, and
+// beside it the same bytes to a map by encoding/json.
+func BenchmarkDecode(b *testing.B) {
+	line := func(kind, file string, n int) []byte {
+		data, err := os.ReadFile("testdata/" + kind + "/" + file)
+		if err != nil {
+			b.Fatal(err)
 		}
+		return bytes.Split(data, []byte("\n"))[n]
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	audit := line("audit", "events.in", 0)
+	list := slices.Concat([]byte(`{"kind":"EventList","items":[`), bytes.Repeat(append(bytes.Clone(audit), ','), 399), audit, []byte("]}"))
+	for _, c := range []struct {
+		name, kind string
+		data       []byte
+	}{
+		{"falco", "falco", line("falco", "versions.in", 0)}, {"audit", "audit", audit}, {"audit400", "audit", list},
+		{"eks", "audit", line("audit", "eks.in", 0)}, {"aks", "audit", line("audit", "aks.in", 2)}, {"gke", "audit", line("audit", "gke.in", 0)},
+		{"gke-pod", "audit", line("audit", "gke.in", 1)},
+	} {
+		k, _ := Lookup(c.kind)
+		events, _ := k.Decode(c.data, Origin{})
+		if len(events) == 0 {
+			b.Fatalf("%s: no event", c.name)
+		}
+		each := float64(len(events))
+		b.Run(c.name+"/firebreak", func(b *testing.B) {
+			b.SetBytes(int64(len(c.data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				k.Decode(c.data, Origin{})
+			}
+			b.ReportMetric(each*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+		b.Run(c.name+"/encoding-json", func(b *testing.B) {
+			b.SetBytes(int64(len(c.data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var m map[string]any
+				if err := json.Unmarshal(c.data, &m); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(each*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
 }
-
-func BenchmarkFalco(b *testing.B) { benchDecode(b, "falco", "testdata/falco/versions.in") }
-
-func BenchmarkAudit(b *testing.B) { benchDecode(b, "audit", "testdata/audit/events.in") }
 
 func benchScan(b *testing.B, kind, line string) {
 	data := strings.Repeat(line+"\n", 1000)

@@ -79,6 +79,9 @@ func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event
 	if err != nil {
 		return nil, []event.Rejected{reject(event.SourceLog, o.From, err.Error(), data)}
 	}
+	if count == 0 && len(rejects) == 0 && !bytes.Contains(data, []byte("[")) {
+		refuse(data, errors.New("no record in it")) // stray brackets, commas
+	}
 	if more > 0 {
 		rejects = append(rejects, reject(event.SourceLog, o.From, fmt.Sprintf("and %d more of the same body", more), nil))
 	}

@@ -29,7 +29,23 @@ var secretName = regexp.MustCompile(`(?i)(?:^|[_./-])` + secretWord + `$|(?:pass
 
 // isSecretName says whether a name is one of a secret. Most names are told
 // apart by the cheap test.
-func isSecretName(name string) bool { return nameHints.in(name) != 0 && secretName.MatchString(name) }
+func isSecretName(name string) bool {
+	if nameHints.in(name) == 0 {
+		return false
+	}
+	for _, end := range nameEnds {
+		if len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
+			return secretName.MatchString(name)
+		}
+	}
+	return false
+}
+
+// nameEnds are the ends of which each name of a secret has one.
+var nameEnds = []string{
+	"pass", "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "credential", "credentials", "key", "id",
+	"cookie", "authorization", "auth", "cfg", "configjson",
+}
 
 var nameHints = newHints([][]string{append([]string{"cookie", "auth", "docker"}, wordHints...)})
 
