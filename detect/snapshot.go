@@ -26,17 +26,20 @@ type snapshot struct {
 
 const snapshotVersion = 1
 
-// load reads the snapshot. None, and one that can't be read, is the beginning:
-// to evaluate events again does no harm.
+// load reads the snapshot, and waits for a bus that is away. None, and one that
+// is of no use, is the beginning: to evaluate events again does no harm.
 func (w *Worker) load(ctx context.Context) (snapshot, error) {
-	data, err := w.Snapshots.Get(ctx, SnapshotKey)
-	switch {
-	case errors.Is(err, bus.ErrNotFound):
-		return snapshot{}, nil
-	case ctx.Err() != nil || errors.Is(err, bus.ErrClosed):
+	var data []byte
+	err := w.retry(ctx, func() (err error) {
+		if data, err = w.Snapshots.Get(ctx, SnapshotKey); errors.Is(err, bus.ErrNotFound) {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
 		return snapshot{}, fmt.Errorf("load snapshot: %w", err)
-	case err != nil:
-		w.Telemetry.Logger().ErrorContext(ctx, "snapshot can't be read, starting at the first event", "error", err)
+	}
+	if data == nil {
 		return snapshot{}, nil
 	}
 	var s snapshot

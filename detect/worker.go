@@ -102,7 +102,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if last.Horizon > 0 {
 		from = last.Horizon
 	}
-	reader, err := w.Open(ctx, from)
+	var reader Reader
+	err = w.retry(ctx, func() (err error) {
+		reader, err = w.Open(ctx, from)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("detect: %w", err)
 	}
