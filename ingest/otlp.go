@@ -186,7 +186,7 @@ func (d *otlpDecoder) record(r *logs.LogRecord, object event.Ref, resource strin
 		return shippedLine{}, errors.New("record has neither a body nor attributes")
 	}
 	for _, nanos := range []uint64{r.GetTimeUnixNano(), r.GetObservedTimeUnixNano()} {
-		if t, ok := saneTime(time.Unix(0, int64(min(nanos, 1<<63-1)))); ok && nanos > 0 { //nolint:gosec // bounded by min
+		if t, ok := saneTime(time.Unix(0, int64(min(nanos, 1<<63-1)))); ok && nanos > 0 {
 			l.time, l.stamp = t, t.Format(time.RFC3339Nano)
 			break
 		}

@@ -28,7 +28,7 @@ func exportResponse(r Result) *collector.ExportLogsServiceResponse {
 func answerOTLP(w http.ResponseWriter, req *http.Request, r Result) {
 	var message proto.Message = exportResponse(r)
 	if r.Status != http.StatusOK {
-		message = &status.Status{Code: int32(grpcCode(r.Status)), Message: r.Reason} //nolint:gosec // codes are below 17
+		message = &status.Status{Code: int32(grpcCode(r.Status)), Message: r.Reason}
 	}
 	kind, encode := "application/json", protojson.Marshal
 	if isProto(req.Header) {

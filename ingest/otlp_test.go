@@ -231,7 +231,7 @@ func postOTLP(t *testing.T, server *httptest.Server, kind string, data []byte) (
 
 func TestUnframe(t *testing.T) {
 	frame := func(flag byte, data []byte) []byte {
-		return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(data))), data...) //nolint:gosec // short
+		return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(data))), data...)
 	}
 	if got, err := unframe(frame(0, []byte("abc")), "", 10); err != nil || string(got) != "abc" {
 		t.Errorf("%q, %v", got, err)

@@ -12,7 +12,7 @@ import (
 func init() {
 	register(Function{
 		Func: conf.Func{
-			Name: "cidr", Signature: new(func(any, ...any) bool), Fn: inNetworks, Prepare: prepareNetworks, Constant: from(1),
+			Name: "cidr", Signature: new(func(any, ...any) bool), Fn: inNetworks, Prepare: prepareNetworks, Constant: afterFirst,
 		},
 		Usage:   "cidr(address, network…) bool",
 		Doc:     "Whether an address is in one of the networks, which are constants or lists of them. A network is an address or a prefix as in 10.0.0.0/8.",

@@ -13,7 +13,7 @@ import (
 func init() {
 	register(Function{
 		Func: conf.Func{
-			Name: "hour", Signature: new(func(any, ...any) any), Fn: hour, Prepare: prepareZone(1), Constant: from(1),
+			Name: "hour", Signature: new(func(any, ...any) any), Fn: hour, Prepare: prepareZone(1), Constant: afterFirst,
 		},
 		Usage:   "hour(time, zone) number or nil",
 		Doc:     "The hour of the day of a time, 0 to 23, in a zone as in Europe/Berlin; UTC without one.",
@@ -21,7 +21,7 @@ func init() {
 	})
 	register(Function{
 		Func: conf.Func{
-			Name: "weekday", Signature: new(func(any, ...any) string), Fn: weekday, Prepare: prepareZone(1), Constant: from(1),
+			Name: "weekday", Signature: new(func(any, ...any) string), Fn: weekday, Prepare: prepareZone(1), Constant: afterFirst,
 		},
 		Usage:   "weekday(time, zone) text",
 		Doc:     "The day of the week of a time in a zone, monday to sunday; UTC without one. Empty when it is no time.",
@@ -29,7 +29,7 @@ func init() {
 	})
 	register(Function{
 		Func: conf.Func{
-			Name: "time_between", Signature: new(func(any, any, any, ...any) bool), Fn: timeBetween, Prepare: prepareBetween, Constant: from(1),
+			Name: "time_between", Signature: new(func(any, any, any, ...any) bool), Fn: timeBetween, Prepare: prepareBetween, Constant: afterFirst,
 		},
 		Usage:   "time_between(time, from, to, zone) bool",
 		Doc:     "Whether a time is at or after the clock time from and before to, as in \"22:00\" and \"06:00\" for the night, in a zone; UTC without one.",

@@ -114,4 +114,5 @@ func constantTexts(constant any) ([]string, error) {
 	return out, nil
 }
 
-func from(n int) func(int) bool { return func(i int) bool { return i >= n } }
+// afterFirst says that all arguments but the first are constants.
+func afterFirst(i int) bool { return i > 0 }

@@ -12,7 +12,7 @@ import (
 func init() {
 	register(Function{
 		Func: conf.Func{
-			Name: "glob", Signature: new(func(any, ...any) bool), Fn: anyPattern, Prepare: preparePatterns(globPattern), Constant: from(1),
+			Name: "glob", Signature: new(func(any, ...any) bool), Fn: anyPattern, Prepare: preparePatterns(globPattern), Constant: afterFirst,
 		},
 		Usage: "glob(text, pattern…) bool",
 		Doc: "Whether all of a text is like one of the patterns, which are constants or lists of them. * is any text without a /, ** any text, " +
@@ -21,7 +21,7 @@ func init() {
 	})
 	register(Function{
 		Func: conf.Func{
-			Name: "matches_any", Signature: new(func(any, ...any) bool), Fn: anyPattern, Prepare: preparePatterns(conf.Pattern), Constant: from(1),
+			Name: "matches_any", Signature: new(func(any, ...any) bool), Fn: anyPattern, Prepare: preparePatterns(conf.Pattern), Constant: afterFirst,
 		},
 		Usage:   "matches_any(text, pattern…) bool",
 		Doc:     "Whether a text matches one of the regular expressions (RE2), which are constants or lists of them.",

@@ -20,7 +20,7 @@ func init() {
 	} {
 		register(Function{
 			Func: conf.Func{
-				Name: f.name, Signature: new(func(any, ...any) bool), Fn: anyPart(f.test), Prepare: prepareParts, Constant: from(1),
+				Name: f.name, Signature: new(func(any, ...any) bool), Fn: anyPart(f.test), Prepare: prepareParts, Constant: afterFirst,
 			},
 			Usage: f.name + "(text, part…) bool", Doc: f.doc + " The parts are constants or lists of them.", Example: f.example,
 		})

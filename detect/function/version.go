@@ -17,7 +17,7 @@ func init() {
 	})
 	register(Function{
 		Func: conf.Func{
-			Name: "semver_in", Signature: new(func(any, any) bool), Fn: semverIn, Prepare: prepareRange, Constant: from(1),
+			Name: "semver_in", Signature: new(func(any, any) bool), Fn: semverIn, Prepare: prepareRange, Constant: afterFirst,
 		},
 		Usage:   "semver_in(version, range) bool",
 		Doc:     "Whether a version is in a range, as in \">=1.2 <2 || 3.x\"; a pre-release counts as what it comes before. What is no version is in none.",

@@ -329,7 +329,7 @@ func TestANamespaceHasAShare(t *testing.T) {
 		t.Errorf("one namespace has %d of 1000 groups", n)
 	}
 	for i := range 700 {
-		w.Add(2+uint64(i%7), numbered(2, i), start, in) //nolint:gosec // not negative
+		w.Add(2+uint64(i%7), numbered(2, i), start, in)
 	}
 	for i := range 50_000 {
 		w.Add(1, numbered(1, i), start, in)
@@ -347,7 +347,7 @@ func TestBytesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 500_000 {
-		w.Add(0, numbered(1, i%500), start, []Input{{Valid: true, Hash: uint64(i)}}) //nolint:gosec // not negative
+		w.Add(0, numbered(1, i%500), start, []Input{{Valid: true, Hash: uint64(i)}})
 		if n := w.Stats().Bytes; n > 1<<20+1<<17 {
 			t.Fatalf("%d bytes", n)
 		}
@@ -364,7 +364,7 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	for i := range 10 {
-		w.Add(uint64(i%3), numbered(1, i%4), start.Add(time.Duration(i)*time.Second), make([]Input, len(all))) //nolint:gosec // not negative
+		w.Add(uint64(i%3), numbered(1, i%4), start.Add(time.Duration(i)*time.Second), make([]Input, len(all)))
 	}
 	var out pack.Writer
 	w.Save(&out)
@@ -392,7 +392,7 @@ func TestNewRefuses(t *testing.T) {
 
 func numbered(kind byte, i int) Key {
 	k := Key{kind}
-	binary.LittleEndian.PutUint64(k[8:], uint64(i)) //nolint:gosec // not negative
+	binary.LittleEndian.PutUint64(k[8:], uint64(i))
 	return k
 }
 
@@ -417,7 +417,7 @@ func BenchmarkAdd(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				i = (i + 7919) % n
-				inputs[1].Hash = uint64(i % 8) //nolint:gosec // not negative
+				inputs[1].Hash = uint64(i % 8)
 				w.Add(0, numbered(1, i), start.Add(time.Duration(i)*time.Microsecond), inputs)
 			}
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "bytes/group")

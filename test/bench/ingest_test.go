@@ -77,7 +77,7 @@ func otlpBody(n int) []byte {
 	records := make([]*logs.LogRecord, batch)
 	for i := range records {
 		records[i] = &logs.LogRecord{
-			TimeUnixNano: 1767323045000000000 + uint64(n*batch+i), //nolint:gosec // small and positive
+			TimeUnixNano: 1767323045000000000 + uint64(n*batch+i),
 			Body:         text(strings.ReplaceAll(fmt.Sprintf(line, n*batch+i, i), `\"`, `"`)),
 		}
 	}
