@@ -68,12 +68,12 @@ func (s Stages) takes(e *event.Event) bool {
 	return true
 }
 
-// keep takes out of events what is left out, and counts it.
-func (s Stages) keep(ctx context.Context, m Metrics, events []event.Event) []event.Event {
+// split tells the events to take from those that are left out.
+func (s Stages) split(events []event.Event) (kept, left []event.Event) {
 	if s != StagesLast {
-		return events
+		return events, nil
 	}
-	kept, left := make([]event.Event, 0, len(events)), []event.Event(nil)
+	kept = make([]event.Event, 0, len(events))
 	for i := range events {
 		if s.takes(&events[i]) {
 			kept = append(kept, events[i])
@@ -81,9 +81,40 @@ func (s Stages) keep(ctx context.Context, m Metrics, events []event.Event) []eve
 			left = append(left, events[i])
 		}
 	}
+	return kept, left
+}
+
+// keep takes out of events what is left out, and counts it.
+func (s Stages) keep(ctx context.Context, m Metrics, events []event.Event) []event.Event {
+	kept, left := s.split(events)
 	if len(left) > 0 {
 		countStored(ctx, m, event.SourceAudit, left)
 		m.Unstored(ctx, event.SourceAudit, len(left))
 	}
 	return kept
+}
+
+// stageSink leaves out what the stages say, for a reader of files. Who puts
+// counts the events.
+type stageSink struct {
+	Sink
+	stages  Stages
+	metrics Metrics
+}
+
+// Unwrap gives the sink below.
+func (s stageSink) Unwrap() Sink { return s.Sink }
+
+// Put stores the events that are to be taken.
+func (s stageSink) Put(ctx context.Context, events []event.Event) error {
+	kept, left := s.stages.split(events)
+	if len(kept) > 0 {
+		if err := s.Sink.Put(ctx, kept); err != nil {
+			return err
+		}
+	}
+	if len(left) > 0 {
+		s.metrics.Unstored(ctx, event.SourceAudit, len(left))
+	}
+	return nil
 }

@@ -286,7 +286,9 @@ func TestFalcoFile(t *testing.T) {
 
 func TestAuditFile(t *testing.T) {
 	b := newFileBench(t)
-	b.kind, b.config = "audit-file", &FileConfig{Paths: []string{filepath.Join(b.dir, "audit.log")}, Poll: conf.Duration(30 * time.Millisecond), MaxFiles: 10}
+	b.kind, b.config = "audit-file", &AuditFileConfig{FileConfig: FileConfig{
+		Paths: []string{filepath.Join(b.dir, "audit.log")}, Poll: conf.Duration(30 * time.Millisecond), MaxFiles: 10,
+	}, Stages: StagesAll}
 	line := func(n int) string {
 		return fmt.Sprintf(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"a%d","stage":"ResponseComplete","verb":"get","requestURI":"/%d","user":{"username":"u"},"requestReceivedTimestamp":"2026-01-02T03:04:05Z"}`+"\n", n, n)
 	}

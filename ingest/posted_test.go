@@ -187,6 +187,14 @@ func TestStages(t *testing.T) {
 			t.Errorf("%s: answer %d %s, %d events, %d unstored", stages, w.Code, w.Body, len(store.events()), metrics.events["unstored audit"])
 		}
 	}
+	store, metrics := &fakeStore{}, newTally()
+	list, _ := mustDecode(t, "audit", body)
+	if err := (stageSink{direct{store}, StagesLast, metrics}).Put(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	if len(store.events()) != 7 || metrics.events["unstored audit"] != 4 {
+		t.Errorf("of a file %d events are stored, %v", len(store.events()), metrics.events)
+	}
 	if (&AuditConfig{Stages: "first"}).Check() == nil {
 		t.Error("stages: first is accepted")
 	}
