@@ -173,6 +173,8 @@ func endpointOf(b *testing.B, kind string) *ingest.Endpoint {
 	switch c := config.(type) {
 	case *ingest.HTTPConfig:
 		c.Token = conf.SecretFile{Path: "token"}
+	case *ingest.AuditConfig:
+		c.Token = conf.SecretFile{Path: "token"}
 	case *ingest.ShipperConfig:
 		c.Token = conf.SecretFile{Path: "token"}
 	default:
