@@ -177,7 +177,7 @@ func TestImpliesSeesThroughLists(t *testing.T) {
 		"Rule r", "{title: T, severity: low, source: audit, when: macros.writes and actor.user != \"x\"}")
 	when := set.Lookup("r").(*Rule).Selects()
 	for goal, want := range map[string]bool{`verb in ["create", "patch", "delete"]`: true, `verb == "create"`: false} {
-		if got := conf.Implies([]conf.Expression{when}, conf.Expression{Text: goal}); got != want {
+		if got := conf.Implies(when, conf.Expression{Text: goal}); got != want {
 			t.Errorf("%s: %v", goal, got)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 const ruleHead = "apiVersion: firebreak.io/v1alpha1\nkind: Rule\nmetadata: {name: mine}\nspec:\n"
 
-func ruleSet(t *testing.T, text string) (*RuleSet, error) {
+func ruleSet(t testing.TB, text string) (*RuleSet, error) {
 	t.Helper()
 	docs, err := conf.Documents("r.yaml", []byte(text))
 	if err != nil {
@@ -31,9 +31,28 @@ func TestRuleProblemsHaveAPlace(t *testing.T) {
 		"attack":         {fine + "  attack: [T1611, T16]\n", `r.yaml:9:19: "T16" is no ATT&CK technique`},
 		"field":          {strings.Replace(fine, "verb", "object.nmae", 1), `r.yaml:8:16: unknown field "nmae", did you mean "name"?`},
 		"unless":         {fine + "  unless: actor.usr == 1\n", `r.yaml:9:17: unknown field "usr", did you mean "user"?`},
-		"message":        {fine + "  message: \"x ${verb} ${vreb}\"\n", `r.yaml:9:25: unknown name "vreb", did you mean "verb"?`},
+		"text":           {fine + "  message: \"x ${verb} ${vreb}\"\n", `r.yaml:9:25: unknown name "vreb", did you mean "verb"?`},
 		"both at once":   {fine + "  unless: vreb\n  message: \"${nope}\"\n", `r.yaml:9:11: unknown name "vreb"`},
-		"not yet known":  {fine + "  window: {over: 5m}\n", `r.yaml:9:3: unknown key "window"`},
+		"not known":      {fine + "  windw: {over: 5m}\n", `r.yaml:9:3: unknown key "windw", did you mean "window"?`},
+		"no having":      {fine + "  window: {over: 5m}\n", `required key "having" is missing`},
+		"no aggregate":   {fine + "  window: {over: 5m, having: verb == \"get\"}\n", `r.yaml:9:30: asks for no aggregate`},
+		"aggregate":      {fine + "  window: {over: 5m, having: \"count(verb, verb) > 1\"}\n", `count(verb, verb): has the wrong number of arguments`},
+		"quantile":       {fine + "  window: {over: 5m, having: \"quantile(http.bytes, 2) > 1\"}\n", `a constant from 0 to 1`},
+		"over":           {fine + "  window: {over: 1ms, having: count() > 1}\n", `1ms is not from 1s to`},
+		"type":           {fine + "  window: {over: 5m, type: slide, having: count() > 1}\n", `type "slide" is none of sliding, tumbling`},
+		"window's field": {fine + "  window: {by: [actor.usr], over: 5m, having: count() > 1}\n", `unknown field "usr"`},
+		"message":        {fine + "  message: \"${count()}\"\n", `count`},
+		"one step":       {fine + "  sequence: {by: [verb], within: 5m, steps: [{when: \"true\"}]}\n", `a sequence has 2 to 8 steps, not 1`},
+		"not first":      {fine + "  sequence: {by: [verb], within: 5m, steps: [{when: \"true\", not: true}, {when: \"true\"}]}\n", `only the last step may`},
+		"step's by":      {fine + "  sequence: {by: [verb], within: 5m, steps: [{when: \"true\", by: [verb, rule]}, {when: \"true\"}]}\n", `has 2 values, and the sequence's by 1`},
+		"both forms":     {fine + "  window: {over: 5m, having: count() > 1}\n  sequence: {by: [verb], within: 5m, steps: [{when: \"true\"}, {when: \"true\"}]}\n", `window and sequence exclude each other`},
+		"two sources":    {fine + "  sources: [falco]\n", `source and sources exclude each other`},
+		"no source":      {strings.Replace(fine, "  source", "  # source", 1), `required key "source" is missing`},
+		"class":          {fine + "  class: k8s.ap\n", `class "k8s.ap" is none of`},
+		"mode":           {fine + "  mode: kill\n", `mode "kill" is none of observe, ask, act`},
+		"threat":         {strings.Replace(fine, "{name: mine}", "{name: mine, labels: {threat: leak}}", 1), `threat "leak" is none of container-escape`},
+		"first seen":     {strings.Replace(fine, `verb == "get"`, `first_seen("14m", verb, verb)`, 1), `the first argument is a constant time of an hour to 90 days`},
+		"first seen of":  {strings.Replace(fine, `verb == "get"`, `first_seen("14d", verb)`, 1), `takes a time, a key and up to 4 values`},
 		"no when":        {strings.Replace(fine, "  when", "  # when", 1), `required key "when" is missing`},
 		"wrong result":   {strings.Replace(fine, `verb == "get"`, "verb", 1), `expected bool`},
 		"unknown kind":   {strings.Replace(fine, "kind: Rule", "kind: Rul", 1), `r.yaml:2:7: unknown kind "Rul", did you mean "Rule"?`},

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/firebreak-io/firebreak/detect/pack"
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -105,10 +106,20 @@ func frame(t testing.TB, sequence uint64, events ...event.Event) bus.Message {
 // panics is a detector that panics on one event.
 type panics struct{ Detector }
 
-func (panics) Name() string         { return "panics" }
-func (panics) Version() string      { return "1" }
-func (panics) Source() event.Source { return event.SourceFalco }
-func (panics) Fold(e *event.Event, _ event.Address) ([]event.Finding, error) {
+func (panics) Name() string                   { return "panics" }
+func (panics) Version() string                { return "1" }
+func (panics) Memory() string                 { return "1" }
+func (panics) Sources() []event.Source        { return []event.Source{event.SourceFalco} }
+func (p panics) Open(Limits) (Running, error) { return panicking{}, nil }
+
+type panicking struct{ Running }
+
+func (panicking) Advance(time.Time) []event.Finding { return nil }
+func (panicking) Counts() []event.FindingCount      { return nil }
+func (panicking) Stats() Memory                     { return Memory{} }
+func (panicking) Save(*pack.Writer)                 {}
+func (panicking) Load(*pack.Reader) error           { return nil }
+func (panicking) Fold(e *event.Event, _ event.Address, _ Moment) ([]event.Finding, error) {
 	if e.ID == "boom" {
 		panic("boom")
 	}

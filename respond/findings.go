@@ -68,10 +68,16 @@ func (w *Worker) take(ctx context.Context, m bus.Message) error {
 func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	ctx, end := w.tel.Span(ctx, "respond.finding")
 	defer func() { end(err) }()
+	if bus.IsFindingCount(m.Subject) {
+		return nil // how often one came again is for people
+	}
 	f, err := decodeFinding(m)
 	if err != nil {
 		w.bury(ctx, m, err)
 		return nil
+	}
+	if f.Silence != "" {
+		return nil // it is on record, and nobody is to be disturbed
 	}
 	defer func() {
 		if errors.Is(err, bus.ErrTooLarge) {
@@ -140,13 +146,16 @@ func decodeFinding(m bus.Message) (event.Finding, error) {
 	return f, nil
 }
 
-// Begin is the first record of a run of book. Its mode is the lower of the
-// playbook's and the ceiling.
+// Begin is the first record of a run of book. Its mode is the lowest of the
+// playbook's, the ceiling, and what the finding's rule allows.
 func Begin(book *Playbook, incident event.Incident, f event.Finding, target event.Ref, ceiling event.Mode, now time.Time) event.Run {
 	run := event.Run{
 		ID: event.RunID(book.Name, incident.ID, target), Playbook: book.Name, Version: book.Version, Spec: book.Text,
 		Incident: incident, Finding: f, Target: target, Mode: Lower(book.Mode, ceiling), State: event.RunGuarding,
 		Created: now, Updated: now,
+	}
+	if f.Mode != "" {
+		run.Mode = Lower(run.Mode, f.Mode)
 	}
 	for _, s := range book.Steps {
 		run.Steps = append(run.Steps, event.Step{Name: s.Name, Action: s.Action, State: event.StepPending})

@@ -24,6 +24,16 @@ type distincts struct {
 	index map[uint64]int
 	// wide is what takes the list's place when it would be too long.
 	wide []wide
+	last estimate
+}
+
+// estimate is what the sketches together said last: to ask them for each event
+// would take a hundred times as long as all else.
+type estimate struct {
+	end   int64
+	count float64
+	// adds is how many values came since.
+	adds int
 }
 
 // wide is the different values of one pane, of which there are many.
@@ -73,6 +83,7 @@ func (d *distincts) add(hash uint64, pane, oldest int64) {
 }
 
 func (d *distincts) widen(hash uint64, pane int64) {
+	d.last.adds++
 	text := string(binary.BigEndian.AppendUint64(nil, hash))
 	for _, w := range d.wide {
 		if w.pane == pane {
@@ -142,13 +153,7 @@ func (d *distincts) reindex() {
 // is known.
 func (d *distincts) count(after, end int64) float64 {
 	if d.wide != nil {
-		var all sketch.Distinct
-		for _, w := range d.wide {
-			if w.pane > after && w.pane <= end {
-				all.Merge(w.values)
-			}
-		}
-		return float64(all.Count())
+		return d.estimate(after, end)
 	}
 	n := 0
 	for i := range d.list {
@@ -157,4 +162,20 @@ func (d *distincts) count(after, end int64) float64 {
 		}
 	}
 	return float64(n)
+}
+
+// estimate asks the sketches again when the window is another, or when so many
+// values came since that it could matter beside their error.
+func (d *distincts) estimate(after, end int64) float64 {
+	if d.last.end == end && float64(d.last.adds) < d.last.count/128 {
+		return d.last.count
+	}
+	var all sketch.Distinct
+	for _, w := range d.wide {
+		if w.pane > after && w.pane <= end {
+			all.Merge(w.values)
+		}
+	}
+	d.last = estimate{end: end, count: float64(all.Count())}
+	return d.last.count
 }

@@ -67,6 +67,11 @@ func (d *distincts) save(out *pack.Writer, newest int64) {
 		out.Int(newest - s.pane)
 	}
 	out.Len(len(d.wide))
+	if d.wide != nil {
+		out.Int(d.last.end)
+		out.Float(d.last.count)
+		out.Len(d.last.adds)
+	}
 	for _, w := range d.wide {
 		out.Int(newest - w.pane)
 		b, _ := w.values.AppendBinary(nil)
@@ -148,7 +153,11 @@ func (d *distincts) load(in *pack.Reader, newest int64) {
 	if len(d.list) > indexFrom {
 		d.reindex()
 	}
-	for range in.Count(maxItems) {
+	n := in.Count(maxItems)
+	if n > 0 {
+		d.last = estimate{in.Int(), in.Float(), in.Len(math.MaxInt32)}
+	}
+	for range n {
 		w := wide{newest - in.Int(), &sketch.Distinct{}}
 		if w.values.UnmarshalBinary(in.Bytes()) != nil {
 			in.Fail()

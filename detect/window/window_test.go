@@ -266,8 +266,8 @@ func TestDistinctIsBounded(t *testing.T) {
 	const many = 20 * MaxDistinct
 	for i := range uint64(many) {
 		w.Add(0, Key{}, start, []Input{{Valid: true, Hash: i * 0x9e3779b97f4a7c15}})
-		if n := w.Value(Key{}, 0, w.Newest(Key{})); i < MaxDistinct && n != float64(i+1) {
-			t.Fatalf("%v different values, want %d", n, i+1)
+		if i < MaxDistinct && i%64 == 0 && w.Value(Key{}, 0, w.Newest(Key{})) != float64(i+1) {
+			t.Fatalf("%v different values, want %d", w.Value(Key{}, 0, w.Newest(Key{})), i+1)
 		}
 	}
 	w = saved(t, w)

@@ -32,6 +32,15 @@ const SubjectEvents = "ev"
 // SubjectFinding is where a finding is; the id makes it unique.
 func SubjectFinding(id string) string { return "find." + id }
 
+// SubjectFindingCount is where it stands how often a finding came again: the
+// last message counts.
+func SubjectFindingCount(id string) string { return SubjectFinding(id) + findingCount }
+
+// IsFindingCount says whether a subject is one of [SubjectFindingCount].
+func IsFindingCount(subject string) bool { return strings.HasSuffix(subject, findingCount) }
+
+const findingCount = ".count"
+
 // SubjectIncident is where the records of an incident are.
 func SubjectIncident(id string) string { return "inc." + id }
 

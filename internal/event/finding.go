@@ -20,6 +20,16 @@ type Finding struct {
 	Actor   Actor    `json:"actor,omitzero" expr:"actor"`
 	Attack  []string `json:"attack,omitempty" expr:"attack"`
 	Source  Source   `json:"source" expr:"source"`
+	// Threat is the class of the risk matrix, with Likelihood and Impact (low,
+	// medium, high) where the rule says so.
+	Threat     string `json:"threat,omitempty" expr:"threat"`
+	Likelihood string `json:"likelihood,omitempty" expr:"likelihood"`
+	Impact     string `json:"impact,omitempty" expr:"impact"`
+	// Mode, if set, is the most that a playbook may do because of it.
+	Mode Mode `json:"mode,omitempty" expr:"mode"`
+	// Silence is the id of the silence that it matched: it is kept, and nobody
+	// is disturbed by it.
+	Silence string `json:"silence,omitempty" expr:"silence"`
 	// Trust is the least of the events behind it.
 	Trust Trust `json:"trust" expr:"trust"`
 	// Events are the addresses of the events behind it, the first one first.
@@ -27,6 +37,17 @@ type Finding struct {
 	// Time and Received are those of the first event.
 	Time     time.Time `json:"time" expr:"time"`
 	Received time.Time `json:"received" expr:"received"`
+}
+
+// FindingCount says how often a finding came again while its rule suppressed
+// it; a later one replaces it.
+type FindingCount struct {
+	// Finding is the id.
+	Finding string `json:"finding"`
+	// Count is how often it was found, with the first time.
+	Count uint64 `json:"count"`
+	// Last is the time of the last event.
+	Last time.Time `json:"last"`
 }
 
 // Incident is findings that belong together.

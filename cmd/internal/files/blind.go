@@ -27,7 +27,7 @@ func Blind(c *config.Config, rules *detect.RuleSet) []*conf.Error {
 			continue
 		}
 		for _, d := range rules.Detectors() {
-			if d.Source() == kind.Source {
+			if slices.Contains(d.Sources(), kind.Source) {
 				all = append(all, blind(d, name, kind.Source, filter)...)
 			}
 		}
@@ -35,23 +35,26 @@ func Blind(c *config.Config, rules *detect.RuleSet) []*conf.Error {
 	return all
 }
 
-// selecting is a detector that looks only at events for which an expression is
-// true.
-type selecting interface{ Selects() conf.Expression }
+// selecting is a detector that looks only at events for which one of some
+// expressions is true.
+type selecting interface{ Selects() []conf.Expression }
 
 func blind(d detect.Detector, name string, source event.Source, filter conf.Expression) []*conf.Error {
 	s, ok := d.(selecting)
 	if !ok {
 		return []*conf.Error{{Msg: fmt.Sprintf("%s needs each event of source %s, which does not store all of them (store: %s)", d.Name(), name, filter.Text)}}
 	}
-	when := s.Selects()
 	from := conf.Expression{Text: fmt.Sprintf("source == %q", source)}
 	summaries := conf.Expression{Text: fmt.Sprintf("class == %q", event.ClassLogSummary)}
-	if conf.Implies([]conf.Expression{from, when}, filter, summaries) {
-		return nil
+	var all []*conf.Error
+	for _, when := range s.Selects() {
+		if conf.Implies([]conf.Expression{from, when}, filter, summaries) {
+			continue
+		}
+		all = append(all, when.Errorf("%s may need events that source %s does not store (store: %s): add a part of store to when, "+
+			"add this when to store, or read the counts of summaries (class == %q)", d.Name(), name, filter.Text, event.ClassLogSummary))
 	}
-	return []*conf.Error{when.Errorf("%s may need events that source %s does not store (store: %s): add a part of store to when, "+
-		"add this when to store, or read the counts of summaries (class == %q)", d.Name(), name, filter.Text, event.ClassLogSummary)}
+	return all
 }
 
 // BlindTo is [Blind] for the rules that a config loads: problems are of the

@@ -1,0 +1,114 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// compiler compiles the expressions of a rule and collects what is wrong.
+type compiler struct{ errs []error }
+
+// env is what expressions see.
+var env = event.Event{}
+
+// condition compiles what is true or false of an event; nil of nothing. With a
+// novelty it may ask what is new.
+func (c *compiler) condition(x conf.Expression, novel *novelty) *conf.Program {
+	if x.IsZero() {
+		return nil
+	}
+	if novel == nil {
+		p, err := x.Compile(env, conf.Bool, functions...)
+		c.failed(err)
+		return p
+	}
+	from := len(novel.calls)
+	p, calls, err := x.CompileAggregates(env, conf.Bool, novelFunctions, func(i int) float64 { return novel.value(from + i) }, functions...)
+	c.failed(err)
+	if err == nil {
+		c.failed(novel.take(x, calls))
+	}
+	return p
+}
+
+func (c *compiler) failed(err error) {
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+}
+
+// values compiles what events are grouped by.
+func (c *compiler) values(by []conf.Expression) []*conf.Program {
+	var all []*conf.Program
+	for _, x := range by {
+		p, err := x.Compile(env, conf.Any, functions...)
+		c.failed(err)
+		all = append(all, p)
+	}
+	return all
+}
+
+// message compiles the rule's message, which may show the window's numbers.
+func (c *compiler) message(t conf.Template, w *windowed) *conf.Text {
+	if w == nil {
+		text, err := t.Compile(env, functions...)
+		c.failed(err)
+		return text
+	}
+	var places []int
+	text, calls, err := t.CompileAggregates(env, aggregates, func(i int) float64 { return w.number(places[i]) }, functions...)
+	c.failed(err)
+	if err == nil {
+		places, err = w.take(t.Errorf, calls)
+		c.failed(err)
+		c.failed(w.open())
+	}
+	return text
+}
+
+// groupKey is a hash of values as text. Nobody can make two groups one, so it has to
+// be one that can't be worked backwards.
+func groupKey(e *event.Event, values []*conf.Program) ([16]byte, error) {
+	var buffer [256]byte
+	b := buffer[:0]
+	for _, p := range values {
+		text, err := p.Text(e)
+		if err != nil {
+			return [16]byte{}, err
+		}
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16]), nil
+}
+
+// tuple is a hash of values, and whether any of them is there at all.
+func tuple(e *event.Event, values []*conf.Program) (hash [16]byte, some bool, err error) {
+	var buffer [256]byte
+	b := buffer[:0]
+	for _, p := range values {
+		text, err := p.Text(e)
+		if err != nil {
+			return hash, false, err
+		}
+		some = some || strings.TrimSpace(text) != ""
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16]), some, nil
+}
+
+// namespaceOf is a number for the namespace that pays for a group.
+func namespaceOf(e *event.Event) uint64 {
+	if e.Object.Namespace == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(e.Object.Namespace))
+	return max(1, binary.LittleEndian.Uint64(sum[:8]))
+}

@@ -1,0 +1,284 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/firebreak-io/firebreak/detect/pack"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// running is a rule with what it remembers. Its programs are its own: what they
+// ask for are its numbers.
+type running struct {
+	r       *Rule
+	steps   []step
+	window  *windowed
+	chain   *chained
+	quiet   *quiet
+	message *conf.Text
+	// group is that of the event that is looked at.
+	group [16]byte
+}
+
+// step says which events are looked at. A rule without a sequence has one.
+type step struct {
+	r            *Rule
+	sources      []event.Source
+	class        string
+	always       *conf.Program // the rule's when, beside the step's
+	when, unless *conf.Program
+	novel        *novelty
+}
+
+// compileRule compiles all that the rule says. The error joins [*conf.Error].
+func compileRule(r *Rule, l Limits) (*running, error) {
+	s, c := &running{r: r}, &compiler{}
+	spec := &r.Spec
+	novel := &novelty{limits: l}
+	rule := step{
+		r: r, sources: plainSources(spec.Source, spec.Sources), class: string(spec.Class), novel: novel,
+		when: c.condition(spec.When, novel), unless: c.condition(spec.Unless, nil),
+	}
+	switch {
+	case spec.Window != nil:
+		s.steps = []step{rule}
+		s.window = c.window(spec.Window, l)
+	case spec.Sequence != nil:
+		s.chain = c.chain(spec.Sequence, l)
+		for _, st := range spec.Sequence.Steps {
+			one := rule
+			one.always, one.when = rule.when, c.condition(st.When, novel)
+			if st.Source != "" {
+				one.sources = []event.Source{event.Source(st.Source)}
+			}
+			if st.Class != "" {
+				one.class = string(st.Class)
+			}
+			s.steps = append(s.steps, one)
+		}
+	default:
+		s.steps = []step{rule}
+	}
+	s.quiet = c.quiet(spec, l)
+	s.message = c.message(spec.Message, s.window)
+	if err := novel.open(); err != nil {
+		c.errs = append(c.errs, err)
+	}
+	if len(c.errs) > 0 {
+		return nil, errors.Join(c.errs...)
+	}
+	return s, nil
+}
+
+func plainSources(one source, more []source) []event.Source {
+	var all []event.Source
+	for _, o := range append([]source{one}, more...) {
+		if o != "" {
+			all = append(all, event.Source(o))
+		}
+	}
+	return all
+}
+
+// match says whether the step looks at an event.
+func (st *step) match(e *event.Event) (when, unless bool, err error) {
+	if st.class != "" && e.Class != st.class || !slices.Contains(st.sources, e.Source) {
+		return false, false, nil
+	}
+	for _, p := range []*conf.Program{st.always, st.when} {
+		if p == nil {
+			continue
+		}
+		if when, err = p.Bool(e); err != nil || !when {
+			return false, false, err
+		}
+	}
+	if !when {
+		return false, false, nil
+	}
+	if st.unless != nil {
+		// What can't be evaluated is no exception: better a finding too many.
+		if unless, err = st.unless.Bool(e); err == nil && unless {
+			return true, true, nil
+		}
+	}
+	excepted, more := st.r.excepted(e)
+	return true, excepted, errors.Join(err, more)
+}
+
+// Fold takes an event; see [Running].
+func (s *running) Fold(e *event.Event, at event.Address, m Moment) ([]event.Finding, error) {
+	var belongs uint
+	var errs []error
+	s.steps[0].novel.begin(e, m)
+	for i := range s.steps {
+		when, unless, err := s.steps[i].match(e)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("rule %s: %w", s.r.name, err))
+		}
+		if when && !unless {
+			belongs |= 1 << i
+		}
+	}
+	if belongs == 0 {
+		return nil, errors.Join(errs...)
+	}
+	found, err := s.found(belongs, e, at, m)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("rule %s: %w", s.r.name, err))
+	}
+	return found, errors.Join(errs...)
+}
+
+// found gives the finding of an event that belongs to some step.
+func (s *running) found(steps uint, e *event.Event, at event.Address, m Moment) ([]event.Finding, error) {
+	var f event.Finding
+	var ok bool
+	var err error
+	switch {
+	case s.window != nil:
+		f, ok, err = s.ofWindow(e, at, m)
+	case s.chain != nil:
+		f, ok, err = s.ofChain(steps, e, at, m)
+	default:
+		f, err = s.finding(e, at)
+		f.ID, ok = event.FindingID(s.r.name, "", origin(e)), true
+	}
+	if !ok || s.quiet == nil {
+		return one(f, ok), err
+	}
+	key, failed := s.quiet.key(e, s.group)
+	err = errors.Join(err, failed)
+	return one(f, s.quiet.first(key, &f, m.Now)), err
+}
+
+func one(f event.Finding, ok bool) []event.Finding {
+	if !ok {
+		return nil
+	}
+	return []event.Finding{f}
+}
+
+// Advance gives the findings of sequences that are due.
+func (s *running) Advance(now time.Time) []event.Finding {
+	var all []event.Finding
+	if s.window != nil {
+		s.window.expire(now)
+	}
+	if s.quiet != nil {
+		s.quiet.expire(now)
+	}
+	if s.chain != nil {
+		for _, h := range s.chain.due(now) {
+			if s.quiet.first(h.key, &h.finding, now) {
+				all = append(all, h.finding)
+			}
+		}
+	}
+	return all
+}
+
+// Counts gives how often findings came again.
+func (s *running) Counts() []event.FindingCount {
+	if s.quiet == nil {
+		return nil
+	}
+	return s.quiet.counts()
+}
+
+// Save writes what is remembered.
+func (s *running) Save(out *pack.Writer) {
+	s.steps[0].novel.save(out)
+	if s.window != nil {
+		s.window.groups.Save(out)
+	}
+	if s.chain != nil {
+		s.chain.machine.Save(out)
+	}
+	if s.quiet != nil {
+		s.quiet.save(out)
+	}
+}
+
+// Load reads what Save wrote.
+func (s *running) Load(in *pack.Reader) error {
+	errs := []error{s.steps[0].novel.load(in)}
+	if s.window != nil {
+		errs = append(errs, s.window.groups.Load(in))
+	}
+	if s.chain != nil {
+		errs = append(errs, s.chain.machine.Load(in))
+	}
+	if s.quiet != nil {
+		s.quiet.load(in)
+	}
+	return errors.Join(append(errs, in.Done())...)
+}
+
+// Stats counts what is remembered.
+func (s *running) Stats() Memory {
+	m := s.steps[0].novel.stats()
+	if s.window != nil {
+		w := s.window.groups.Stats()
+		m.add(Memory{Groups: w.Groups, Bytes: w.Bytes, Evicted: w.Evicted, Late: w.Late})
+	}
+	if s.chain != nil {
+		c := s.chain.machine.Stats()
+		m.add(Memory{Groups: c.Keys, Bytes: c.Keys * chainBytes, Evicted: c.Evicted + c.Dropped})
+	}
+	if s.quiet != nil {
+		m.add(s.quiet.stats())
+	}
+	return m
+}
+
+// Evict makes room of about so many bytes, if there is as much.
+func (s *running) Evict(size int) {
+	if s.window == nil {
+		return
+	}
+	w := s.window.groups
+	for target := w.Stats().Bytes - size; w.Stats().Bytes > max(target, 0); {
+		w.Evict()
+	}
+}
+
+// finding is what is claimed of one event, without an id.
+func (s *running) finding(e *event.Event, at event.Address) (event.Finding, error) {
+	explanation, err := s.message.Render(e)
+	if err != nil {
+		err = fmt.Errorf("message: %w", err)
+		explanation = s.r.Spec.Title
+	}
+	if len(explanation) > maxExplanation {
+		explanation = strings.ToValidUTF8(explanation[:maxExplanation], "") + "…"
+	}
+	return event.Finding{
+		Rule: s.r.name, Version: s.r.version, Title: s.r.Spec.Title, Severity: event.Severity(s.r.Spec.Severity), Score: 1,
+		Explanation: explanation, Subject: e.Object, Actor: e.Actor, Attack: slices.Clone(s.r.attack), Source: e.Source, Trust: e.Trust,
+		Threat: s.r.labels[labelThreat], Likelihood: s.r.labels[labelLikelihood], Impact: s.r.labels[labelImpact], Mode: event.Mode(s.r.Spec.Mode),
+		Events: []event.Address{at}, Time: e.Time, Received: e.Received,
+	}, err
+}
+
+// maxExplanation bounds a rendered message, in bytes.
+const maxExplanation = 2 << 10
+
+// origin is what a finding is told apart by. The API server writes an audit
+// event for each stage of a request: those of one request give one finding,
+// whichever stages its policy lets through. An audit id alone would not do, as
+// clients may choose it; the time at which the server received the request is
+// the server's own, and the same in all stages.
+func origin(e *event.Event) string {
+	id, _ := e.Fields["audit_id"].(string)
+	if e.Source != event.SourceAudit || id == "" || e.Time.IsZero() {
+		return e.ID
+	}
+	uri, _ := e.Fields["uri"].(string)
+	return event.HashID("request", id, e.Time.UTC().Format(time.RFC3339Nano), e.Actor.User, e.Verb, uri)
+}

@@ -1,0 +1,162 @@
+package detect
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/firebreak-io/firebreak/detect/window"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// aggregates are the functions of having and of a window's message.
+var aggregates = []string{
+	string(window.Count), string(window.Distinct), string(window.Sum), string(window.Avg), string(window.Min), string(window.Max),
+	string(window.Quantile), string(window.Rate), string(window.Ratio), string(window.Baseline),
+}
+
+// windowed is a rule's window.
+type windowed struct {
+	by     []*conf.Program
+	having *conf.Program
+	// calls are the aggregates, each once, numbered as in o.Aggregates.
+	calls  []conf.Aggregate
+	o      window.Options
+	groups *window.Windows
+	// key and end are the window that having and the message ask about.
+	key    window.Key
+	end    int64
+	inputs []window.Input
+}
+
+func (c *compiler) window(spec *WindowSpec, l Limits) *windowed {
+	w := &windowed{o: window.Options{Over: spec.Over.Std(), Late: l.Late, MaxGroups: l.Groups, MaxBytes: l.Bytes}}
+	if spec.Type == "tumbling" {
+		w.o.Panes = 1
+	}
+	w.by = c.values(spec.By)
+	var places []int
+	having, calls, err := spec.Having.CompileAggregates(env, conf.Bool, aggregates, func(i int) float64 { return w.number(places[i]) }, functions...)
+	c.failed(err)
+	if err == nil {
+		places, err = w.take(spec.Having.Errorf, calls)
+		c.failed(err)
+		w.having = having
+		if len(calls) == 0 {
+			c.failed(spec.Having.Errorf("asks for no aggregate, as in count() > 5"))
+		}
+	}
+	return w
+}
+
+// take adds calls to those of the window, and says which they are.
+func (w *windowed) take(fail func(string, ...any) *conf.Error, calls []conf.Aggregate) ([]int, error) {
+	var places []int
+	var errs []error
+	for _, call := range calls {
+		i := slices.IndexFunc(w.calls, func(c conf.Aggregate) bool { return c.Text == call.Text })
+		if i < 0 {
+			a, why := aggregateOf(call)
+			if why != "" {
+				errs = append(errs, fail("%s: %s", call.Text, why))
+			}
+			i = len(w.calls)
+			w.calls, w.o.Aggregates = append(w.calls, call), append(w.o.Aggregates, a)
+		}
+		places = append(places, i)
+	}
+	return places, errors.Join(errs...)
+}
+
+// aggregateOf is what a call asks for, or why it can't be.
+func aggregateOf(call conf.Aggregate) (window.Aggregate, string) {
+	a := window.Aggregate{Function: window.Function(call.Name)}
+	n, least, most := len(call.Args), 1, 1
+	switch a.Function {
+	case window.Count:
+		least = 0
+	case window.Rate, window.Baseline:
+		least = 0
+	case window.Distinct:
+		most = 4
+	case window.Quantile:
+		least, most = 2, 2
+		if n == 2 {
+			q, ok := call.Constants[1].(float64)
+			if a.Q = q; !ok || a.Check() != nil {
+				return a, "the second argument has to be a constant from 0 to 1"
+			}
+		}
+	}
+	if n < least || n > most {
+		return a, "has the wrong number of arguments"
+	}
+	return a, ""
+}
+
+// open makes the groups when all aggregates are known.
+func (w *windowed) open() (err error) {
+	w.inputs = make([]window.Input, len(w.calls))
+	w.groups, err = window.New(w.o)
+	return err
+}
+
+func (w *windowed) number(i int) float64 { return w.groups.Value(w.key, i, w.end) }
+
+func (w *windowed) expire(now time.Time) { w.groups.Expire(now.Add(-w.o.Late), 100) }
+
+// ofWindow adds an event to its group, and says whether having holds in any
+// window that it belongs to.
+func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.Finding, ok bool, err error) {
+	w := s.window
+	if w.key, err = groupKey(e, w.by); err != nil {
+		return f, false, err
+	}
+	s.group = w.key
+	for i, call := range w.calls {
+		if w.inputs[i], err = inputOf(e, call, w.o.Aggregates[i].Function); err != nil {
+			return f, false, err
+		}
+	}
+	first, last, taken := w.groups.Add(namespaceOf(e), w.key, m.Time, w.inputs)
+	for w.end = first; taken && w.end <= last; w.end++ {
+		if ok, err = w.having.Bool(e); err != nil {
+			return f, false, err
+		}
+		if !ok {
+			continue
+		}
+		f, err = s.finding(e, at)
+		f.ID = event.FindingID(s.r.name, hex.EncodeToString(w.key[:]), origin(e))
+		return f, true, err
+	}
+	return f, false, nil
+}
+
+// inputOf is what an event gives to an aggregate.
+func inputOf(e *event.Event, call conf.Aggregate, function window.Function) (in window.Input, err error) {
+	switch function {
+	case window.Distinct:
+		hash, some, err := tuple(e, call.Args)
+		return window.Input{Valid: some, Hash: binary.LittleEndian.Uint64(hash[:8])}, err
+	case window.Count, window.Rate, window.Ratio, window.Baseline:
+		if in.Valid = true; len(call.Args) > 0 {
+			in.Valid, err = call.Args[0].Bool(e)
+			if err != nil { // what is no truth is not true
+				in.Valid = false
+			}
+		}
+		return in, nil
+	}
+	v, err := call.Args[0].Any(e)
+	switch v := v.(type) {
+	case int64:
+		return window.Input{Valid: true, Number: float64(v)}, err
+	case float64:
+		return window.Input{Valid: true, Number: v}, err
+	}
+	return in, err
+}

@@ -1,0 +1,47 @@
+package event
+
+import "time"
+
+// Verbs of control events: of the source control, whose events only the service
+// itself makes. Detectors have no other way to be told something, so that a
+// recorded stream always gives the same findings.
+const (
+	// VerbTick says what time it is, when nothing else comes.
+	VerbTick = "detect.tick"
+	// VerbSilence makes a silence, or ends the one of its id; see [Silence].
+	VerbSilence = "detect.silence"
+	// VerbRules puts other rules in the place of those there are.
+	VerbRules = "detect.rules"
+	// VerbSwitchOff takes a rule out that is too slow.
+	VerbSwitchOff = "detect.switch-off"
+)
+
+// Silence keeps findings from disturbing anybody until a time. They are stored
+// all the same, and counted.
+type Silence struct {
+	ID string `json:"id"`
+	// When is an expression over the fields of a finding.
+	When string `json:"when"`
+	// Who made it, and Why.
+	Who string `json:"who"`
+	Why string `json:"why"`
+	// Until is when it ends. A silence of the same id replaces this one, and
+	// one whose Until is not after the detector's clock ends it.
+	Until time.Time `json:"until"`
+	// Matched is how many findings it kept quiet.
+	Matched uint64 `json:"matched"`
+}
+
+// Event is the control event that makes or ends the silence.
+func (s Silence) Event(now time.Time) Event {
+	return Control(VerbSilence, now, HashID("silence", s.ID, s.When, s.Until.UTC().Format(time.RFC3339Nano), now.UTC().Format(time.RFC3339Nano)), Fields{
+		"id": s.ID, "when": s.When, "who": s.Who, "why": s.Why, "until": s.Until.UTC().Format(time.RFC3339Nano),
+	})
+}
+
+// Control is a control event of now.
+func Control(verb string, now time.Time, id string, fields Fields) Event {
+	return Event{
+		ID: id, Source: SourceControl, Class: ClassControl, Time: now.UTC(), Received: now.UTC(), Verb: verb, Fields: fields, From: "firebreak",
+	}
+}
