@@ -134,3 +134,39 @@ func (r *Rule) Match(e *event.Event) (when, unless bool, err error) {
 	}
 	return false, false, err
 }
+
+// Needs are the alternatives of what events have to be like, of some paths; see
+// [conf.Select].
+func (r *Rule) Needs(paths []string) []conf.Needs {
+	var all []conf.Needs
+	add := func(sources []event.Source, class class, when ...conf.Expression) {
+		own := conf.Needs{"source": nil}
+		for _, s := range sources {
+			own["source"] = append(own["source"], string(s))
+		}
+		if class != "" {
+			own["class"] = []string{string(class)}
+		}
+		for _, n := range conf.Select(paths, when...) {
+			if n, possible := own.And(n); possible {
+				all = append(all, n)
+			}
+		}
+	}
+	plain := plainSources(r.Spec.Source, r.Spec.Sources)
+	if r.Spec.Sequence == nil {
+		add(plain, r.Spec.Class, r.Spec.When)
+		return all
+	}
+	for _, st := range r.Spec.Sequence.Steps {
+		sources, class := plain, r.Spec.Class
+		if st.Source != "" {
+			sources = []event.Source{event.Source(st.Source)}
+		}
+		if st.Class != "" {
+			class = st.Class
+		}
+		add(sources, class, r.Spec.When, st.When)
+	}
+	return all
+}

@@ -13,7 +13,7 @@ import (
 
 const ruleHead = "apiVersion: firebreak.io/v1alpha1\nkind: Rule\nmetadata: {name: mine}\nspec:\n"
 
-func ruleSet(t testing.TB, text string) (*RuleSet, error) {
+func ruleSet(t interface{ Helper() }, text string) (*RuleSet, error) {
 	t.Helper()
 	docs, err := conf.Documents("r.yaml", []byte(text))
 	if err != nil {
