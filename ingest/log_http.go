@@ -175,6 +175,7 @@ func decodeRecord(raw []byte) (shippedLine, error) {
 			l.parser = textAt(map[string]any{"x": m[logline.Annotation]}, "x")
 		}
 	}
+	l.unwrapped = textAt(tree, "logtag", "_p") != ""
 	l.time, l.stamp = shippedTime(tree, "time", "timestamp", "@timestamp", "date")
 	name, line := lineOf(tree)
 	l.extra = restOf(tree, append([]string{name}, ofShippers...)...)

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/ingest/logline"
+	"github.com/firebreak-io/firebreak/ingest/stack"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // shipped makes events of the log lines of one body that a shipper sent. What
-// a runtime split in pieces is joined where the pieces are in the same body.
+// a runtime split in pieces, and the lines of a stack trace, are joined where
+// they are in the same body.
 //
 // Which container wrote a line is what the shipper says beside the line. The
 // shipper is believed in that, as it has a credential; the line itself is not.
@@ -29,11 +31,16 @@ type shipped struct {
 	seen map[string]int64
 	open map[string]*shippedLine
 	keys []string // of open, in the order in which they began
+	// traces are the last whole messages, by container and stream, which lines
+	// of a stack trace may follow; order is that in which they began.
+	traces map[string]*shippedTrace
+	order  []*shippedTrace
 }
 
 func newShipped(o Origin, trusted []netip.Prefix) shipped {
 	return shipped{
 		origin: o, trusted: trusted, writers: map[string]*assembler{}, seen: map[string]int64{}, open: map[string]*shippedLine{},
+		traces: map[string]*shippedTrace{},
 	}
 }
 
@@ -51,13 +58,17 @@ type shippedLine struct {
 	level string
 	extra map[string]any
 	tags  []string
+	// unwrapped says that the shipper has read the runtime's envelope.
+	unwrapped bool
 	// id is over all that came with the line.
 	id string
 }
 
 // add takes the next line.
 func (s *shipped) add(l shippedLine) {
-	if inner, err := logline.CRI(l.text); err == nil {
+	// Where the shipper has read the runtime's envelope it says the stream; what
+	// looks like an envelope then is the program's own text.
+	if inner, err := logline.CRI(l.text); err == nil && l.stream == "" && !l.unwrapped {
 		l.text, l.stream, l.partial = inner.Text, inner.Stream, inner.Partial
 		l.time, l.stamp = inner.Time, inner.Stamp
 	}
@@ -68,11 +79,11 @@ func (s *shipped) add(l shippedLine) {
 			return
 		}
 		s.close(key)
-		s.event(*first, false)
+		s.complete(key, *first)
 		return
 	}
 	if !l.partial {
-		s.event(l, false)
+		s.complete(key, l)
 		return
 	}
 	if len(s.open) == maxOpenShipped {
@@ -105,8 +116,57 @@ func (l *shippedLine) join(next shippedLine) {
 	l.id = event.HashID(l.id, next.id)
 }
 
-// flush gives what never came to its end.
+// shippedTrace is a message that lines of a stack trace may follow.
+type shippedTrace struct {
+	shippedLine
+	stack stack.Trace
+	lines int
+	last  time.Time // of the last line
+}
+
+// complete takes a whole message: into the trace that it continues, or as one
+// that may be followed.
+func (s *shipped) complete(key string, l shippedLine) {
+	t := s.traces[key]
+	if t != nil && s.continues(t, &l) {
+		t.text = append(append(t.text, '\n'), l.text...)
+		t.text = t.text[:min(len(t.text), maxTraceBytes)]
+		t.id = event.HashID(t.id, l.id)
+		t.lines, t.last = t.lines+1, l.time
+		return
+	}
+	begun, _ := stack.Begin(l.text)
+	t = &shippedTrace{shippedLine: l, stack: begun, lines: 1, last: l.time}
+	t.text = append([]byte{}, l.text...)
+	s.traces[key] = t
+	s.order = append(s.order, t)
+}
+
+// continues says whether a line belongs to the trace before it, as in the
+// logs that are read from files.
+func (s *shipped) continues(t *shippedTrace, l *shippedLine) bool {
+	if t.lines >= maxTraceLines || !l.time.IsZero() && !t.last.IsZero() && l.time.Sub(t.last) > traceGap || !t.stack.Takes(l.text) {
+		return false
+	}
+	if t.lines > 1 {
+		return true
+	}
+	switch m := s.assembler(t.shippedLine).read(string(t.text)); m.Class {
+	case event.ClassHTTP, event.ClassLogin:
+		return false
+	}
+	return true
+}
+
+// flush gives all messages, and then what never came to its end.
 func (s *shipped) flush() []event.Event {
+	for _, t := range s.order {
+		s.event(t.shippedLine, false)
+		if t.lines > 1 {
+			s.events[len(s.events)-1].Fields["lines"] = int64(t.lines)
+		}
+	}
+	s.traces, s.order = map[string]*shippedTrace{}, nil
 	for _, key := range s.keys {
 		s.event(*s.open[key], true)
 	}
