@@ -16,7 +16,8 @@ type Origin struct {
 	// it to FILE:LINE.
 	From string
 	// Received is when it was taken in. Zero means replay: the event's own
-	// time is used.
+	// time is used. In lines of a log without an envelope it may be local: then
+	// it counts as UTC, and one that is written without its year has the year 0.
 	Received time.Time
 	Cluster  string
 }

@@ -69,6 +69,8 @@ func (a *assembler) message(e *event.Event, m logline.Message, o *openLine) {
 	if t.IsZero() || a.format == formatRaw {
 		if !m.Time.IsZero() {
 			t, a.known = m.Time, m.Time
+		} else if a.origin.Received.IsZero() && !m.Local.IsZero() {
+			t, a.known = m.Local, m.Local
 		}
 	}
 	stamp(e, t, a.origin)

@@ -165,6 +165,9 @@ func isCount(s string, most int) bool {
 // that isn't one.
 func (a *access) message() Message {
 	m := Message{User: clean(a.user), Time: accessTime(a.stamp), Fields: map[string]any{}}
+	if m.Time.IsZero() {
+		m.Local = local("02/Jan/2006:15:04:05", a.stamp)
+	}
 	m.Address, m.Forwarded = hops(a.host)
 	if m.Address == "" {
 		set(m.Fields, "host", a.host)

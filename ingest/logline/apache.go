@@ -72,14 +72,15 @@ func apacheMessage(a *access, tail []token) Message {
 }
 
 // apacheError reads a line of the error log of 2.4: [TIME] [MODULE:LEVEL]
-// [pid N:tid N] [client ADDRESS:PORT] CODE: TEXT. Its time has no zone, and
-// is left out.
+// [pid N:tid N] [client ADDRESS:PORT] CODE: TEXT. Its time has no
+// zone.
 func apacheError(text string) (Message, bool) {
 	stamp, rest, ok := bracketed(text)
 	if !ok || len(stamp) > 40 {
 		return Message{}, false
 	}
-	if _, err := time.Parse("Mon Jan 02 15:04:05.999999 2006", stamp); err != nil {
+	const form = "Mon Jan 02 15:04:05.999999 2006"
+	if _, err := time.Parse(form, stamp); err != nil {
 		return Message{}, false
 	}
 	grade, rest, ok := bracketed(rest)
@@ -91,7 +92,7 @@ func apacheError(text string) (Message, bool) {
 	if !ok || !apacheLevel(level) || len(grade) > 64 {
 		return Message{}, false
 	}
-	m := Message{Level: level, Fields: map[string]any{}}
+	m := Message{Level: level, Local: local(form, stamp), Fields: map[string]any{}}
 	set(m.Fields, "module", dash(module))
 	if pid, after, ok := bracketed(rest); ok && strings.HasPrefix(pid, "pid ") {
 		set(m.Fields, "pid", pid[len("pid "):])

@@ -84,6 +84,8 @@ func render(t *testing.T, m Message) string {
 	}
 	if !m.Time.IsZero() {
 		v["time"] = m.Time
+	} else if !m.Local.IsZero() {
+		v["local"] = m.Local
 	}
 	for name, s := range v {
 		if s == "" {

@@ -18,7 +18,7 @@ func init() {
 }
 
 // parseHAProxy reads CLIENT:PORT [TIME] FRONTEND and what stands behind it.
-// The time has no zone, and is left out.
+// The time has no zone.
 //
 // https://docs.haproxy.org/3.2/configuration.html#8.2
 func parseHAProxy(text string) (Message, bool) {
@@ -42,7 +42,7 @@ func parseHAProxy(text string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
-	m := Message{Address: at, Fields: map[string]any{}}
+	m := Message{Address: at, Local: local("02/Jan/2006:15:04:05.000", stamp), Fields: map[string]any{}}
 	frontend, rest := word(rest)
 	if name, bind, _ := strings.Cut(frontend, "/"); strings.HasSuffix(frontend, ":") {
 		set(m.Fields, "frontend", strings.TrimSuffix(name, ":"))

@@ -28,9 +28,11 @@ func init() {
 func parseKeycloak(text string) (Message, bool) {
 	const form = "2006-01-02 15:04:05"
 	rest := text
+	var clock time.Time
 	if len(text) > len(form)+5 && text[len(form)] == ',' {
 		if _, err := time.Parse(form, text[:len(form)]); err == nil {
 			_, rest = word(text[len(form):])
+			clock = local(form, text[:len(form)])
 		}
 	} else if len(text) > 13 && text[8] == ',' && text[2] == ':' && text[5] == ':' {
 		_, rest = word(text)
@@ -38,7 +40,7 @@ func parseKeycloak(text string) (Message, bool) {
 	if len(rest) == len(text) {
 		return Message{}, false
 	}
-	m := Message{Fields: map[string]any{}}
+	m := Message{Local: clock, Fields: map[string]any{}}
 	level, rest := word(rest)
 	logger, rest, ok := bracketed(strings.TrimLeft(rest, " "))
 	if !ok || !isLevel(level) || len(logger) > 200 {

@@ -92,6 +92,7 @@ func mysqlTime(m *Message, text string) (rest string, ok bool) {
 			stamp[hour] = '0'
 		}
 		if _, err := time.Parse(form, string(stamp)); err == nil {
+			m.Local = local(form, string(stamp))
 			return text[len(form)+1:], true
 		}
 	}

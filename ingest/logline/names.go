@@ -32,6 +32,9 @@ func describe(fields map[string]any) Message {
 		if m.Time = timeOf(fields[name]); !m.Time.IsZero() {
 			break
 		}
+		if m.Local.IsZero() {
+			m.Local = localOf(fields[name])
+		}
 	}
 	if m.Address == "" && len(m.Forwarded) > 0 {
 		m.Address, m.Forwarded = hops(strings.Join(m.Forwarded, ","))

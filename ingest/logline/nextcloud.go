@@ -26,7 +26,7 @@ func nextcloudObject(fields map[string]any) (Message, bool) {
 		return Message{}, false
 	}
 	m := Message{
-		Text: said, Level: nextcloudLevel(fields["level"]), Time: timeOf(fields["time"]), Address: address(stringOf(fields["remoteAddr"])),
+		Text: said, Level: nextcloudLevel(fields["level"]), Time: timeOf(fields["time"]), Local: localOf(fields["time"]), Address: address(stringOf(fields["remoteAddr"])),
 		UserAgent: dash(strings.Trim(stringOf(fields["userAgent"]), "-")), Fields: maps.Clone(fields),
 	}
 	if user := stringOf(fields["user"]); user != "--" {

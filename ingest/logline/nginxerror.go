@@ -9,7 +9,7 @@ import (
 
 // nginxError reads a line of the error log: YYYY/MM/DD HH:MM:SS [LEVEL]
 // PID#TID: *CONNECTION TEXT, client: ADDRESS, server: …, request: "…", ….
-// Its time has no zone, and is left out.
+// Its time has no zone.
 func nginxError(text string) (Message, bool) {
 	const at = len("2006/01/02 15:04:05 [")
 	if len(text) < at+8 || text[4] != '/' || text[10] != ' ' || text[at-1] != '[' {
@@ -25,7 +25,7 @@ func nginxError(text string) (Message, bool) {
 		return Message{}, false
 	}
 	said := text[at+len(level)+len("] ")+len(ids)+len(": "):]
-	m := Message{Level: level, Fields: map[string]any{}}
+	m := Message{Level: level, Local: local("2006/01/02 15:04:05", text[:19]), Fields: map[string]any{}}
 	if w, after := word(said); len(w) > 1 && w[0] == '*' && digits(w[1:]) {
 		set(m.Fields, "connection", w[1:])
 		said = after

@@ -75,6 +75,20 @@ func timeOf(v any) time.Time {
 	return time.Time{}
 }
 
+// localOf reads what [timeOf] can't for want of a zone.
+func localOf(v any) time.Time {
+	s := stringOf(v)
+	if len(s) < 19 || len(s) > 32 {
+		return time.Time{}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05"} {
+		if t := local(layout, s); !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
 func epoch(f float64, n int64) time.Time {
 	switch {
 	case f >= 1e8 && f < 7e9:

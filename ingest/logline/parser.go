@@ -18,6 +18,9 @@ type Message struct {
 	Level string
 	// Time is the program's own, zero when there is none.
 	Time time.Time
+	// Local is what the program's clock showed, as if in UTC, for where Time is
+	// zero because the zone is unknown. In the year 0 the year is unknown too.
+	Local time.Time
 	// Class is one of the classes of events when the line is of one
 	// ([event.ClassHTTP], [event.ClassLogin], …); empty is a plain line, or an
 	// error by its Level.

@@ -51,7 +51,7 @@ func parsePostgres(text string) (Message, bool) {
 	if next, _ := postgresMark(head[min(len(head), at+len(severity)+3):]); next >= 0 && strings.ContainsAny(text[:at], "=@") {
 		// A prefix holds names of strangers' choice, and this one may hold a
 		// severity: which of the two is the server's nobody can tell.
-		return Message{Text: text, Time: m.Time, Fields: map[string]any{}}, true
+		return Message{Text: text, Time: m.Time, Local: m.Local, Fields: map[string]any{}}, true
 	}
 	if m.Address != "" && strings.Contains(m.Text, m.Address) {
 		// The text repeats the user's name, which could be where it is from.
@@ -115,7 +115,8 @@ func postgresObject(fields map[string]any) (Message, bool) {
 	}
 	m := Message{
 		Level: severity, Text: stringOf(record["message"]), Time: postgresTime(textAt(record, "timestamp", "log_time")),
-		User: textAt(record, "user", "user_name"), Address: address(textAt(record, "remote_host")), Fields: maps.Clone(record),
+		Local: postgresLocal(textAt(record, "timestamp", "log_time")),
+		User:  textAt(record, "user", "user_name"), Address: address(textAt(record, "remote_host")), Fields: maps.Clone(record),
 	}
 	if m.Address == "" {
 		// connection_from is HOST:PORT in this form and in csvlog.

@@ -26,6 +26,11 @@ func postgresTime(s string) time.Time {
 	return time.Time{}
 }
 
+// postgresLocal is the time without its zone.
+func postgresLocal(stamp string) time.Time {
+	return local("2006-01-02 15:04:05.999999", stamp[:max(0, strings.LastIndexByte(stamp, ' '))])
+}
+
 // postgresStamp cuts "2006-01-02 15:04:05.000 ZONE" off.
 func postgresStamp(s string) (stamp, rest string, ok bool) {
 	const plain = "2006-01-02 15:04:05"
@@ -65,7 +70,9 @@ func postgresStamp(s string) (stamp, rest string, ok bool) {
 func postgresPrefix(m *Message, prefix string) bool {
 	stamp, rest, ok := postgresStamp(prefix)
 	if ok {
-		m.Time = postgresTime(stamp)
+		if m.Time = postgresTime(stamp); m.Time.IsZero() {
+			m.Local = postgresLocal(stamp)
+		}
 	} else if !strings.HasPrefix(rest, "[") || strings.IndexByte(rest, ']') < 2 || !digits(rest[1:strings.IndexByte(rest, ']')]) {
 		return false
 	}
@@ -174,7 +181,7 @@ func postgresCSV(text string) (Message, bool) {
 		return Message{}, false
 	}
 	m := Message{
-		Time: postgresTime(stamp), User: row[1], Address: address(row[4]), Level: row[11], Text: row[13], Fields: map[string]any{},
+		Time: postgresTime(stamp), Local: postgresLocal(stamp), User: row[1], Address: address(row[4]), Level: row[11], Text: row[13], Fields: map[string]any{},
 	}
 	for i, name := range map[int]string{
 		2: "database", 3: "pid", 5: "session", 7: "command", 12: "state_code", 14: "detail", 19: "statement", 22: "application",

@@ -68,6 +68,7 @@ func redisTime(m *Message, s, form string) (rest string, ok bool) {
 		return s, false
 	}
 	_, err := time.Parse(form, s[:len(form)])
+	m.Local = local(form, s[:len(form)])
 	return s[len(form)+1:], err == nil
 }
 

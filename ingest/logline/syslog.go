@@ -23,7 +23,7 @@ func init() {
 
 // syslogLine is a line's prefix, and what stands behind it.
 type syslogLine struct {
-	time           time.Time
+	time, local    time.Time
 	facility       string
 	level          string
 	host, program  string
@@ -65,6 +65,9 @@ func parseSyslog(text string) (Message, bool) {
 	if m.Time.IsZero() {
 		m.Time = l.time
 	}
+	if m.Time.IsZero() && m.Local.IsZero() {
+		m.Local = l.local
+	}
 	return m, true
 }
 
@@ -94,6 +97,7 @@ func syslogPrefix(text string) (syslogLine, bool) {
 		}
 	}
 	if rest, ok := stamp3164(text); ok {
+		l.local = local(clock3164, strings.TrimRight(text[:len(clock3164)], " "))
 		return l, l.rfc3164(rest, priority)
 	}
 	stamp, rest := word(text)
@@ -120,10 +124,12 @@ func (l *syslogLine) priority(text string) (string, bool) {
 	return text[len(number)+2:], true
 }
 
+const clock3164 = "Jan _2 15:04:05"
+
 // stamp3164 takes "Jan _2 15:04:05 " off, with or without a year behind it
 // (Cisco's and rsyslog's), whose zone nobody knows: it gives no time.
 func stamp3164(text string) (string, bool) {
-	const form = "Jan _2 15:04:05"
+	const form = clock3164
 	if text == "" || text[0] < 'A' {
 		return text, false
 	}

@@ -82,6 +82,16 @@ func plausible(t time.Time, err error) time.Time {
 	return t.UTC()
 }
 
+// local reads what a clock showed without saying its zone; the year may be
+// missing in the layout.
+func local(layout, s string) time.Time {
+	t, err := time.Parse(layout, s)
+	if err != nil || t.Year() != 0 && (t.Year() < 1970 || t.Year() >= 2200) {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
 // dash is empty for what servers write where there is nothing.
 func dash(s string) string {
 	if s == "-" {

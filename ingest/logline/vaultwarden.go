@@ -34,7 +34,7 @@ func parseVaultwarden(text string) (Message, bool) {
 	if !vaultwardenTime(parts[0]) || !isLevel(level) || !isVaultwarden(module) {
 		return Message{}, false
 	}
-	m := Message{Text: strings.TrimPrefix(rest, " "), Level: level, Fields: map[string]any{"module": module}}
+	m := Message{Text: strings.TrimPrefix(rest, " "), Level: level, Local: local("2006-01-02 15:04:05", parts[0][:19]), Fields: map[string]any{"module": module}}
 	if module == "response" {
 		vaultwardenAnswer(&m)
 	} else if module != "request" {

@@ -69,6 +69,7 @@ func (m *merged) scan(ctx context.Context, file int, in Input, cluster string) e
 	// What has no time of its own, as rejects have none, takes that of what
 	// stands before it.
 	var last time.Time
+	begin := len(m.items)
 	counts, err := ingest.Scan(in.Source, in.Name, r, ingest.Origin{Cluster: cluster}, func(it ingest.Item) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -98,7 +99,31 @@ func (m *merged) scan(ctx context.Context, file int, in Input, cluster string) e
 		return fmt.Errorf("read %s: %w", in.Name, err)
 	}
 	m.counts.Add(counts)
+	date(m.items[begin:])
 	return nil
+}
+
+// someYear is that of a file whose lines all leave the year out. It has a 29
+// February.
+const someYear = 2000
+
+// date gives the items of a file that have no year that of the newest line
+// which has one.
+func date(items []item) {
+	year := 0
+	for _, it := range items {
+		if !it.time.IsZero() {
+			year = max(year, it.time.Year())
+		}
+	}
+	if year == 0 {
+		year = someYear
+	}
+	for i := range items {
+		if t := &items[i].time; t.Year() == 0 {
+			*t = t.AddDate(year, 0, 0)
+		}
+	}
 }
 
 // timed puts an event on the virtual clock: it is received when it happened.
@@ -158,6 +183,18 @@ func (m *merged) frame(items []item) (frame, error) {
 		f.rejected = append(f.rejected, r)
 	}
 	var err error
-	f.events, err = event.DecodeFrame(event.EncodeFrame(encoded))
-	return f, err
+	if f.events, err = event.DecodeFrame(event.EncodeFrame(encoded)); err != nil {
+		return f, err
+	}
+	n := 0
+	for _, it := range items {
+		if it.rejected {
+			continue
+		}
+		if e := &f.events[n]; e.Time.Year() == 0 {
+			e.Time, e.Received = it.time, it.time
+		}
+		n++
+	}
+	return f, nil
 }

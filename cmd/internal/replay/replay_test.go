@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"testing/iotest"
 
 	"pgregory.net/rapid"
@@ -217,5 +218,29 @@ func TestFaults(t *testing.T) {
 	o.Inputs = nil
 	if r := run(t, o); r.kinds != "s" || r.summary != (replay.Summary{}) {
 		t.Errorf("nothing gives %+v", r)
+	}
+}
+
+// TestLocalTimes: lines whose time has no zone count as UTC, and those without
+// a year have that of the newest line with one.
+func TestLocalTimes(t *testing.T) {
+	const ssh = "Feb 12 14:10:21 web sshd[12]: Failed password for root from 198.51.100.7 port 4711 ssh2\n"
+	const proxied = `10.0.0.1:4000 [13/Mar/2021:06:56:28.088] in~ out/s1 0/0/0/1/2 200 20 - - ---- 1/1/0/0/0 0/0 "GET /?id=1+union+select+1 HTTP/1.1"` + "\n"
+	for name, c := range map[string]struct{ in, want string }{
+		"no year anywhere":    {ssh, "2000-02-12T14:10:21Z"},
+		"the newest year":     {proxied + ssh, "2021-02-12T14:10:21Z"},
+		"an envelope decides": {"2024-05-06T07:08:09Z stdout F " + ssh, "2024-05-06T07:08:09Z"},
+	} {
+		o := shipped(t)
+		o.Inputs = []replay.Input{input("log", "f", []byte(c.in))}
+		found := ""
+		for _, f := range run(t, o).findings {
+			if f.Rule == "login-failed" {
+				found = f.Time.Format(time.RFC3339)
+			}
+		}
+		if found != c.want {
+			t.Errorf("%s: found at %q, want %q", name, found, c.want)
+		}
 	}
 }
