@@ -166,7 +166,7 @@ func TestFunctionsAreTotal(t *testing.T) {
 	constants := map[string][]string{
 		"cidr": {`"10.0.0.0/8"`}, "glob": {`"*a{b,c}[d]"`}, "matches_any": {`["a+", "b"]`}, "contains_any": {`["a"]`}, "starts_with_any": {`"a"`},
 		"ends_with_any": {`"a"`}, "semver_in": {`">1"`}, "hour": {`"Asia/Tokyo"`}, "weekday": {`"UTC"`}, "time_between": {`"01:00"`, `"02:00"`},
-		"any_in": {"w"}, "all_in": {"w"}, "semver_compare": {"w"},
+		"any_in": {"w"}, "pluck": {`"spec.a"`}, "all_in": {"w"}, "semver_compare": {"w"},
 	}
 	for _, f := range All() {
 		text := f.Name + "(" + strings.Join(append([]string{"v"}, constants[f.Name]...), ", ") + ")"

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/falco"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/sigma"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+)
+
+func newImport() *cobra.Command {
+	cmd := &cobra.Command{Use: "import", Short: "Make rules of the rules of other projects"}
+	for _, format := range []struct {
+		name, short, long string
+		read              func([]foreign.File) foreign.Result
+	}{
+		{"sigma", "Make rules of Sigma's", `Make rules of Sigma's, of specification 2: detections with their modifiers and
+conditions, and correlations. Files are those with .yml or .yaml below a
+directory.`, sigma.Import},
+		{"falco", "Make rules of Falco's for the audit log", `Make rules of Falco's rules for the audit log (source k8s_audit), with the lists
+and macros that they use. Give the files in the order in which Falco reads them.`, falco.Import},
+	} {
+		var out string
+		one := &cobra.Command{
+			Use: format.name + " PATH...", Short: format.short, Args: usage(cobra.MinimumNArgs(1)),
+			Long: format.long + `
+
+What can't be said in a rule of Firebreak is shown with its place, and its rule
+is left out. The rules go to the output, or one file each to the directory that
+--out names.
+
+The exit code is 0 when all rules were imported, 1 when some were not, and 2
+when something can't be read or written.`,
+		}
+		one.SetFlagErrorFunc(misused)
+		one.Flags().StringVar(&out, "out", "", "a directory to write to")
+		one.RunE = func(cmd *cobra.Command, paths []string) error {
+			files, err := foreignFiles(paths)
+			if err != nil {
+				return exit{2, err}
+			}
+			return imported(cmd, foreign.Loading(format.read(files)), out)
+		}
+		cmd.AddCommand(one)
+	}
+	return cmd
+}
+
+// foreignFiles reads files, and those of YAML below directories.
+func foreignFiles(paths []string) ([]foreign.File, error) {
+	var files []foreign.File
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+			ext := filepath.Ext(name)
+			if err != nil || entry.IsDir() || name != path && ext != ".yml" && ext != ".yaml" {
+				return err
+			}
+			info, err := os.Stat(name)
+			if err != nil {
+				return err
+			}
+			if !info.Mode().IsRegular() || info.Size() > conf.MaxFileBytes {
+				return fmt.Errorf("read %s: no file of at most %d bytes", name, conf.MaxFileBytes)
+			}
+			data, err := os.ReadFile(name)
+			files = append(files, foreign.File{Name: name, Data: data})
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("import: %w", err)
+		}
+	}
+	if len(files) == 0 {
+		return nil, errors.New("import: no .yml or .yaml file")
+	}
+	return files, nil
+}
+
+func imported(cmd *cobra.Command, result foreign.Result, out string) error {
+	if err := writeImported(cmd.OutOrStdout(), out, result.Documents); err != nil {
+		return exit{2, fmt.Errorf("import: %w", err)}
+	}
+	for _, p := range result.Problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), telemetry.Tame(p.Error(), 4<<10))
+	}
+	rules := 0
+	for _, d := range result.Documents {
+		if d.Kind == "Rule" {
+			rules++
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "read %s, made %s, %s\n", count(result.Read, "rule"), count(rules, "rule"), count(len(result.Problems), "problem"))
+	if len(result.Problems) > 0 {
+		return exit{code: 1}
+	}
+	return nil
+}
+
+// importMark begins every file that an import writes; no other is overwritten.
+const importMark = "# Imported from "
+
+func writeImported(w io.Writer, dir string, docs []foreign.Document) error {
+	if dir == "" {
+		for i, d := range docs {
+			if i > 0 {
+				fmt.Fprintln(w, "---")
+			}
+			if _, err := io.WriteString(w, d.YAML()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	texts := map[string]string{}
+	var names []string
+	for _, d := range docs {
+		name := filepath.Join(dir, strings.ToLower(d.Kind)+"-"+d.Name+".yaml")
+		texts[name] = d.YAML()
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		before, err := os.ReadFile(name)
+		if err == nil && !strings.HasPrefix(string(before), importMark) {
+			return fmt.Errorf("%s is there already, and was not imported", name)
+		}
+		if err := os.WriteFile(name, []byte(texts[name]), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
