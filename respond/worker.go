@@ -96,6 +96,7 @@ func (w *Worker) Ready(context.Context) error {
 // ends. What is under way then is gone on with at the next start. It returns
 // the first error that makes working on impossible.
 func (w *Worker) Run(ctx context.Context) error {
+	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	w.group = group
 	err := w.resume(ctx)
@@ -110,7 +111,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.ready.Store(err == nil)
 	err = group.Wait()
-	if errors.Is(err, context.Canceled) {
+	if outer.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err

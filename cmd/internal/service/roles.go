@@ -95,7 +95,7 @@ func (s *service) sources(ctx context.Context, group *errgroup.Group) (http.Hand
 			running.Add(1)
 			group.Go(func() error {
 				defer running.Done()
-				return ignoreCanceled(source.Run(ctx))
+				return ended(ctx, source.Run(ctx))
 			})
 		}
 	}
@@ -165,7 +165,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 	group.Go(func() error {
 		self, err := s.self(ctx)
 		if err != nil {
-			return ignoreCanceled(err)
+			return ended(ctx, err)
 		}
 		control := s.control()
 		executor := &respond.Executor{Deps: deps, Guards: guard.New(guard.Options{
@@ -176,7 +176,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
 		})
 		if err != nil {
-			return ignoreCanceled(err)
+			return ended(ctx, err)
 		}
 		s.tel.Health().Add("respond", worker.Ready)
 		s.tel.Metrics().WatchRuns(worker.Counts)
@@ -250,8 +250,11 @@ func (s *service) paths(list []string) []string {
 	return out
 }
 
-func ignoreCanceled(err error) error {
-	if errors.Is(err, context.Canceled) {
+// ended is err, but nothing where it only says that ctx has ended: that was
+// asked for. A call that was cancelled for another reason is a fault, and must
+// not end a part of the service in silence.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
@@ -287,6 +290,6 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 		}
 		return 0, nil
 	})
-	group.Go(func() error { return ignoreCanceled(worker.Run(ctx)) })
+	group.Go(func() error { return ended(ctx, worker.Run(ctx)) })
 	return nil
 }

@@ -108,9 +108,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	started.Store(true)
 	s.logger.Info("started", "version", o.Version, "roles", o.Roles, "address", o.Config.Listen.Address)
-	err = group.Wait()
+	if err = group.Wait(); err != nil {
+		s.logger.Error("stopped", "error", err)
+		return err
+	}
 	s.logger.Info("stopped")
-	return err
+	return nil
 }
 
 // single refuses a split into processes that share nothing.
