@@ -10,7 +10,9 @@ import (
 
 // needing is a detector that says what events have to be like to matter to it:
 // as one of the alternatives.
-type needing interface{ Needs(paths []string) []conf.Needs }
+type needing interface {
+	Needs(paths []string) []conf.Needs
+}
 
 // indexed are the paths that the index knows. A detector is found by the first
 // of them that it needs: the one by which events differ most.

@@ -17,6 +17,9 @@ type RuleSet struct {
 	library   *conf.Library
 	// layers are the documents that it is made of.
 	layers []layer
+	// bundle is what [RuleSet.Bundle] gives, once it was asked for by the
+	// worker.
+	bundle []byte
 }
 
 // elsewhere are the kinds of documents that may lie beside rules and are read

@@ -95,6 +95,3 @@ func (g *Engine) loadSilences(in *pack.Reader) {
 		}
 	}
 }
-
-// reload puts other rules in place of those there are.
-func (g *Engine) reload(*event.Event) error { return nil }

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
@@ -33,12 +31,8 @@ type Snapshots interface {
 	Put(ctx context.Context, key string, value []byte) error
 }
 
-// A snapshot is saved when the last one is this old, or this many frames ago.
-const (
-	saveEvery  = time.Second
-	saveFrames = 1000
-	stopWithin = 5 * time.Second
-)
+// stopWithin is how long the last snapshot may take.
+const stopWithin = 30 * time.Second
 
 // Worker reads events through an engine and stores the findings. A finding is
 // stored before the snapshot that passes its event, and under an id of its own,
@@ -54,11 +48,21 @@ type Worker struct {
 	// frames, so that room may be made of them: at the start, and after each
 	// snapshot.
 	Read func(ctx context.Context, sequence uint64) error
+	// Publish, if set, stores a control event in the EVENTS stream: the time
+	// while nothing comes, other rules, and that a rule is too slow. Without it
+	// time stands still when nothing comes.
+	Publish func(ctx context.Context, e event.Event) error
 	// Telemetry is telemetry.Nop() when nil.
 	Telemetry *telemetry.Telemetry
 
 	stats  counters
+	memory atomic.Pointer[Memory]
 	warned map[string]bool
+	slow   slow
+	saves  saves
+	// torn says that a frame was folded in part: then the state is of no
+	// sequence.
+	torn bool
 }
 
 // Stats are counts since the start.
@@ -94,6 +98,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.Telemetry = telemetry.Nop()
 	}
 	w.warned = map[string]bool{}
+	w.watch()
 	last, err := w.load(ctx)
 	if err != nil {
 		return fmt.Errorf("detect: %w", err)
@@ -113,7 +118,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.stats.sequence.Store(last.Sequence)
 	w.Telemetry.Logger().InfoContext(ctx, "detecting", "rules", len(w.Engine.set.detectors), "after", last.Sequence, "warming_from", from)
 	w.tell(ctx, last.Sequence)
-	err = w.read(ctx, reader, last.Sequence)
+	if err = w.changed(ctx, last); err == nil {
+		err = w.read(ctx, reader, last.Sequence)
+	}
+	if ctx.Err() != nil && w.torn {
+		return nil // the last snapshot has to do
+	}
 	if ctx.Err() != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
@@ -127,41 +137,63 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // read folds frames; those up to warm only into the engine's memory.
 func (w *Worker) read(ctx context.Context, reader Reader, warm uint64) error {
-	saved, unsaved := time.Now(), 0
+	w.saves.last = time.Now()
 	for {
-		m, err := w.next(ctx, reader, unsaved > 0, saved.Add(saveEvery))
+		m, err := w.next(ctx, reader)
 		switch {
 		case err == nil && m.Sequence <= warm:
 			w.warm(m)
 			continue
 		case err == nil:
 			w.countMissed(ctx, m.Sequence)
+			w.torn = true
 			if err := w.frame(m.Context(ctx), m); err != nil {
 				return err
 			}
+			w.torn = false
 			w.stats.sequence.Store(m.Sequence)
-			unsaved++
+			w.saves.frames++
+			w.complain(ctx)
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
+		case w.saves.frames == 0:
+			w.beat(ctx)
 		}
-		if unsaved >= saveFrames || unsaved > 0 && time.Since(saved) >= saveEvery {
+		if w.saves.due(time.Now()) {
 			if err := w.retry(ctx, func() error { return w.save(ctx, w.stats.sequence.Load()) }); err != nil {
 				return err
 			}
-			saved, unsaved = time.Now(), 0
 		}
 	}
 }
 
-// next waits for a frame, but while something is unsaved no longer than until
-// due.
-func (w *Worker) next(ctx context.Context, reader Reader, unsaved bool, due time.Time) (bus.Message, error) {
-	if unsaved {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, due)
-		defer cancel()
+// beatEvery is how long nothing comes until the worker says what time it is.
+const beatEvery = 10 * time.Second
+
+// next waits for a frame, but no longer than until a snapshot is due, or the
+// time has to be said.
+func (w *Worker) next(ctx context.Context, reader Reader) (bus.Message, error) {
+	wait := beatEvery
+	if w.saves.frames > 0 {
+		wait = time.Until(w.saves.last.Add(w.saves.every()))
+	} else if w.Publish == nil {
+		return reader.Next(ctx)
 	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	return reader.Next(ctx)
+}
+
+// beat says what time it is, if that could make a difference.
+func (w *Worker) beat(ctx context.Context) {
+	if w.Engine.Memory().Groups == 0 {
+		return
+	}
+	now := time.Now()
+	err := w.Publish(ctx, event.Control(event.VerbTick, now, event.HashID("tick", now.Format(time.RFC3339Nano)), nil))
+	if err != nil && ctx.Err() == nil {
+		w.Telemetry.Logger().WarnContext(ctx, "the time was not told; again soon", "error", err)
+	}
 }
 
 // countMissed counts the frames before this one that left the stream before
@@ -212,15 +244,18 @@ func (w *Worker) frame(ctx context.Context, m bus.Message) (err error) {
 			Source: event.SourceControl, From: fmt.Sprintf("frame %d", m.Sequence), Reason: err.Error(), Data: m.Data,
 		})
 	}
+	var found []event.Finding
 	for i := range events {
-		if err := w.event(ctx, &events[i], address(m, i, &events[i])); err != nil {
+		one, err := w.event(ctx, &events[i], address(m, i, &events[i]))
+		if err != nil {
 			return err
 		}
+		found = append(found, one...)
 	}
-	return nil
+	return w.publish(ctx, found)
 }
 
-func (w *Worker) event(ctx context.Context, e *event.Event, at event.Address) error {
+func (w *Worker) event(ctx context.Context, e *event.Event, at event.Address) ([]event.Finding, error) {
 	w.stats.events.Add(1)
 	findings, fresh, err := w.Engine.Fold(e, at)
 	if !fresh {
@@ -228,15 +263,10 @@ func (w *Worker) event(ctx context.Context, e *event.Event, at event.Address) er
 	}
 	if err != nil {
 		if err := w.trouble(ctx, e, at, err); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	for _, f := range findings {
-		if err := w.publish(ctx, f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return findings, nil
 }
 
 // trouble counts an event that detectors could not evaluate, and keeps one that
@@ -263,31 +293,4 @@ func (w *Worker) trouble(ctx context.Context, e *event.Event, at event.Address, 
 func (w *Worker) dead(ctx context.Context, r event.Rejected) error {
 	w.stats.poison.Add(1)
 	return w.retry(ctx, func() error { return w.Store.Dead(ctx, r) })
-}
-
-// publish stores a finding. One that is there already is fine: it is the same.
-func (w *Worker) publish(ctx context.Context, f event.Finding) error {
-	data, err := json.Marshal(f)
-	if err != nil {
-		return w.dead(ctx, event.Rejected{Source: f.Source, From: "finding " + f.ID, Reason: err.Error()})
-	}
-	err = w.retry(ctx, func() error {
-		_, err := w.Store.Create(ctx, bus.SubjectFinding(f.ID), data)
-		if errors.Is(err, bus.ErrTooLarge) {
-			return backoff.Permanent(err)
-		}
-		if errors.Is(err, bus.ErrExists) {
-			return nil
-		}
-		return err
-	})
-	if errors.Is(err, bus.ErrTooLarge) {
-		return w.dead(ctx, event.Rejected{Source: f.Source, From: "finding " + f.ID, Reason: err.Error(), Data: data})
-	}
-	if err != nil {
-		return fmt.Errorf("store finding %s: %w", f.ID, err)
-	}
-	w.stats.findings.Add(1)
-	w.Telemetry.Metrics().Finding(ctx, f.Severity)
-	return nil
 }

@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,12 +68,12 @@ func (m *memory) Get(context.Context, string) ([]byte, error) {
 	if len(m.snapshots) == 0 {
 		return nil, bus.ErrNotFound
 	}
-	return json.Marshal(m.snapshots[len(m.snapshots)-1])
+	return m.snapshots[len(m.snapshots)-1].encode()
 }
 
 func (m *memory) Put(_ context.Context, _ string, data []byte) error {
 	var s snapshot
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := s.decode(data); err != nil {
 		return err
 	}
 	m.snapshots = append(m.snapshots, s)
@@ -196,7 +193,7 @@ func TestWorkerSavesWhenIdle(t *testing.T) {
 
 func TestWorkerWarmsItsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &memory{found: map[string]event.Finding{}, snapshots: []snapshot{{1, 5, 4, "x"}}}
+		store := &memory{found: map[string]event.Finding{}, snapshots: []snapshot{{Version: 2, Sequence: 5, Horizon: 4, Rules: "x"}}}
 		done := make(chan struct{})
 		w := &Worker{
 			Engine: NewEngine(shipped(t), EngineOptions{}), Store: store, Snapshots: store,
@@ -220,134 +217,6 @@ func TestWorkerWarmsItsMemory(t *testing.T) {
 	})
 }
 
-var errKilled = errors.New("killed")
-
-// mortal dies after so many writes: nothing that comes later is stored.
-type mortal struct {
-	*bus.Bus
-	kept *bus.Snapshots
-	left int
-}
-
-func (m *mortal) spend() error {
-	if m.left--; m.left < 0 {
-		return fmt.Errorf("%w: %w", errKilled, bus.ErrClosed)
-	}
-	return nil
-}
-
-func (m *mortal) Create(ctx context.Context, subject string, data []byte) (uint64, error) {
-	if err := m.spend(); err != nil {
-		return 0, err
-	}
-	return m.Bus.Create(ctx, subject, data)
-}
-
-func (m *mortal) Get(ctx context.Context, key string) ([]byte, error) { return m.kept.Get(ctx, key) }
-
-func (m *mortal) Put(ctx context.Context, key string, value []byte) error {
-	if err := m.spend(); err != nil {
-		return err
-	}
-	return m.kept.Put(ctx, key, value)
-}
-
-// TestFindingsSurviveKills kills the worker between publishing and saving, and
-// compares what is stored in the end with what an engine finds undisturbed.
-func TestFindingsSurviveKills(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	b, err := bus.Open(ctx, bus.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	set, random := shipped(t), rand.New(rand.NewPCG(1, 2))
-	want, engine := map[string]bool{}, NewEngine(set, EngineOptions{Horizon: 50})
-	const frames = 60
-	for i := range frames {
-		var events []event.Event
-		for range 1 + random.IntN(4) {
-			e := shell(fmt.Sprint("e", random.IntN(100)))
-			if random.IntN(3) == 0 {
-				e.Rule = "nothing"
-				e.ID += "-other"
-			}
-			events = append(events, e)
-		}
-		m := frame(t, uint64(i+1), events...)
-		if _, err := b.Publish(ctx, bus.SubjectEvents, m.Data); err != nil {
-			t.Fatal(err)
-		}
-		for j := range events {
-			found, _, err := engine.Fold(&events[j], address(m, j, &events[j]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range found {
-				want[f.ID] = true
-			}
-		}
-	}
-	kills := 0
-	for {
-		store := &mortal{b, b.Snapshots(), 1 + random.IntN(8)}
-		if kills >= 20 {
-			store.left = 1 << 30
-		}
-		if run(ctx, t, b, set, store, frames) {
-			break
-		}
-		kills++
-	}
-	got := map[string]bool{}
-	for m, err := range b.LastPerSubject(ctx, "find.>") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got[strings.TrimPrefix(m.Subject, "find.")] = true
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("%d findings after %d kills, want %d", len(got), kills, len(want))
-	}
-	if kills < 5 {
-		t.Errorf("only %d kills", kills)
-	}
-}
-
-// run runs a worker until it has folded all frames or is killed.
-func run(ctx context.Context, t *testing.T, b *bus.Bus, set *RuleSet, store *mortal, frames uint64) bool {
-	t.Helper()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w := &Worker{Engine: NewEngine(set, EngineOptions{Horizon: 50}), Store: store, Snapshots: store}
-	w.Open = func(ctx context.Context, from uint64) (Reader, error) {
-		r, err := b.Read(ctx, bus.Events, from)
-		return until{r, frames, cancel, w}, err
-	}
-	err := w.Run(ctx)
-	if err != nil && !errors.Is(err, errKilled) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
-// until ends the run when the last frame was folded.
-type until struct {
-	*bus.Reader
-	last uint64
-	end  func()
-	w    *Worker
-}
-
-func (u until) Next(ctx context.Context) (bus.Message, error) {
-	if u.w.Stats().Sequence >= u.last {
-		u.end()
-		return bus.Message{}, context.Canceled
-	}
-	return u.Reader.Next(ctx)
-}
-
 func shipped(t testing.TB) *RuleSet {
 	t.Helper()
 	set, err := Shipped()
@@ -356,4 +225,13 @@ func shipped(t testing.TB) *RuleSet {
 	}
 	set.detectors = slices.Clone(set.detectors)
 	return set
+}
+
+func jsonOf(t testing.TB, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }

@@ -84,7 +84,7 @@ func topology(o Options) []jetstream.StreamConfig {
 		},
 		{
 			Name: string(Findings), Description: "immutable, one a subject",
-			Subjects: []string{"find.>"}, MaxAge: month,
+			Subjects: []string{"find.>"}, MaxAge: month, AllowAtomicPublish: true,
 		},
 		{
 			// Each finding that joins writes the whole incident again; RUNS
