@@ -86,6 +86,8 @@ func (m *Memory) add(o Memory) {
 // that says something to those.
 type Kind struct {
 	Name, Doc string
+	// Spec is an empty spec, which JSON Schemas are made of.
+	Spec any
 	// New makes the detector. It is nil when the document switches it off. The
 	// error joins [*conf.Error].
 	New func(doc *conf.Document) (Detector, error)

@@ -14,6 +14,7 @@ func init() {
 	register(Kind{
 		Name: "Exception",
 		Doc:  "Events that a rule passes over, said without changing the rule.",
+		Spec: ExceptionSpec{},
 	})
 }
 

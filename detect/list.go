@@ -8,6 +8,7 @@ func init() {
 	register(Kind{
 		Name: "List",
 		Doc:  "Constants that rules share: the List trusted-users is lists.trusted_users in their expressions.",
+		Spec: ListSpec{},
 	})
 }
 

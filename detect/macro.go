@@ -9,6 +9,7 @@ func init() {
 	register(Kind{
 		Name: "Macro",
 		Doc:  "A condition that rules share: the Macro by-a-node is macros.by_a_node in their expressions.",
+		Spec: MacroSpec{},
 	})
 }
 

@@ -13,6 +13,7 @@ func init() {
 	register(Kind{
 		Name: "Rule",
 		Doc:  "Events that an expression holds for: one, as many in a time as it says, or a sequence.",
+		Spec: RuleSpec{},
 		New:  newRule,
 	})
 }

@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed *.yaml
 var Files embed.FS
+
+// Schema is the JSON Schema of all kinds of documents, playbooks and others.
+//
+//go:embed schema.json
+var Schema []byte

@@ -62,6 +62,9 @@ type retrySpec struct {
 	Backoff  conf.Duration `yaml:"backoff"`
 }
 
+// EmptySpec is an empty spec of a playbook, which its JSON Schema is made of.
+func EmptySpec() any { return playbookSpec{} }
+
 // ParsePlaybook checks and compiles one document of kind Playbook. The error
 // joins all problems, each a [*conf.Error] with its place.
 func ParsePlaybook(doc *conf.Document) (*Playbook, error) {

@@ -69,6 +69,7 @@ var owners = []owner{
 	{"golang.org/x/net", []string{"cmd"}},
 	{"github.com/google/go-cmp", nil},
 	{"github.com/rogpeppe/go-internal", nil},
+	{"github.com/santhosh-tekuri/jsonschema", nil},
 	{"pgregory.net/rapid", nil},
 }
 
