@@ -28,7 +28,7 @@ import (
 //
 // A forwarder that puts the line of a log under message or log is seen through.
 func auditInput() input {
-	return input{source: event.SourceAudit, lists: auditLists[:], open: openAudit, text: auditText}
+	return input{source: event.SourceAudit, lists: auditLists[:], open: openAudit, text: auditText, depth: maxSkipDepth}
 }
 
 var auditLists = [...]string{"items", "records", "logEvents", "events", "entries", "receivedMessages"}
@@ -59,6 +59,9 @@ func (u *unwrapper) fail(p piece, err error) error { return u.yield(found{err: e
 // piece gives the audit events of a piece, or why it has none.
 func (u *unwrapper) piece(p piece, depth int) error {
 	obj, err := parseBounded(p.raw, maxBatch)
+	if err != nil || len(p.raw) > MaxEvent {
+		obj, err = p.mend(obj, err)
+	}
 	if err != nil {
 		return u.fail(p, err)
 	}
@@ -102,6 +105,7 @@ func (u *unwrapper) event(p piece, obj object) error {
 		return u.fail(p, fmt.Errorf("event has %d bytes, the bound is %d", len(p.raw), MaxEvent))
 	}
 	e, err := auditEvent(obj.tree, obj.id(event.SourceAudit, "kind", "apiVersion"), u.origin, cloudOf(p.around))
+	p.mended.tell(&e)
 	return u.yield(found{e, err, p.raw})
 }
 
@@ -116,6 +120,7 @@ func (u *unwrapper) entry(p piece, obj object) error {
 	}
 	// When it was received says nothing of what happened.
 	e, err := auditEvent(tree, obj.id(event.SourceAudit, "receiveTimestamp"), u.origin, cloud)
+	p.mended.tell(&e)
 	return u.yield(found{e, err, p.raw})
 }
 
@@ -199,7 +204,7 @@ func (u *unwrapper) diagnostic(p piece, t map[string]any, depth int) error {
 	if id, ok := t["resourceId"].(string); ok {
 		p.around = map[string]string{"resourceId": id}
 	}
-	if err := wellFormed([]byte(log)); err != nil {
+	if err := wellFormed(shallow([]byte(log), maxSkipDepth), maxSkipDepth); err != nil {
 		return u.fail(p, fmt.Errorf("properties.log: %w", err))
 	}
 	return u.inner(p, []byte(log), depth)

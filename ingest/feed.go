@@ -30,6 +30,7 @@ type feed struct {
 	origin int64 // where the decoder began
 	open   bool  // an event began at base
 	nest   nesting
+	depth  int   // how deep a value may be nested
 	fault  error // why the decoder was stopped
 
 	line   int  // number of the line of base
@@ -65,8 +66,8 @@ func (c *Counts) add(class lineClass, n int) {
 	}
 }
 
-func newFeed(r io.Reader) *feed {
-	f := &feed{r: bufio.NewReaderSize(r, 64<<10), line: 1}
+func newFeed(r io.Reader, depth int) *feed {
+	f := &feed{r: bufio.NewReaderSize(r, 64<<10), line: 1, depth: max(depth, maxDepth)}
 	if bom, _ := f.r.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		_, _ = f.r.Discard(3) // Peek has put them into the buffer
 	}
@@ -116,7 +117,7 @@ func (f *feed) Read(p []byte) (int, error) {
 // start makes the feed ready for a new decoder at base. The two levels are
 // those of a list around an event.
 func (f *feed) start() {
-	f.pos, f.origin, f.nest, f.fault, f.open = 0, f.base, nesting{depth: -2}, nil, false
+	f.pos, f.origin, f.nest, f.fault, f.open = 0, f.base, nesting{depth: maxDepth - f.depth - 2}, nil, false
 }
 
 func (f *feed) slice(start, end int64) []byte {

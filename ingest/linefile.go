@@ -130,6 +130,14 @@ type lineFile struct {
 func (r *lineFile) Line(l tail.Line) {
 	from := fileAt(l.Path, l.Number)
 	if l.Cut {
+		o := Origin{From: from, Received: r.files.now(), Cluster: r.files.d.Cluster}
+		if r.in.source == event.SourceAudit {
+			if e, ok := cutAudit(l.Text, o); ok {
+				tellLoss(&e, l.Truncated, l.Lost)
+				r.files.batch.add(&e)
+				return
+			}
+		}
 		r.files.batch.reject(l.Path, reject(r.in.source, from, errLong.Error(), l.Text))
 		return
 	}

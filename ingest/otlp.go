@@ -96,7 +96,7 @@ func parseOTLP(data []byte, isJSON bool) (*collector.ExportLogsServiceRequest, e
 		}
 		return request, nil
 	}
-	if err := wellFormed(data); err != nil {
+	if err := wellFormed(data, maxDepth); err != nil {
 		return nil, err
 	}
 	o := protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: 4 * maxDepth}

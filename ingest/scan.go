@@ -15,7 +15,7 @@ import (
 // is no JSON is rejected with its line, and the reading goes on at the next
 // line: a value that breaks off does not take those after it along.
 func (f input) scan(name string, r io.Reader, o Origin, yield func(Item) error) (Counts, error) {
-	s := &scanner{feed: newFeed(r), input: f, name: name, origin: o, yield: yield}
+	s := &scanner{feed: newFeed(r, f.depth), input: f, name: name, origin: o, yield: yield}
 	s.walker = walker{dec: jsontext.NewDecoder(s.feed, lenient()...), src: s.feed, lists: f.lists, yield: s.piece}
 	err := s.run()
 	if err == nil {

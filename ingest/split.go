@@ -28,6 +28,9 @@ type input struct {
 	// The memory for them must be counted where bodies are let in, so it is 0
 	// but for endpoints that are [Endpoint.Dense].
 	room int64
+	// depth is how deep a batch may be nested, so that an event which is too
+	// deep takes no other along; 0 is as deep as one event.
+	depth int
 }
 
 // piece is one JSON value, or one item of a list that wraps such.
@@ -39,6 +42,8 @@ type piece struct {
 	// room is how many bytes may still be decompressed for the whole body; nil
 	// allows [maxInflated], for a file, of which one piece is read at a time.
 	room *int64
+	// mended says what was left out of raw; nil is nothing.
+	mended *mended
 }
 
 // found is an event, or why there is none and of which text.
@@ -225,7 +230,10 @@ func (w whole) end(int64)                     {}
 // one another with or without white space. An error that is not yield's says
 // what is wrong with the text; then nothing was given.
 func (f input) pieces(data []byte, yield func(p piece) error) error {
-	if err := wellFormed(data); err != nil {
+	if f.depth > 0 {
+		data = shallow(data, f.depth)
+	}
+	if err := wellFormed(data, max(f.depth, maxDepth)); err != nil {
 		return err
 	}
 	w := walker{dec: jsontext.NewDecoder(bytes.NewBuffer(data), lenient()...), src: whole(data), lists: f.lists, yield: yield}
@@ -238,13 +246,13 @@ func (f input) pieces(data []byte, yield func(p piece) error) error {
 }
 
 // wellFormed checks that data is JSON, one value or more, without what only a
-// single event is checked for.
-func wellFormed(data []byte) error {
+// single event is checked for, but for its depth.
+func wellFormed(data []byte, most int) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return errors.New("empty")
 	}
 	// A list holds events one, two or three levels deeper than themselves.
-	n := nesting{depth: -3}
+	n := nesting{depth: maxDepth - most - 3}
 	if n.over(data) {
 		return fmt.Errorf("nested deeper than %d", maxDepth)
 	}
