@@ -67,11 +67,13 @@ type natsReader struct {
 func (r *natsReader) run(ctx context.Context) error {
 	r.Logger.WarnContext(ctx, "alerts that come by NATS are not acknowledged: what is published while Firebreak or NATS is away or behind is lost",
 		"source", "falco-nats", "subject", r.subject)
-	ctx, cancel := context.WithCancel(ctx)
+	// The storing ends after the subscription, whose last alert still comes then.
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	stored := make(chan struct{})
 	go func() {
 		defer close(stored)
-		r.store(ctx)
+		r.store(life)
 	}()
 	err := r.Subscriber.Subscribe(ctx, r.subject, func(_ string, data []byte) { r.take(ctx, data) }, func(n int) { r.lost(ctx, n) })
 	cancel()
