@@ -17,6 +17,7 @@ import (
 type Metrics struct {
 	logger *slog.Logger
 	labels labels
+	memory memory
 	gauges gauges
 
 	events, unstored, lost, rejected, findings, transitions, steps, expired, files metric.Int64Counter
@@ -57,7 +58,7 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 	gauge("firebreak_runs", "Runs, by state.", m.observeRuns)
 	gauge("firebreak_unread_bytes", "Bytes of events that no detector has read, by configured source.", m.observeUnread)
 	gauge("firebreak_lag_messages", "Messages of its stream that the consumer has not read.", m.observeLags)
-	errs = append(errs, m.addCluster(meter))
+	errs = append(errs, m.addCluster(meter), m.addMemory(meter))
 	return m, errors.Join(errs...)
 }
 

@@ -275,6 +275,7 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 		Read: func(ctx context.Context, sequence uint64) error {
 			return s.bus.SetRead(ctx, telemetry.ConsumerDetect, sequence)
 		},
+		Publish: s.publishControl,
 		Open: func(ctx context.Context, from uint64) (detect.Reader, error) {
 			r, err := s.bus.Read(ctx, bus.Events, from)
 			if err != nil {
@@ -290,6 +291,11 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 		}
 		return 0, nil
 	})
+	s.tel.Metrics().WatchMemory(func() telemetry.DetectorMemory { return telemetry.DetectorMemory(worker.Memory()) })
 	group.Go(func() error { return ended(ctx, worker.Run(ctx)) })
+	group.Go(func() error {
+		s.reload(ctx, rules.Version(), worker.Offer)
+		return nil
+	})
 	return nil
 }
