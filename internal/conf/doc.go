@@ -12,7 +12,9 @@
 // while it runs, so its cost is bounded when it is compiled; and because what
 // it reads is written by strangers, it is total over values of unknown type:
 // a missing or odd field makes a comparison false, not the rule an error. See
-// [Expression.Compile].
+// [Expression.Compile]. What several documents share, lists of constants and
+// macros, is a [Library] that they use; a macro is put in its place as a tree,
+// so that the bounds hold for the whole.
 //
 // Nothing else in the module imports the YAML and expression libraries.
 package conf
