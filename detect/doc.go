@@ -1,10 +1,23 @@
 // Package detect finds what is dangerous in the stream of events.
 //
-// A [Detector] folds events into findings: no clock, no I/O, one goroutine. So
+// A [Detector] is what a document asks for; [Running] is one with what it
+// remembers. It folds events into findings: no clock, no I/O, one goroutine. So
 // a recorded stream always gives the same findings: live, after a crash, and in
 // replay. An [Engine] is the detectors together: it drops events that it has
-// seen, and survives a detector that panics. A [Worker] is the thin shell that
-// reads the EVENTS stream through an engine into the FINDINGS stream.
+// seen, asks only those detectors that an event could matter to, and survives
+// one that panics. A [Worker] is the thin shell that reads the EVENTS stream
+// through an engine into the FINDINGS stream.
+//
+// Time is the newest time at which an event was received; an event's own time
+// counts if it is no more than the lateness before that of its receipt, and no
+// more than seconds after it. Whatever else a detector is told enters the
+// stream as a control event (see [event.VerbTick] and those beside it): the
+// time while nothing comes, silences, other rules, and that a rule is too slow.
+//
+// What detectors remember is bounded, by groups and by bytes; what has to go is
+// what came once, of the namespace that has most, and is counted. It is saved
+// with its place in the stream, so that a crash neither loses nor doubles a
+// finding.
 //
 // Detectors are made of YAML documents. A kind of document is one file here
 // that registers a [Kind]; [Rule] is one. The shipped rules are in rules/.

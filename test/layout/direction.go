@@ -67,6 +67,7 @@ var owners = []owner{
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"golang.org/x/term", []string{"cmd"}},
 	{"golang.org/x/net", []string{"cmd"}},
+	{"cel.dev/cel-go", nil},
 	{"github.com/google/go-cmp", nil},
 	{"github.com/rogpeppe/go-internal", nil},
 	{"github.com/santhosh-tekuri/jsonschema", nil},
