@@ -3,7 +3,6 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -185,8 +184,6 @@ func (m *mended) body(part string, raw []byte, most int) []byte {
 	return text
 }
 
-var errValues = errors.New("too many values")
-
 // bodyReader reads a value as the API server does, of members of the same name
 // the last, and no more of it than the bounds allow.
 type bodyReader struct {
@@ -196,11 +193,9 @@ type bodyReader struct {
 }
 
 func (b *bodyReader) value(depth int) (any, error) {
-	if b.values++; b.values > maxMendValues {
-		return nil, errValues
-	}
+	b.values++
 	kind := b.dec.PeekKind()
-	if depth == maxMendDepth && (kind == '{' || kind == '[') {
+	if b.full() || depth == maxMendDepth && (kind == '{' || kind == '[') {
 		return nil, b.dec.SkipValue()
 	}
 	tok, err := b.dec.ReadToken()
@@ -222,6 +217,9 @@ func (b *bodyReader) value(depth int) (any, error) {
 	return nil, nil
 }
 
+// full says that the rest is left out.
+func (b *bodyReader) full() bool { return b.values > maxMendValues }
+
 func (b *bodyReader) object(depth int) (any, error) {
 	m := map[string]any{}
 	for b.dec.PeekKind() != '}' {
@@ -230,6 +228,12 @@ func (b *bodyReader) object(depth int) (any, error) {
 			return nil, err
 		}
 		key := name.String()
+		if b.full() {
+			if err := b.dec.SkipValue(); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		_, known := m[key]
 		b.twice = b.twice || known
 		if m[key], err = b.value(depth); err != nil {
@@ -243,7 +247,7 @@ func (b *bodyReader) object(depth int) (any, error) {
 func (b *bodyReader) array(depth int) (any, error) {
 	list := []any{}
 	for b.dec.PeekKind() != ']' {
-		if len(list) >= maxList {
+		if len(list) >= maxList || b.full() {
 			if err := b.dec.SkipValue(); err != nil {
 				return nil, err
 			}

@@ -61,7 +61,7 @@ func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event
 	if len(bytes.TrimSpace(data)) == 0 {
 		refuse(data, errors.New("empty"))
 	}
-	err := eachRecord(data, func(raw []byte, fault error) bool {
+	err := eachRecord(shallow(data, maxSkipDepth), func(raw []byte, fault error) bool {
 		if count++; count > maxRecords {
 			return false
 		}
@@ -163,6 +163,9 @@ func someRecords(data []byte, yield func(raw []byte, fault error) bool) (n int, 
 func decodeRecord(raw []byte) (shippedLine, error) {
 	obj, tags, err := parseRecord(raw)
 	if err != nil {
+		obj, tags, err = cutRecord(raw, err)
+	}
+	if err != nil {
 		return shippedLine{}, err
 	}
 	tree := obj.tree
@@ -198,9 +201,12 @@ var ofShippers = []string{
 	"partial", "partial_message", "partial_id", "partial_ordinal", "partial_last", "time_ns",
 }
 
+// lineNames are the members that may hold the line.
+var lineNames = []string{"log", "message", "MESSAGE"}
+
 // lineOf is the member that holds the line.
 func lineOf(tree map[string]any) (name, line string) {
-	for _, name := range []string{"log", "message", "MESSAGE"} {
+	for _, name := range lineNames {
 		if text, ok := tree[name].(string); ok {
 			return name, text
 		}

@@ -91,7 +91,14 @@ func parseOTLP(data []byte, isJSON bool) (*collector.ExportLogsServiceRequest, e
 	request := &collector.ExportLogsServiceRequest{}
 	if !isJSON {
 		o := proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxDepth}
-		if err := o.Unmarshal(data, request); err != nil {
+		err := o.Unmarshal(data, request)
+		if err != nil {
+			data, err = mendProto(request.ProtoReflect().Descriptor(), data, 0)
+			if err == nil {
+				err = o.Unmarshal(data, request)
+			}
+		}
+		if err != nil {
 			return nil, errors.New("malformed OTLP: not an ExportLogsServiceRequest in protobuf, or one nested too deep")
 		}
 		return request, nil
@@ -100,7 +107,13 @@ func parseOTLP(data []byte, isJSON bool) (*collector.ExportLogsServiceRequest, e
 		return nil, err
 	}
 	o := protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: 4 * maxDepth}
-	if err := o.Unmarshal(data, request); err != nil {
+	err := o.Unmarshal(data, request)
+	if err != nil {
+		if data, err = mendJSON(data); err == nil {
+			err = o.Unmarshal(data, request)
+		}
+	}
+	if err != nil {
 		return nil, errors.New("malformed OTLP: not an ExportLogsServiceRequest in JSON")
 	}
 	return request, nil
