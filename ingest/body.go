@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -29,12 +30,12 @@ func readBody(w http.ResponseWriter, req *http.Request, max int64, types []strin
 		no.data = head(in)
 		return nil, no
 	}
-	if !strings.EqualFold(req.Header.Get("Content-Encoding"), "gzip") {
+	if !strings.HasSuffix(strings.ToLower(req.Header.Get("Content-Encoding")), "gzip") {
 		data, err := io.ReadAll(in)
 		if err != nil {
 			return nil, bodyError(err, max, data)
 		}
-		return data, nil
+		return withoutMark(data), nil
 	}
 	raw := &counter{r: in}
 	z, err := gzip.NewReader(raw)
@@ -45,14 +46,18 @@ func readBody(w http.ResponseWriter, req *http.Request, max int64, types []strin
 	if err != nil {
 		return nil, bodyError(err, max, data)
 	}
-	return data, nil
+	return withoutMark(data), nil
 }
+
+// withoutMark leaves out the byte order mark that some programs write before
+// their JSON. What is binary never begins with one.
+func withoutMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
 
 // checkType accepts JSON, and no type at all. Falco says application/json
 // when its json_output is on, and text/plain when it sends no JSON.
 func checkType(h http.Header, types []string) *refusal {
 	switch strings.ToLower(h.Get("Content-Encoding")) {
-	case "", "identity", "gzip":
+	case "", "identity", "gzip", "x-gzip":
 	default:
 		return &refusal{
 			status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content encoding is not gzip",
@@ -62,8 +67,9 @@ func checkType(h http.Header, types []string) *refusal {
 	if text == "" {
 		return nil
 	}
+	// What is wrong with its parameters is no reason to lose the body.
 	kind, _, err := mime.ParseMediaType(text)
-	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json") || slices.Contains(types, kind)) {
+	if (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json") || slices.Contains(types, kind)) {
 		return nil
 	}
 	return &refusal{

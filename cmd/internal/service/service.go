@@ -144,7 +144,7 @@ func (s *service) setup(ctx context.Context) (err error) {
 func (s *service) open(ctx context.Context) (err error) {
 	c := s.Config
 	if err := s.connect(); err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
+		return fmt.Errorf("reach the cluster: %w (kubernetes.kubeconfig names its file; without a cluster set kubernetes.disabled: true)", err)
 	}
 	n := c.NATS
 	s.bus, err = bus.Open(ctx, bus.Options{
