@@ -42,10 +42,12 @@ func TestShippedRules(t *testing.T) {
 		if err := conf.Decode(file, data, &cases); err != nil {
 			t.Fatal(err)
 		}
+		// One engine for all cases of a file: making one looks through all rules.
+		engine := NewEngine(set, EngineOptions{})
 		for _, c := range cases.Cases {
 			t.Run(strings.TrimSuffix(file, "_test.yaml")+"/"+c.Name, func(t *testing.T) {
 				e := eventOf(t, c.Event)
-				findings, _, err := NewEngine(set, EngineOptions{}).Fold(&e, event.Address{ID: e.ID})
+				findings, _, err := engine.Fold(&e, event.Address{ID: e.ID})
 				if err != nil {
 					t.Error(err)
 				}
