@@ -59,27 +59,33 @@ when something can't be read or written.`,
 
 // foreignFiles reads files, and those of YAML below directories.
 func foreignFiles(paths []string) ([]foreign.File, error) {
-	var files []foreign.File
+	var names []string
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 			ext := filepath.Ext(name)
-			if err != nil || entry.IsDir() || name != path && ext != ".yml" && ext != ".yaml" {
-				return err
+			if err == nil && !entry.IsDir() && (name == path || ext == ".yml" || ext == ".yaml") {
+				names = append(names, name)
 			}
-			info, err := os.Stat(name)
-			if err != nil {
-				return err
-			}
-			if !info.Mode().IsRegular() || info.Size() > conf.MaxFileBytes {
-				return fmt.Errorf("read %s: no file of at most %d bytes", name, conf.MaxFileBytes)
-			}
-			data, err := os.ReadFile(name)
-			files = append(files, foreign.File{Name: name, Data: data})
 			return err
 		})
 		if err != nil {
 			return nil, fmt.Errorf("import: %w", err)
 		}
+	}
+	var files []foreign.File
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err == nil && (!info.Mode().IsRegular() || info.Size() > conf.MaxFileBytes) {
+			err = fmt.Errorf("read %s: no file of at most %d bytes", name, conf.MaxFileBytes)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("import: %w", err)
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("import: %w", err)
+		}
+		files = append(files, foreign.File{Name: name, Data: data})
 	}
 	if len(files) == 0 {
 		return nil, errors.New("import: no .yml or .yaml file")
@@ -122,7 +128,7 @@ func writeImported(w io.Writer, dir string, docs []foreign.Document) error {
 		}
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	texts := map[string]string{}
@@ -138,7 +144,7 @@ func writeImported(w io.Writer, dir string, docs []foreign.Document) error {
 		if err == nil && !strings.HasPrefix(string(before), importMark) {
 			return fmt.Errorf("%s is there already, and was not imported", name)
 		}
-		if err := os.WriteFile(name, []byte(texts[name]), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(texts[name]), 0o600); err != nil {
 			return err
 		}
 	}

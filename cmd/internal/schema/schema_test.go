@@ -135,7 +135,7 @@ func TestSchemaFindsMistakes(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Only(playbooks.Schema, "Rulle"); err == nil || !strings.Contains(err.Error(), `did you mean "Rule"?`) {
+	if _, err := Only(playbooks.Schema, "Playbok"); err == nil || !strings.Contains(err.Error(), `did you mean "Playbook"?`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -116,7 +116,7 @@ func (r *reader) not() (string, error) {
 		r.take()
 		return r.compare(t, operator)
 	}
-	if t == "jevt.rawtime" || !r.names.macros[t] {
+	if !r.names.macros[t] {
 		return "", fmt.Errorf("there is no macro %q", t)
 	}
 	return "macros." + sharedName(t), nil
@@ -128,8 +128,8 @@ var operators = []string{
 
 // compare writes the expression of one test.
 func (r *reader) compare(name, operator string) (string, error) {
-	if strings.HasPrefix(name, "jevt.rawtime") && operator == "exists" {
-		return "true", nil // the way to say always
+	if name == "jevt.rawtime" || name == "evt.num" {
+		return r.constant(operator)
 	}
 	f, err := fieldOf(name)
 	if err != nil {
@@ -155,6 +155,25 @@ func (r *reader) compare(name, operator string) (string, error) {
 		return "", fmt.Errorf("%s takes one value", operator)
 	}
 	return f.single(operator, values[0])
+}
+
+// constant reads the ways to say always and never: every event has a time and a
+// number, and it is not 0.
+func (r *reader) constant(operator string) (string, error) {
+	if operator == "exists" {
+		return "true", nil
+	}
+	values, _, err := r.values()
+	if err != nil || len(values) != 1 || values[0] != "0" {
+		return "", errors.New("the time and the number of an event can be compared with 0 only")
+	}
+	switch operator {
+	case "=", "==", "<", "<=":
+		return "false", nil
+	case "!=", ">", ">=":
+		return "true", nil
+	}
+	return "", fmt.Errorf("%s is not for numbers", operator)
 }
 
 // values reads a value, or several in parentheses: a name of a list stands for
@@ -183,6 +202,9 @@ func (r *reader) values() (values, lists []string, err error) {
 }
 
 func plain(t string) string {
+	if t == "<NA>" || t == `"<NA>"` {
+		return "" // what Falco says of a field that is not there
+	}
 	if t[0] == '\'' {
 		return strings.Trim(t, "'")
 	}

@@ -34,7 +34,7 @@ func TestSamples(t *testing.T) {
 		b.WriteString(d.YAML() + "---\n")
 		kinds[d.Kind]++
 	}
-	if kinds["List"] != 1 || kinds["Macro"] != 3 || kinds["Rule"] != 5 || result.Read != 5 {
+	if kinds["List"] != 1 || kinds["Macro"] != 5 || kinds["Rule"] != 6 || result.Read != 6 {
 		t.Errorf("made %v of %d rules", kinds, result.Read)
 	}
 	docs, err := conf.Documents("imported.yaml", []byte(b.String()))
@@ -78,6 +78,8 @@ func TestSamples(t *testing.T) {
 		"wide role": {event.Event{Verb: "create", Actor: friend, Object: event.Ref{Resource: "clusterroles"}, Fields: event.Fields{
 			"stage": "ResponseComplete", "request": map[string]any{"rules": []any{map[string]any{"verbs": []any{"get"}, "resources": []any{"*"}}}},
 		}}, []string{"falco-wide-role"}},
+		"a key":        {event.Event{Verb: "create", Actor: friend, Object: event.Ref{Resource: "configmaps"}, Fields: event.Fields{"request": map[string]any{"data": map[string]any{"aws_secret_key": "x"}}}}, []string{"falco-credentials-in-a-map"}},
+		"another key":  {event.Event{Verb: "create", Actor: friend, Object: event.Ref{Resource: "configmaps"}, Fields: event.Fields{"request": map[string]any{"data": map[string]any{"colour": "x"}}}}, nil},
 		"registry":     {event.Event{Verb: "create", Actor: friend, Object: pods, Fields: pod(containers(false, "nginx:1", "redis"))}, []string{"falco-all-in-one-registry"}},
 		"not registry": {event.Event{Verb: "create", Actor: friend, Object: pods, Fields: pod(containers(false, "nginx:1", "evil"))}, nil},
 	} {

@@ -64,8 +64,10 @@ var fields = map[string]field{
 	"ka.req.role.rules.apigroups":       under("fields.request", "rules.apiGroups"),
 	"ka.req.role.rules.nonresourceurls": under("fields.request", "rules.nonResourceURLs"),
 	"ka.req.configmap.name":             {expr: "object.name"},
-	"ka.req.service.type":               {expr: "fields.request.spec.type", loose: true},
-	"ka.req.service.ports":              under("fields.request", "spec.ports.port"),
+	// Falco sees the whole as text: what is looked for is in a key or a value.
+	"ka.req.configmap.obj": {expr: "concat(keys(fields.request.data), values(fields.request.data))", list: true},
+	"ka.req.service.type":  {expr: "fields.request.spec.type", loose: true},
+	"ka.req.service.ports": under("fields.request", "spec.ports.port"),
 
 	"ka.req.pod.host_ipc":                              {expr: podSpec + ".hostIPC", loose: true},
 	"ka.req.pod.host_network":                          {expr: podSpec + ".hostNetwork", loose: true},
