@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -148,14 +150,17 @@ func (s *shipped) continues(t *shippedTrace, l *shippedLine) bool {
 	if t.lines >= maxTraceLines || !l.time.IsZero() && !t.last.IsZero() && l.time.Sub(t.last) > traceGap || !t.stack.Takes(l.text) {
 		return false
 	}
-	if t.lines > 1 {
-		return true
-	}
-	switch m := s.assembler(t.shippedLine).read(string(t.text)); m.Class {
-	case event.ClassHTTP, event.ClassLogin:
+	// What stands beside a line is kept of the first alone, so it must be the same.
+	if !maps.EqualFunc(t.beside(), l.beside(), func(a, b any) bool { return reflect.DeepEqual(a, b) }) {
 		return false
 	}
-	return true
+	a := s.assembler(t.shippedLine)
+	return (t.lines > 1 || !a.stands(t.text)) && !a.stands(bytes.TrimSpace(l.text))
+}
+
+// beside is what came with a line but for what is of the line itself.
+func (l *shippedLine) beside() map[string]any {
+	return restOf(l.extra, "time", "logtag")
 }
 
 // flush gives all messages, and then what never came to its end.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/firebreak-io/firebreak/ingest/logline"
@@ -43,16 +44,19 @@ func (a *assembler) continues(s *logStream, l *logline.Line) bool {
 	if !t.stack.Takes(l.Text) {
 		return false
 	}
-	if t.lines == 1 {
-		// Below a request or a login stands no trace: what a client wrote,
-		// with a line end in it, must not hide the line after.
-		switch m := a.read(string(t.text)); m.Class {
-		case event.ClassHTTP, event.ClassLogin:
-			return false
-		}
+	// A request or a login is no part of a trace, nor stands one below it:
+	// what a client wrote, with a line end in it, must not hide another line.
+	if t.lines == 1 && a.stands(t.text) || a.stands(bytes.TrimSpace(l.Text)) {
+		return false
 	}
 	t.waits = true
 	return true
+}
+
+// stands says that a line is an event of its own.
+func (a *assembler) stands(text []byte) bool {
+	class := a.read(string(text)).Class
+	return class == event.ClassHTTP || class == event.ClassLogin
 }
 
 // complete takes a whole message: into the trace that it continues, or as one
