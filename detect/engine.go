@@ -112,7 +112,11 @@ func (g *Engine) use(set *RuleSet, before map[string]slot) {
 		}
 		g.running = append(g.running, s)
 	}
-	g.index = newIndex(set.detectors)
+	open := make([]Detector, len(g.running))
+	for i := range g.running {
+		open[i] = g.running[i].Detector
+	}
+	g.index = newIndex(open)
 }
 
 // Rules is the set that it was made of.
@@ -205,7 +209,7 @@ func (g *Engine) tick(received time.Time, sequence uint64) (findings []event.Fin
 	g.swept = g.now
 	used := 0
 	for i := range g.running {
-		found := g.running[i].run.Advance(g.now)
+		found := advance(g.running[i].run, g.now)
 		findings = g.keep(findings, found, sequence)
 		used += g.running[i].run.Stats().Bytes
 	}
@@ -213,6 +217,17 @@ func (g *Engine) tick(received time.Time, sequence uint64) (findings []event.Fin
 		g.shrink(used - g.o.Memory)
 	}
 	return findings
+}
+
+// advance tells a detector the time. One that panics finds nothing then; what
+// made it panic it tells at its next event.
+func advance(run Running, now time.Time) (found []event.Finding) {
+	defer func() {
+		if recover() != nil {
+			found = nil
+		}
+	}()
+	return run.Advance(now)
 }
 
 // evicting is a detector that can make room.

@@ -106,7 +106,7 @@ func mortalFrames(t testing.TB, random *rand.Rand, frames int) []bus.Message {
 		if i == frames/3 {
 			events = append(events, event.Silence{ID: "s", When: `rule == "storm"`, Until: at.Add(10 * time.Minute)}.Event(at))
 		}
-		all = append(all, frame(t, uint64(i+1), events...)) //nolint:gosec // not negative
+		all = append(all, frame(t, uint64(i+1), events...))
 	}
 	return all
 }

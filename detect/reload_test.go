@@ -111,7 +111,7 @@ func TestWorkerOffersTheRulesOfItsFiles(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- w.Run(ctx) }()
 			return w, func() {
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second)
 				cancel()
 				if err := <-done; err != nil {
 					t.Error(err)
@@ -180,7 +180,7 @@ func (sluggish) Open(Limits) (Running, error) { return sleeping{}, nil }
 type sleeping struct{ panicking }
 
 func (sleeping) Fold(*event.Event, event.Address, Moment) ([]event.Finding, error) {
-	time.Sleep(10 * time.Millisecond)
+	<-time.After(10 * time.Millisecond)
 	return nil, nil
 }
 

@@ -24,7 +24,6 @@ type oracle struct {
 	o      Options
 	events []arrival // since the last match
 	nots   []arrival
-	held   []Held
 }
 
 func (o *oracle) positive() int {
@@ -96,7 +95,7 @@ func TestAgainstOracle(t *testing.T) {
 		clock := int64(1e12)
 		for i := range rapid.IntRange(1, 24).Draw(t, "events") {
 			clock += random.Int64N(4e9)
-			e := arrival{Entry{Time: clock - random.Int64N(2)*random.Int64N(5e9), Order: uint64(i)}, uint(random.Uint64N(1 << o.Steps))} //nolint:gosec // not negative
+			e := arrival{Entry{Time: clock - random.Int64N(2)*random.Int64N(5e9), Order: uint64(i)}, uint(random.Uint64N(1 << o.Steps))}
 			key := byte(1 + random.IntN(2))
 			found := m.Add(Key{key}, e.steps, e.Entry)
 			if want := naive[key].add(e); (found != nil) != want {
@@ -129,7 +128,7 @@ func TestNotFollowedAgainstOracle(t *testing.T) {
 		got := map[uint64]bool{}
 		for i := range rapid.IntRange(1, 14).Draw(t, "events") {
 			clock += random.Int64N(6e9)
-			e := arrival{Entry{Time: clock - random.Int64N(2)*random.Int64N(5e9), Order: uint64(i)}, 1 << random.UintN(2)} //nolint:gosec // not negative
+			e := arrival{Entry{Time: clock - random.Int64N(2)*random.Int64N(5e9), Order: uint64(i)}, 1 << random.UintN(2)}
 			all = append(all, e)
 			for _, h := range m.Due(time.Unix(0, clock)) {
 				got[h.End.Order] = true
@@ -184,7 +183,7 @@ func TestKeysAreBounded(t *testing.T) {
 	m.Add(hot, 1, Entry{Time: 1, Order: 1})
 	m.Add(hot, 1, Entry{Time: 2, Order: 2})
 	for i := range 10_000 {
-		m.Add(Key{2, byte(i >> 8), byte(i)}, 1, Entry{Time: int64(i), Order: uint64(i + 3)}) //nolint:gosec // not negative
+		m.Add(Key{2, byte(i >> 8), byte(i)}, 1, Entry{Time: int64(i), Order: uint64(i + 3)})
 	}
 	if s := m.Stats(); s.Keys != 100 || s.Evicted != 10_000-99 {
 		t.Errorf("stats are %+v", s)
@@ -193,7 +192,7 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Error("a flood of keys pushed out one with more events")
 	}
 	for i := range 100 {
-		m.Add(hot, 1, Entry{Time: int64(i), Order: uint64(30_000 + i), Data: []byte(fmt.Sprint(i))}) //nolint:gosec // not negative
+		m.Add(hot, 1, Entry{Time: int64(i), Order: uint64(30_000 + i), Data: []byte(fmt.Sprint(i))})
 	}
 	if n := m.Stats().Dropped; n != 100-maxEvents {
 		t.Errorf("%d events were dropped", n)

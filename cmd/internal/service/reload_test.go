@@ -54,7 +54,7 @@ func testReload(t *testing.T) {
 		})
 	}()
 	write(strings.Replace(oneRule, "verb", "vreb", 1))
-	time.Sleep(5 * reloadEvery)
+	<-time.After(5 * reloadEvery)
 	write(strings.Replace(oneRule, "title: T", "title: Longer", 1))
 	select {
 	case title := <-offers:
