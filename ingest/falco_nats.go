@@ -19,6 +19,9 @@ type FalcoNATSConfig struct {
 	Volume `yaml:",inline"`
 }
 
+// NeedsNATS says that nobody else can publish on the embedded NATS.
+func (c *FalcoNATSConfig) NeedsNATS() bool { return true }
+
 // Check says what of the configuration could not be used.
 func (c *FalcoNATSConfig) Check() error {
 	first, _, _ := strings.Cut(c.Subject, ".")

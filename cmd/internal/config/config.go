@@ -241,6 +241,9 @@ func (c *Config) checkSources(p *problems) {
 		if names, ok := into.(interface{ NeedsClientCA() bool }); ok && names.NeedsClientCA() && c.Listen.TLS.ClientCA == "" {
 			p.add("spec.sources."+name, "source %s: names are those of client certificates: set listen.tls.client_ca", name)
 		}
+		if outside, ok := into.(interface{ NeedsNATS() bool }); ok && outside.NeedsNATS() && c.NATS.URL == "" {
+			p.add("spec.sources."+name, "source %s: nobody else can publish on the embedded NATS: set nats.url", name)
+		}
 		c.checkVolume(p, kind, into)
 		c.Decoded[name] = into
 	}

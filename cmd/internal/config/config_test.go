@@ -37,6 +37,7 @@ func TestMistakes(t *testing.T) {
 		"a certificate alone":      {"  listen: {tls: {cert: c}}\n", []string{`a certificate needs its key`}},
 		"a client CA alone":        {"  listen: {tls: {client_ca: c}}\n", []string{`client_ca needs TLS: set cert and key`}},
 		"names without a CA":       {"  sources: {audit: {names: [kube-apiserver]}}\n", []string{`5:20: source audit: names are those of client certificates: set listen.tls.client_ca`}},
+		"NATS of nobody else":      {"  sources: {falco-nats: {}}\n", []string{`5:25: source falco-nats: nobody else can publish on the embedded NATS: set nats.url`}},
 		"both of one":              {"  sources: {audit: {token: {file: t}, require: both}}\n", []string{`require is both: set names, and one of token, tokens and path`}},
 		"a token in the file":      {"  sources: {audit: {tokens: [{file: a}, hunter2]}}\n", []string{`a secret is given as the file`}},
 		"a limit of nothing":       {"  sources: {audit: {token: {file: t}, limit: {burst: 10}}}\n", []string{`limit has a burst, and no events_per_second`}},
