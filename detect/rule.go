@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -29,6 +30,9 @@ type Rule struct {
 	exceptions    []*Exception
 	// first is one that runs, to ask for a single event; see [Rule.Match].
 	first *running
+	// needs are what [Rule.Needs] found, once it was asked.
+	needs     []conf.Needs
+	needsOnce sync.Once
 }
 
 func newRule(doc *conf.Document) (Detector, error) {
@@ -105,6 +109,9 @@ func (r *Rule) Sources() []event.Source { return slices.Clone(r.sources) }
 
 // Open makes one that runs.
 func (r *Rule) Open(l Limits) (Running, error) {
+	if s := r.first.stateless(r, l); s != nil {
+		return s, nil
+	}
 	return compileRule(r, l)
 }
 
@@ -136,9 +143,15 @@ func (r *Rule) Match(e *event.Event) (when, unless bool, err error) {
 	return false, false, err
 }
 
-// Needs are the alternatives of what events have to be like, of some paths; see
+// Needs are the alternatives of what events have to be like, of some paths, which
+// are the same at every call; see
 // [conf.Select].
 func (r *Rule) Needs(paths []string) []conf.Needs {
+	r.needsOnce.Do(func() { r.needs = r.allNeeds(paths) })
+	return r.needs
+}
+
+func (r *Rule) allNeeds(paths []string) []conf.Needs {
 	var all []conf.Needs
 	add := func(sources []event.Source, class class, when ...conf.Expression) {
 		own := conf.Needs{"source": nil}

@@ -75,6 +75,21 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 	return s, nil
 }
 
+// stateless is another one that runs, with the same programs, of a rule that
+// remembers nothing: compiling is most of what it takes to open a rule. It is
+// nil of a rule that remembers.
+func (s *running) stateless(r *Rule, l Limits) *running {
+	if s == nil || s.window != nil || s.chain != nil || s.quiet != nil || len(s.steps[0].novel.calls) > 0 {
+		return nil
+	}
+	own := *s
+	own.r, own.steps = r, slices.Clone(s.steps)
+	for i := range own.steps {
+		own.steps[i].r, own.steps[i].novel = r, &novelty{limits: l}
+	}
+	return &own
+}
+
 func plainSources(one source, more []source) []event.Source {
 	var all []event.Source
 	for _, o := range append([]source{one}, more...) {
