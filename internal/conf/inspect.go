@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -46,6 +47,8 @@ type inspector struct {
 	// calls are those functions, part is the document that the text is of.
 	calls []Func
 	part  part
+	// root is the struct whose fields are names.
+	root reflect.Type
 	// from says which macro a node was written in.
 	from map[ast.Node]string
 	// depth counts the loops around, long those of them that are not over a
@@ -57,8 +60,8 @@ type inspector struct {
 	err    *file.Error
 }
 
-func inspect(text string, p part, funcs []Func) *file.Error {
-	in := inspector{locals: map[string]bool{}, calls: funcs, part: p, from: map[ast.Node]string{}}
+func inspect(text string, root reflect.Type, p part, funcs []Func) *file.Error {
+	in := inspector{root: root, locals: map[string]bool{}, calls: funcs, part: p, from: map[ast.Node]string{}}
 	for _, f := range funcs {
 		in.funcs = append(in.funcs, f.Name)
 	}
@@ -121,6 +124,7 @@ func (in *inspector) walk(n ast.Node) {
 		}
 		in.walk(n.Node)
 		in.walk(n.Property)
+		in.field(n)
 	case *ast.SliceNode:
 		in.walk(n.Node)
 		in.walk(n.From)
@@ -162,6 +166,7 @@ func (in *inspector) walk(n ast.Node) {
 		if n.Value == "lists" || n.Value == "macros" {
 			in.refuse(n, "%s is followed by a name, as in %s.mine", n.Value, n.Value)
 		}
+		in.field(n)
 	}
 }
 

@@ -215,7 +215,7 @@ func compileWith(
 	if len(text) > MaxExpressionBytes {
 		return nil, fail(0, "expression has %d bytes, more than %d", len(text), MaxExpressionBytes)
 	}
-	if bad := inspect(text, at.part, funcs); bad != nil {
+	if bad := inspect(text, reflect.TypeOf(env), at.part, funcs); bad != nil {
 		return nil, fail(byteOffset(text, bad.From), "%s", explain(bad.Message, env))
 	}
 	shared := []expr.Option{expr.Patch(inliner{at.part.lib, funcs})}
