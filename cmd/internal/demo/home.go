@@ -116,11 +116,20 @@ func kubeconfig(server, ca, token string) ([]byte, error) {
 	return data, nil
 }
 
+// Ports are taken from below those that systems give to outgoing connections:
+// one of these could take a port between our look and the listening.
+const (
+	firstPort = 20_000
+	lastPort  = 32_000
+	portTries = 100
+)
+
 // freeAddresses are addresses of loopback on which nothing listens now.
 func freeAddresses(n int) ([]string, error) {
 	var addresses []string
+	port := firstPort + os.Getpid()*portTries%(lastPort-firstPort)
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := freeListener(&port)
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
@@ -128,4 +137,18 @@ func freeAddresses(n int) ([]string, error) {
 		addresses = append(addresses, l.Addr().String())
 	}
 	return addresses, nil
+}
+
+// freeListener tries the ports from one on, and leaves the next one in it.
+func freeListener(port *int) (l net.Listener, err error) {
+	for range portTries {
+		l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
+		if *port++; *port >= lastPort {
+			*port = firstPort
+		}
+		if err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }
