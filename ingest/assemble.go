@@ -341,16 +341,21 @@ func printable(text []byte) (string, bool) {
 	if utf8.Valid(text) {
 		return string(text), true
 	}
-	var b strings.Builder
+	return string(escapeBytes(text, `\x`)), false
+}
+
+// escapeBytes writes the bytes that are no UTF-8 as two digits behind a prefix.
+func escapeBytes(text []byte, prefix string) []byte {
+	out := make([]byte, 0, len(text)+16)
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		if r == utf8.RuneError && n == 1 {
-			b.WriteString(`\x`)
-			b.WriteString(strconv.FormatUint(uint64(text[0])|0x100, 16)[1:])
+			out = append(out, prefix...)
+			out = append(out, strconv.FormatUint(uint64(text[0])|0x100, 16)[1:]...)
 		} else {
-			b.Write(text[:n])
+			out = append(out, text[:n]...)
 		}
 		text = text[n:]
 	}
-	return b.String(), false
+	return out
 }

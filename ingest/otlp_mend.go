@@ -63,7 +63,7 @@ func mendProto(m protoreflect.MessageDescriptor, raw []byte, depth int) ([]byte,
 // pairs as U+FFFD. Names that are there twice stay an error.
 func mendJSON(raw []byte) ([]byte, error) {
 	if !utf8.Valid(raw) {
-		raw = escapeBytes(raw)
+		raw = escapeBytes(raw, `\\x`)
 	}
 	l := lenientReader{dec: jsontext.NewDecoder(bytes.NewBuffer(raw), lenient()...)}
 	v, err := l.value()

@@ -25,7 +25,7 @@ func cutRecord(raw []byte, fault error) (object, []string, error) {
 	tags := []string{TagCut}
 	text := raw
 	if !utf8.Valid(text) {
-		text, tags = escapeBytes(text), append(tags, TagUTF8)
+		text, tags = escapeBytes(text, `\\x`), append(tags, TagUTF8)
 	}
 	b := bodyReader{dec: jsontext.NewDecoder(bytes.NewBuffer(text), lenient()...)}
 	tree, err := b.record()

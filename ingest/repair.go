@@ -3,7 +3,6 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,7 +24,7 @@ func parseRecord(raw []byte) (obj object, tags []string, err error) {
 	}
 	fixed := raw
 	if !utf8.Valid(fixed) {
-		fixed = escapeBytes(fixed)
+		fixed = escapeBytes(fixed, `\\x`) // a backslash in a string of JSON
 		tags = append(tags, TagUTF8)
 	}
 	l := lenientReader{dec: jsontext.NewDecoder(bytes.NewBuffer(fixed), lenient()...)}
@@ -43,23 +42,6 @@ func parseRecord(raw []byte) (obj object, tags []string, err error) {
 		return obj, nil, err
 	}
 	return obj, tags, nil
-}
-
-// escapeBytes writes bytes that are no UTF-8 so that they stay readable inside
-// a string of JSON.
-func escapeBytes(text []byte) []byte {
-	out := make([]byte, 0, len(text)+16)
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		if r == utf8.RuneError && n == 1 {
-			out = append(out, `\\x`...)
-			out = append(out, strconv.FormatUint(uint64(text[0])|0x100, 16)[1:]...)
-		} else {
-			out = append(out, text[:n]...)
-		}
-		text = text[n:]
-	}
-	return out
 }
 
 // lenientReader reads a value whose nesting is bounded already, as most
