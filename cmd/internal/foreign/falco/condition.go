@@ -9,14 +9,12 @@ import (
 	"strings"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/logic"
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
-// Bounds of a condition.
-const (
-	maxCondition = 16 << 10
-	maxNesting   = 64
-)
+// maxCondition bounds a condition, in bytes.
+const maxCondition = 16 << 10
 
 // names are the lists and macros that conditions may name.
 type names struct {
@@ -27,9 +25,8 @@ type names struct {
 // reader reads a condition
 // (https://falco.org/docs/concepts/rules/conditions/).
 type reader struct {
-	tokens []string
-	names  names
-	depth  int
+	logic.Reader
+	names names
 }
 
 var token = regexp.MustCompile(`^\s*("(?:[^"\\]|\\.)*"|'[^']*'|[(),]|<=|>=|!=|=|<|>|[^\s(),=!<>\[]+(?:\[[^\]]*\])?)`)
@@ -40,80 +37,29 @@ func condition(text string, n names) (string, error) {
 		return "", fmt.Errorf("condition has more than %d bytes", maxCondition)
 	}
 	r := &reader{names: n}
+	r.Term, r.Missing = r.term, "a field or a macro"
 	for rest := strings.TrimSpace(text); rest != ""; {
 		m := token.FindStringSubmatch(rest)
 		if m == nil {
 			return "", fmt.Errorf("can't read %.20q", rest)
 		}
-		r.tokens = append(r.tokens, m[1])
+		r.Words = append(r.Words, m[1])
 		rest = strings.TrimSpace(rest[len(m[0]):])
 	}
-	out, err := r.or()
-	if err == nil && r.peek() != "" {
-		err = fmt.Errorf("%q was not expected", r.peek())
+	out, err := r.Read()
+	if err == nil && r.Peek() != "" {
+		err = fmt.Errorf("%q was not expected", r.Peek())
 	}
 	return out, err
 }
 
-func (r *reader) peek() string {
-	if len(r.tokens) == 0 {
-		return ""
+// term is a test, or a macro.
+func (r *reader) term(t string) (string, error) {
+	if strings.ContainsAny(t[:1], `"'(),=!<>`) {
+		return "", fmt.Errorf("%s is missing before %q", r.Missing, t)
 	}
-	return r.tokens[0]
-}
-
-func (r *reader) take() string {
-	t := r.peek()
-	if t != "" {
-		r.tokens = r.tokens[1:]
-	}
-	return t
-}
-
-func (r *reader) or() (string, error) { return r.several("or", r.and) }
-
-func (r *reader) and() (string, error) { return r.several("and", r.not) }
-
-func (r *reader) several(word string, part func() (string, error)) (string, error) {
-	var all []string
-	for {
-		one, err := part()
-		if err != nil {
-			return "", err
-		}
-		all = append(all, one)
-		if !strings.EqualFold(r.peek(), word) {
-			break
-		}
-		r.take()
-	}
-	if len(all) == 1 {
-		return all[0], nil
-	}
-	return "(" + strings.Join(all, " "+word+" ") + ")", nil
-}
-
-func (r *reader) not() (string, error) {
-	if r.depth++; r.depth > maxNesting {
-		return "", errors.New("nested too deep")
-	}
-	defer func() { r.depth-- }()
-	t := r.take()
-	switch {
-	case strings.EqualFold(t, "not"):
-		inner, err := r.not()
-		return "not (" + inner + ")", err
-	case t == "(":
-		inner, err := r.or()
-		if err == nil && r.take() != ")" {
-			err = errors.New("( is not closed by )")
-		}
-		return inner, err
-	case t == "" || strings.ContainsAny(t[:1], `"'(),=!<>`):
-		return "", fmt.Errorf("a field or a macro is missing before %q", t)
-	}
-	if operator := strings.ToLower(r.peek()); slices.Contains(operators, operator) {
-		r.take()
+	if operator := strings.ToLower(r.Peek()); slices.Contains(operators, operator) {
+		r.Take()
 		return r.compare(t, operator)
 	}
 	if !r.names.macros[t] {
@@ -179,7 +125,7 @@ func (r *reader) constant(operator string) (string, error) {
 // values reads a value, or several in parentheses: a name of a list stands for
 // the list.
 func (r *reader) values() (values, lists []string, err error) {
-	t := r.take()
+	t := r.Take()
 	if t != "(" {
 		if t == "" || strings.ContainsAny(t[:1], "),=!<>") {
 			return nil, nil, fmt.Errorf("a value is missing before %q", t)
@@ -187,7 +133,7 @@ func (r *reader) values() (values, lists []string, err error) {
 		return []string{plain(t)}, nil, nil
 	}
 	for {
-		switch t = r.take(); {
+		switch t = r.Take(); {
 		case t == ")":
 			return values, lists, nil
 		case t == "":

@@ -9,23 +9,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/logic"
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
-// Bounds of a condition.
-const (
-	maxCondition = 4 << 10
-	maxNesting   = 32
-)
+// maxCondition bounds a condition, in bytes.
+const maxCondition = 4 << 10
 
 var token = regexp.MustCompile(`\s*([()|]|[^\s()|]+)`)
 
 // reader reads a condition: identifiers with and, or, not and parentheses, and
 // "1 of x*" and "all of them".
 type reader struct {
-	tokens []string
-	names  map[string]string
-	depth  int
+	logic.Reader
+	names map[string]string
 }
 
 // condition writes the expression of a condition over search identifiers.
@@ -34,79 +31,28 @@ func condition(text string, names map[string]string) (string, error) {
 		return "", fmt.Errorf("condition has more than %d bytes", maxCondition)
 	}
 	r := &reader{names: names}
+	r.Term, r.Missing = r.term, "an identifier"
 	for _, m := range token.FindAllStringSubmatch(text, -1) {
-		r.tokens = append(r.tokens, m[1])
+		r.Words = append(r.Words, m[1])
 	}
-	out, err := r.or()
+	out, err := r.Read()
 	if err != nil {
 		return "", err
 	}
-	switch r.peek() {
+	switch r.Peek() {
 	case "":
 		return out, nil
 	case "|":
 		return "", errors.New("aggregations after | are of an older Sigma; a correlation rule says it")
 	}
-	return "", fmt.Errorf("%q was not expected", r.peek())
+	return "", fmt.Errorf("%q was not expected", r.Peek())
 }
 
-func (r *reader) peek() string {
-	if len(r.tokens) == 0 {
-		return ""
-	}
-	return r.tokens[0]
-}
-
-func (r *reader) take() string {
-	t := r.peek()
-	if t != "" {
-		r.tokens = r.tokens[1:]
-	}
-	return t
-}
-
-func (r *reader) or() (string, error) { return r.several("or", r.and) }
-
-func (r *reader) and() (string, error) { return r.several("and", r.not) }
-
-func (r *reader) several(word string, part func() (string, error)) (string, error) {
-	var all []string
-	for {
-		one, err := part()
-		if err != nil {
-			return "", err
-		}
-		all = append(all, one)
-		if !strings.EqualFold(r.peek(), word) {
-			return join(all, " "+word+" "), nil
-		}
-		r.take()
-	}
-}
-
-func (r *reader) not() (string, error) {
-	if r.depth++; r.depth > maxNesting {
-		return "", errors.New("nested too deep")
-	}
-	defer func() { r.depth-- }()
-	t := r.take()
-	switch strings.ToLower(t) {
-	case "not":
-		inner, err := r.not()
-		return "not (" + inner + ")", err
-	case "(":
-		inner, err := r.or()
-		if err == nil && r.take() != ")" {
-			err = errors.New("( is not closed by )")
-		}
-		return inner, err
-	case "1", "any", "all":
-		if strings.EqualFold(r.peek(), "of") {
-			r.take()
-			return r.of(strings.ToLower(t) == "all", r.take())
-		}
-	case "", ")", "and", "or":
-		return "", fmt.Errorf("an identifier is missing before %q", t)
+// term is an identifier, or several of them.
+func (r *reader) term(t string) (string, error) {
+	if slices.Contains([]string{"1", "any", "all"}, strings.ToLower(t)) && strings.EqualFold(r.Peek(), "of") {
+		r.Take()
+		return r.of(strings.EqualFold(t, "all"), r.Take())
 	}
 	one, ok := r.names[t]
 	if !ok {
@@ -130,5 +76,5 @@ func (r *reader) of(all bool, pattern string) (string, error) {
 	if len(found) == 0 {
 		return "", fmt.Errorf("no search identifier is like %q", pattern)
 	}
-	return join(found, map[bool]string{true: " and ", false: " or "}[all]), nil
+	return logic.Join(found, map[bool]string{true: "and", false: "or"}[all]), nil
 }

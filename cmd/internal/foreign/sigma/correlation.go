@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/logic"
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
@@ -54,7 +55,7 @@ func (im *importer) correlate(doc conf.Value) ([]foreign.Entry, *logsource, erro
 	}
 	return []foreign.Entry{
 		{Key: "source", Value: base[0].logs.source},
-		{Key: "when", Value: foreign.Expression(join(when, " or "))},
+		{Key: "when", Value: foreign.Expression(logic.Join(when, "or"))},
 		{Key: "window", Value: []foreign.Entry{{Key: "by", Value: by}, {Key: "over", Value: span}, {Key: "having", Value: having}}},
 		{Key: "suppress", Value: []foreign.Entry{{Key: "by", Value: by}, {Key: "for", Value: span}}},
 	}, base[0].logs, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/logic"
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
@@ -25,7 +26,7 @@ func search(v conf.Value, l *logsource) (string, error) {
 		if len(all) == 0 {
 			return "", v.Errorf("empty")
 		}
-		return join(all, " and "), nil
+		return logic.Join(all, "and"), nil
 	case v.IsList():
 		var any []string
 		for _, item := range v.Items() {
@@ -38,7 +39,7 @@ func search(v conf.Value, l *logsource) (string, error) {
 		if len(any) == 0 {
 			return "", v.Errorf("empty")
 		}
-		return join(any, " or "), nil
+		return logic.Join(any, "or"), nil
 	}
 	return keyword(v, match{}, l)
 }
@@ -84,11 +85,11 @@ func test(p conf.Pair, l *logsource) (string, error) {
 		}
 		tests = []string{t}
 	}
-	operator := " or "
+	operator := "or"
 	if m.has("all") {
-		operator = " and "
+		operator = "and"
 	}
-	out := join(merged(tests, operator), operator)
+	out := logic.Join(merged(tests, operator), operator)
 	if m.has("neq") {
 		out = "not (" + out + ")"
 	}
@@ -116,7 +117,7 @@ var equality = regexp.MustCompile(`^(\S.*) == ("(?:[^"\\]|\\.)*")$`)
 
 // merged writes several comparisons of one value with constants as one.
 func merged(tests []string, operator string) []string {
-	if operator != " or " || len(tests) < 2 {
+	if operator != "or" || len(tests) < 2 {
 		return tests
 	}
 	var left string

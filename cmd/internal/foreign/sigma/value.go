@@ -9,6 +9,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/logic"
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
@@ -236,7 +237,7 @@ func (m match) expression(x string, k kind, v conf.Value, l *logsource) (string,
 	for _, one := range all {
 		any = append(any, like(asText, one, cased))
 	}
-	return join(any, " or "), nil
+	return logic.Join(any, "or"), nil
 }
 
 func (m match) reference(x string, v conf.Value, l *logsource) (string, error) {
@@ -274,12 +275,4 @@ func (m match) regular(x string, v conf.Value) (string, error) {
 		return "", v.Errorf("pattern can't be said in RE2: %v", err)
 	}
 	return x + " matches " + foreign.Literal(re), nil
-}
-
-// join puts expressions together, in parentheses when there are several.
-func join(all []string, operator string) string {
-	if len(all) == 1 {
-		return all[0]
-	}
-	return "(" + strings.Join(all, operator) + ")"
 }
