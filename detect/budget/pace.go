@@ -1,0 +1,89 @@
+package budget
+
+import (
+	"math"
+	"time"
+)
+
+// clear is how far beyond what is needed, in units of ln p, a score may be found
+// although only the reserve of the bucket is left: who spends the budget on
+// small things does not hide a large one.
+const clear = 3.0
+
+// refill is how fast the bucket fills, as a multiple of the budget. A little
+// faster: what it holds back by chance is spent later.
+const refill = 1.1
+
+// pass moves the time to now, and the threshold and the tokens with it.
+func (b *Budget) pass(now time.Time, armed bool) {
+	if b.began.IsZero() {
+		b.began, b.last = now, now
+	}
+	took := max(0, now.Sub(b.last))
+	b.last = b.last.Add(took)
+	b.rate = b.rate*math.Exp(-float64(took)/float64(rateOver)) + 1
+	if !armed {
+		return
+	}
+	if !b.armed {
+		b.armed = true
+		b.tokens = b.room()
+		b.need = b.usual()
+	}
+	spend := b.o.P
+	if b.o.PerDay > 0 {
+		spend = b.perDay() * took.Hours() / 24
+	}
+	b.need = b.clamp(b.need - gain*spend)
+	b.tokens = min(b.room(), b.tokens+refill*spend)
+}
+
+// perDay is the budget, less what verdicts say is wasted.
+func (b *Budget) perDay() float64 { return b.o.PerDay * b.verdict.worth() }
+
+// usual is what the budget would need if scores stayed as they are.
+func (b *Budget) usual() float64 {
+	share := b.o.P
+	if b.o.PerDay > 0 {
+		share = b.perDay() / b.scores()
+	}
+	return -math.Log(min(lowest, share))
+}
+
+// scores is how many there are in a day.
+func (b *Budget) scores() float64 {
+	// Of a time that is shorter than rateOver not all could be counted yet.
+	lived := 1 - math.Exp(-float64(b.last.Sub(b.began))/float64(rateOver))
+	return max(1, b.rate/max(lived, 1e-3))
+}
+
+func (b *Budget) clamp(need float64) float64 {
+	usual := b.usual()
+	return min(usual+above, max(need, usual-below, -math.Log(lowest)))
+}
+
+// room is how many alerts there may be at once: half of a day's, or, of a
+// probability, those of so many scores that a burst by chance fits.
+func (b *Budget) room() float64 {
+	if b.o.PerDay > 0 {
+		return max(1, b.o.PerDay/2)
+	}
+	return 10
+}
+
+// take spends one alert, if there is one left. A third of the bucket is for
+// what is clear.
+func (b *Budget) take(clearly bool) bool {
+	if b.o.Contamination > 0 {
+		return true
+	}
+	least := 1.0
+	if !clearly && b.room() >= 3 {
+		least += b.room() / 3
+	}
+	if b.tokens < least {
+		return false
+	}
+	b.tokens--
+	return true
+}
