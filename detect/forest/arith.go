@@ -1,0 +1,62 @@
+package forest
+
+import "math"
+
+// Logarithms and powers of the standard library differ in the last bit between
+// processors, and so would scores. These are made of additions, products and
+// divisions alone; each product is rounded before it is added to.
+
+// logarithm is the natural logarithm of x > 0, to about 1e-16 of it.
+func logarithm(x float64) float64 {
+	m, e := math.Frexp(x)
+	if m < math.Sqrt2/2 {
+		m, e = m*2, e-1
+	}
+	// log(m) = 2 artanh(z), and |z| < 0.172.
+	z := (m - 1) / (m + 1)
+	q := float64(z * z)
+	var sum float64
+	for k := 23; k >= 1; k -= 2 {
+		sum = float64(sum*q) + 1/float64(k)
+	}
+	return float64(float64(e)*math.Ln2) + float64(2*float64(z*sum))
+}
+
+// power is 2^x for x <= 0, to about 1e-16 of it; 0 below -1000.
+func power(x float64) float64 {
+	if x < -1000 {
+		return 0
+	}
+	whole := math.Floor(x + 0.5)
+	y := float64((x - whole) * math.Ln2)
+	sum := 1.0
+	for k := 14; k >= 1; k-- {
+		sum = 1 + float64(float64(y*sum)/float64(k))
+	}
+	return math.Ldexp(sum, int(whole))
+}
+
+// gamma is the Euler-Mascheroni constant.
+const gamma = 0.57721566490153286060651209008240243
+
+// path is the expected depth at which one of n rows comes to stand alone when
+// cuts are drawn at random: c(n) of the papers.
+func path(n int) float64 {
+	switch {
+	case n <= 1:
+		return 0
+	case n == 2:
+		return 1
+	}
+	m := float64(n - 1)
+	return float64(2*(logarithm(m)+gamma)) - float64(2*m)/float64(n)
+}
+
+// paths are path(0) to path(n).
+func paths(n int) []float64 {
+	c := make([]float64, n+1)
+	for i := range c {
+		c[i] = path(i)
+	}
+	return c
+}
