@@ -70,7 +70,11 @@ func (s *running) ofChain(steps uint, e *event.Event, at event.Address, m Moment
 			}
 		}
 		steps &^= same
-		if found := s.chain.machine.Add(k, same, entry); found != nil {
+		found := s.chain.machine.Add(k, same, entry)
+		if s.watched != nil {
+			s.watched.chains, s.watched.whole = append(s.watched.chains, k), found != nil
+		}
+		if found != nil {
 			s.group = k
 			return s.completed(k, found, e, at)
 		}

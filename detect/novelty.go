@@ -42,6 +42,7 @@ type novelty struct {
 
 // novel is one call.
 type novel struct {
+	text        string // as it is written
 	rarity      bool
 	key, values []*conf.Program
 	over, learn time.Duration
@@ -58,7 +59,7 @@ type novel struct {
 func (n *novelty) take(x conf.Expression, calls []conf.Aggregate) error {
 	var errs []error
 	for _, call := range calls {
-		c := &novel{rarity: call.Name == "rarity"}
+		c := &novel{text: call.Text, rarity: call.Name == "rarity"}
 		n.calls = append(n.calls, c)
 		if len(call.Args) < 3 || len(call.Args) > 2+maxNovelBy {
 			errs = append(errs, x.Errorf(`%s takes a time, a key and up to %d values, as in %s("14d", actor.user, verb)`, call.Name, maxNovelBy, call.Name))

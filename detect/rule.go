@@ -33,6 +33,9 @@ type Rule struct {
 	// needs are what [Rule.Needs] found, once it was asked.
 	needs     []conf.Needs
 	needsOnce sync.Once
+	// taken is for explaining, once that was asked.
+	taken     taken
+	takenOnce sync.Once
 }
 
 func newRule(doc *conf.Document) (Detector, error) {

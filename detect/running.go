@@ -23,6 +23,8 @@ type running struct {
 	message *conf.Text
 	// group is that of the event that is looked at.
 	group [16]byte
+	// watched notes what happens to an event that is explained, else it is nil.
+	watched *watched
 }
 
 // step says which events are looked at. A rule without a sequence has one.
@@ -164,11 +166,17 @@ func (s *running) found(steps uint, e *event.Event, at event.Address, m Moment) 
 		f, err = s.finding(e, at)
 		f.ID, ok = event.FindingID(s.r.name, "", origin(e)), true
 	}
+	if s.watched != nil && ok {
+		s.watched.found = f.ID
+	}
 	if !ok || s.quiet == nil {
 		return one(f, ok), err
 	}
 	key, failed := s.quiet.key(e, s.group)
 	err = errors.Join(err, failed)
+	if s.watched != nil {
+		s.watched.quiet = key
+	}
 	return one(f, s.quiet.first(key, &f, m.Now)), err
 }
 

@@ -122,6 +122,10 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 		}
 	}
 	first, last, taken := w.groups.Add(namespaceOf(e), w.key, m.Time, w.inputs)
+	if s.watched != nil {
+		s.watched.window, s.watched.late = true, !taken
+		defer func() { w.end = min(w.end, last) }()
+	}
 	for w.end = first; taken && w.end <= last; w.end++ {
 		if ok, err = w.having.Bool(e); err != nil {
 			return f, false, err
