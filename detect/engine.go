@@ -219,6 +219,34 @@ func (g *Engine) tick(received time.Time, sequence uint64) (findings []event.Fin
 	return findings
 }
 
+// awaiting is a detector that knows when something may be due.
+type awaiting interface {
+	Next() (at time.Time, ok bool)
+}
+
+// Next is the earliest time at which [Engine.Fold] of a control event that tells
+// it ([event.VerbTick]) may give findings, if no other event comes before. It is
+// for those whose events end: told each time that Next names, and then
+// [Engine.End], an engine has found all there is.
+func (g *Engine) Next() (at time.Time, ok bool) {
+	for i := range g.running {
+		w, is := g.running[i].run.(awaiting)
+		if !is {
+			continue
+		}
+		if t, some := w.Next(); some && (!ok || t.Before(at)) {
+			at, ok = t, true
+		}
+	}
+	if soonest := g.swept.Add(sweepEvery); ok && at.Before(soonest) {
+		at = soonest
+	}
+	return at, ok
+}
+
+// End is a time at which nothing that findings are counted by goes on.
+func (g *Engine) End() time.Time { return g.now.Add(maxSuppress + sweepEvery) }
+
 // advance tells a detector the time. One that panics finds nothing then; what
 // made it panic it tells at its next event.
 func advance(run Running, now time.Time) (found []event.Finding) {

@@ -39,7 +39,8 @@ type hush struct {
 // hushBytes is about what one group takes.
 const hushBytes = 300
 
-// maxChanged bounds what waits to be told; what does not fit is told later.
+// maxChanged bounds what waits to be told of groups that are still there: it is
+// told at their end.
 const maxChanged = 10_000
 
 // quiet compiles suppress. A window and a sequence have one all the same: a
@@ -77,7 +78,7 @@ func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time) bool {
 		if h.finding != f.ID { // else it is another stage of the same
 			h.count++
 			h.last = f.Time
-			if bits.OnesCount64(h.count) == 1 {
+			if bits.OnesCount64(h.count) == 1 && len(q.changed) < maxChanged {
 				q.tell(h)
 			}
 		}
@@ -93,7 +94,7 @@ func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time) bool {
 
 // tell says the count at 2, 4, 8 … and at the end.
 func (q *quiet) tell(h *hush) {
-	if len(q.changed) >= maxChanged || h.told == h.count {
+	if h.told == h.count {
 		return
 	}
 	h.told = h.count

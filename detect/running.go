@@ -206,6 +206,14 @@ func (s *running) Advance(now time.Time) []event.Finding {
 	return all
 }
 
+// Next is when something may be due that Advance gives.
+func (s *running) Next() (at time.Time, ok bool) {
+	if s.chain == nil {
+		return at, false
+	}
+	return s.chain.machine.Next()
+}
+
 // Counts gives how often findings came again.
 func (s *running) Counts() []event.FindingCount {
 	if s.quiet == nil {

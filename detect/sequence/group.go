@@ -116,6 +116,15 @@ func (m *Machine) Due(now time.Time) []Held {
 	return due
 }
 
+// Next is the earliest time at which [Machine.Due] may give something of what is
+// held now.
+func (m *Machine) Next() (at time.Time, ok bool) {
+	if len(m.due) == 0 {
+		return at, false
+	}
+	return time.Unix(0, m.due[0].until+int64(m.o.Late)+1).UTC(), true
+}
+
 // expire forgets what is at the end of the lists and too old.
 func (m *Machine) expire(oldest int64) {
 	for _, l := range []*list.List{m.once, m.often} {

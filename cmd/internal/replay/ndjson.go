@@ -13,7 +13,7 @@ import (
 )
 
 // NDJSON writes one object a line: findings, runs and rejects in stream order,
-// and the summary last.
+// how often findings came again, and the summary last.
 func NDJSON(w io.Writer) Sink { return &ndjson{w: w} }
 
 type ndjson struct {
@@ -23,6 +23,7 @@ type ndjson struct {
 
 type findingLine struct {
 	Type     string         `json:"type"`
+	ID       string         `json:"id"`
 	Rule     string         `json:"rule"`
 	Severity event.Severity `json:"severity"`
 	Time     time.Time      `json:"time"`
@@ -39,7 +40,7 @@ type eventLine struct {
 
 func (n *ndjson) Finding(f event.Finding) error {
 	l := findingLine{
-		Type: "finding", Rule: f.Rule + f.Model, Severity: f.Severity, Time: f.Time, Score: f.Score, Subject: subject(f),
+		Type: "finding", ID: f.ID, Rule: f.Rule + f.Model, Severity: f.Severity, Time: f.Time, Score: f.Score, Subject: subject(f),
 		Events: make([]eventLine, 0, len(f.Events)),
 	}
 	for _, a := range f.Events {
@@ -89,6 +90,18 @@ type rejectedLine struct {
 
 func (n *ndjson) Rejected(r event.Rejected) error {
 	return n.write(rejectedLine{"rejected", r.Source, r.From, r.Reason})
+}
+
+type countLine struct {
+	Type    string    `json:"type"`
+	Finding string    `json:"finding"`
+	Rule    string    `json:"rule"`
+	Count   uint64    `json:"count"`
+	Last    time.Time `json:"last"`
+}
+
+func (n *ndjson) Count(f event.Finding, c event.FindingCount) error {
+	return n.write(countLine{"count", f.ID, f.Rule + f.Model, c.Count, c.Last})
 }
 
 func (n *ndjson) Summary(s Summary) error {

@@ -35,6 +35,9 @@ type Summary struct {
 	Events   int `json:"events"`
 	Findings int `json:"findings"`
 	Runs     int `json:"runs"`
+	// Repeats is how often findings came again beside that, while their rules
+	// counted them.
+	Repeats int `json:"repeats"`
 	// Rejected counts lines; one line can hold more than one reject, and a
 	// reject beside an event doesn't make the line a rejected one.
 	Rejected int `json:"rejected"`
@@ -45,6 +48,10 @@ type Sink interface {
 	Finding(f event.Finding) error
 	Run(r Run) error
 	Rejected(r event.Rejected) error
+	// Count comes behind all of those, once for each finding that came more
+	// than once, in the order of the findings; of f only id and rule or model
+	// are there.
+	Count(f event.Finding, c event.FindingCount) error
 	// Summary comes last, once.
 	Summary(s Summary) error
 }
@@ -59,9 +66,12 @@ func Replay(ctx context.Context, o Options, to Sink) error {
 		return err
 	}
 	defer m.spool.close()
-	r := &replay{engine: detect.NewEngine(o.Rules, detect.EngineOptions{}), planner: newPlanner(o), to: to, logger: o.Logger, seen: map[string]bool{}}
+	r := &replay{engine: detect.NewEngine(o.Rules, detect.EngineOptions{}), planner: newPlanner(o), to: to, logger: o.Logger, seen: map[string]bool{}, counts: map[string]event.FindingCount{}}
 	r.summary = Summary{Lines: m.counts.Lines, Blank: m.counts.Blank, Joined: m.counts.Joined, Rejected: m.counts.Rejected}
 	if err := m.frames(func(f frame) error { return r.frame(ctx, f) }); err != nil {
+		return err
+	}
+	if err := r.end(ctx); err != nil {
 		return err
 	}
 	return to.Summary(r.summary)
@@ -74,6 +84,8 @@ type replay struct {
 	logger     *slog.Logger
 	summary    Summary
 	seen       map[string]bool // finding ids
+	found      []event.Finding
+	counts     map[string]event.FindingCount
 	now        time.Time
 	sequence   uint64
 	complaints int
@@ -98,11 +110,56 @@ func (r *replay) frame(ctx context.Context, f frame) error {
 		}
 		events++
 	}
+	r.count()
 	return nil
+}
+
+// end lets the time go on behind the last event, as it does where nothing comes
+// any more: what was not followed by something is due then. After that findings
+// are counted no more.
+func (r *replay) end(ctx context.Context) error {
+	for at, more := r.engine.Next(); more; at, more = r.engine.Next() {
+		if err := r.tick(ctx, at); err != nil {
+			return err
+		}
+	}
+	if err := r.tick(ctx, r.engine.End()); err != nil {
+		return err
+	}
+	r.count()
+	for _, f := range r.found {
+		c, again := r.counts[f.ID]
+		if !again || c.Count < 2 {
+			continue
+		}
+		r.summary.Repeats += int(c.Count - 1) // #nosec G115 -- of events that were counted
+		if err := r.to.Count(f, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tick tells the time.
+func (r *replay) tick(ctx context.Context, at time.Time) error {
+	r.sequence++
+	e := event.Control(event.VerbTick, at, event.HashID("tick", at.Format(time.RFC3339Nano)), nil)
+	return r.fold(ctx, &e, 0)
+}
+
+// count keeps how often findings came so far.
+func (r *replay) count() {
+	for _, c := range r.engine.Counts() {
+		r.counts[c.Finding] = c
+	}
 }
 
 func (r *replay) event(ctx context.Context, e *event.Event, index int) error {
 	r.summary.Events++
+	return r.fold(ctx, e, index)
+}
+
+func (r *replay) fold(ctx context.Context, e *event.Event, index int) error {
 	if e.Received.After(r.now) {
 		r.now = e.Received
 	}
@@ -136,6 +193,7 @@ func (r *replay) complain(ctx context.Context, e *event.Event, err error) {
 
 func (r *replay) finding(ctx context.Context, f event.Finding) error {
 	r.summary.Findings++
+	r.found = append(r.found, event.Finding{ID: f.ID, Rule: f.Rule, Model: f.Model})
 	if err := r.to.Finding(f); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type record struct {
 	findings []event.Finding
 	runs     []replay.Run
 	rejected []event.Rejected
+	counts   map[string]uint64 // of those that came again, by rule
 	summary  replay.Summary
 	ended    int
 	// kinds are one letter for each call, in order.
@@ -43,6 +44,14 @@ func (r *record) Run(run replay.Run) error {
 
 func (r *record) Rejected(x event.Rejected) error {
 	r.rejected, r.kinds = append(r.rejected, x), r.kinds+"x"
+	return r.fail
+}
+
+func (r *record) Count(f event.Finding, c event.FindingCount) error {
+	if r.counts == nil {
+		r.counts = map[string]uint64{}
+	}
+	r.counts[f.Rule] += c.Count
 	return r.fail
 }
 

@@ -31,6 +31,7 @@ type tally struct {
 	severity event.Severity
 	mode     event.Mode
 	count    int
+	repeats  uint64
 	verdicts map[string]int
 }
 
@@ -103,12 +104,18 @@ func (t *text) Rejected(r event.Rejected) error {
 	return nil
 }
 
+// Count adds to the rule's: to say it for each finding would hide the others.
+func (t *text) Count(f event.Finding, c event.FindingCount) error {
+	t.rules[f.Rule+f.Model].repeats += c.Count - 1
+	return nil
+}
+
 func (t *text) Summary(s Summary) error {
 	if len(t.rules) > 0 {
 		table := tabwriter.NewWriter(t.w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "\nRULE\tSEVERITY\tFINDINGS")
+		fmt.Fprintln(table, "\nRULE\tSEVERITY\tFINDINGS\tCAME AGAIN")
 		for _, c := range sorted(t.rules) {
-			fmt.Fprintf(table, "%s\t%s\t%d\n", tame(c.name, 63), c.severity, c.count)
+			fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", tame(c.name, 63), c.severity, c.count, c.repeats)
 		}
 		if err := table.Flush(); err != nil {
 			return fmt.Errorf("write output: %w", err)
@@ -127,8 +134,12 @@ func (t *text) Summary(s Summary) error {
 	if len(t.rules)+len(t.books)+s.Rejected > 0 {
 		fmt.Fprintln(t.w)
 	}
-	fmt.Fprintf(t.w, "%d lines: %d blank, %d joined to others, %d rejected; %d events, %d findings, %d runs planned\n",
-		s.Lines, s.Blank, s.Joined, s.Rejected, s.Events, s.Findings, s.Runs)
+	again := ""
+	if s.Repeats > 0 {
+		again = fmt.Sprintf(" (came %d times more)", s.Repeats)
+	}
+	fmt.Fprintf(t.w, "%d lines: %d blank, %d joined to others, %d rejected; %d events, %d findings%s, %d runs planned\n",
+		s.Lines, s.Blank, s.Joined, s.Rejected, s.Events, s.Findings, again, s.Runs)
 	if err := t.w.Flush(); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}

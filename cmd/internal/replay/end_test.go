@@ -1,0 +1,96 @@
+package replay_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/replay"
+	"github.com/firebreak-io/firebreak/detect"
+)
+
+const endRules = `apiVersion: firebreak.io/v1alpha1
+kind: Rule
+metadata: {name: left-open}
+spec:
+  title: A shell that nobody closed
+  severity: medium
+  source: falco
+  sequence:
+    by: [object.name]
+    within: 10m
+    steps: [{when: rule == "open"}, {when: rule == "close", not: true}]
+---
+apiVersion: firebreak.io/v1alpha1
+kind: Rule
+metadata: {name: storm}
+spec:
+  title: The same again and again
+  severity: low
+  source: falco
+  when: rule == "again"
+  suppress: {by: [object.name], for: 1h}
+`
+
+// At the end of the files what did not follow is found, at its time, and how
+// often findings came again is told.
+func TestTheEndIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(path, []byte(endRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := detect.LoadRules(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	var lines strings.Builder
+	alert := func(second int, rule, pod string) {
+		fmt.Fprintf(&lines, `{"time":%q,"rule":%q,"priority":"Notice","output":"%s %s %d","output_fields":{"k8s.ns.name":"shop","k8s.pod.name":%q}}`+"\n",
+			at.Add(time.Duration(second)*time.Second).Format(time.RFC3339), rule, rule, pod, second, pod)
+	}
+	alert(0, "open", "a")
+	alert(1, "open", "b")
+	alert(5, "close", "b")
+	for i := range 7 {
+		alert(10+i, "again", "a")
+	}
+	alert(20, "again", "b")
+	o := small(t)
+	o.Rules = set
+	o.Inputs = []replay.Input{{Source: "falco", Name: "f", Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(lines.String())), nil
+	}}}
+	r := run(t, o)
+	found := map[string]int{}
+	for _, f := range r.findings {
+		found[f.Rule+" "+f.Subject.Name]++
+	}
+	if len(found) != 3 || found["left-open a"] != 1 || found["storm a"] != 1 || found["storm b"] != 1 {
+		t.Errorf("found %v", found)
+	}
+	if r.counts["storm"] != 7 || r.counts["left-open"] != 0 || r.summary.Repeats != 6 || r.summary.Events != 11 {
+		t.Errorf("counts are %v, the summary %+v", r.counts, r.summary)
+	}
+	text := string(output(t, o, replay.NDJSON))
+	if !strings.Contains(text, `{"type":"count","finding":"`+findingOf(r, "storm")+`","rule":"storm","count":7,"last":"2026-03-04T05:00:16Z"}`) {
+		t.Errorf("NDJSON does not tell the count:\n%s", text)
+	}
+	if text := string(output(t, o, replay.Text)); !strings.Contains(text, "3 findings (came 6 times more)") {
+		t.Errorf("text does not tell the count:\n%s", text)
+	}
+}
+
+func findingOf(r *record, rule string) string {
+	for _, f := range r.findings {
+		if f.Rule == rule {
+			return f.ID
+		}
+	}
+	return ""
+}
+
