@@ -1,0 +1,118 @@
+package baseline
+
+import (
+	"math"
+	"time"
+
+	"github.com/firebreak-io/firebreak/detect/pack"
+)
+
+// Entity is what is remembered of one. It is valid until the next call of
+// [Store.Touch].
+type Entity struct {
+	// Label is its name for people, cut short.
+	Label string
+
+	key, peers  Key
+	first, last int64
+	seen        uint32 // observations
+	tables      []table
+	series      []series
+	versions    table
+	grace       int64 // until when
+	bytes       int
+	link
+}
+
+// When an entity is established: after so many observations and so long.
+const (
+	establishedSeen = 8
+	establishedFor  = 10 * time.Minute
+	entityBytes     = 320
+	versionsKept    = 8
+)
+
+// Established says that the entity has been there long enough to count for
+// others.
+func (e *Entity) Established() bool { return e.segment == settled }
+
+// Seen is how many observations there were, and First the time of the first.
+func (e *Entity) Seen() uint32 { return e.seen }
+
+// First is the time of the first observation.
+func (e *Entity) First() time.Time { return time.Unix(0, e.first).UTC() }
+
+// Gap is the time since the entity was last seen, before now; false for one
+// that is new.
+func (e *Entity) Gap(now time.Time) (time.Duration, bool) {
+	if e.last == 0 {
+		return 0, false
+	}
+	return time.Duration(max(0, now.UnixNano()-e.last)), true
+}
+
+// Rollout takes the entity's version, an image's digest. One that it never had,
+// when it had another, opens a time of grace in which its own past counts less.
+// It says whether this one did.
+func (e *Entity) Rollout(version Value, now time.Time, length time.Duration) bool {
+	fresh := len(e.versions.slots) > 0 && !e.versions.has(version.Hash)
+	e.versions.add(version, 1, now, versionsKept)
+	if fresh {
+		e.grace = max(e.grace, now.Add(length).UnixNano())
+	}
+	return fresh
+}
+
+// InGrace says whether the time of grace lasts.
+func (e *Entity) InGrace(now time.Time) bool { return now.UnixNano() < e.grace }
+
+func (e *Entity) measure() int {
+	n := entityBytes + len(e.Label) + e.versions.bytes()
+	for i := range e.tables {
+		n += e.tables[i].bytes()
+	}
+	for i := range e.series {
+		n += e.series[i].bytes()
+	}
+	return n
+}
+
+func (e *Entity) save(out *pack.Writer) {
+	out.Fixed(e.key[:])
+	out.Fixed(e.peers[:])
+	out.Text(e.Label)
+	out.Len(int(e.space))
+	out.Len(int(e.segment))
+	out.Int(e.first)
+	out.Int(e.last)
+	out.Uint(uint64(e.seen))
+	out.Int(e.grace)
+	e.versions.save(out)
+	for i := range e.tables {
+		e.tables[i].save(out)
+	}
+	for i := range e.series {
+		e.series[i].save(out)
+	}
+}
+
+func (e *Entity) load(in *pack.Reader, spaces int) {
+	copy(e.key[:], in.Fixed(len(e.key)))
+	copy(e.peers[:], in.Fixed(len(e.peers)))
+	e.Label = in.Text()
+	space, seg := in.Len(maxSpaces), in.Len(segments-1)
+	if space >= spaces || len(e.Label) > maxLabel+4 {
+		in.Fail()
+		return
+	}
+	e.space, e.segment = int32(space), uint8(seg)                                // #nosec G115 -- bounded
+	e.first, e.last, e.seen = in.Int(), in.Int(), uint32(in.Len(math.MaxUint32)) // #nosec G115 -- bounded
+	e.grace = in.Int()
+	e.versions.load(in, versionsKept)
+	for i := range e.tables {
+		e.tables[i].load(in, entityValues)
+	}
+	for i := range e.series {
+		e.series[i].load(in)
+	}
+}

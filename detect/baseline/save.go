@@ -1,0 +1,78 @@
+package baseline
+
+import (
+	"math"
+
+	"github.com/firebreak-io/firebreak/detect/pack"
+)
+
+// Save writes all that is remembered.
+func (s *Store) Save(out *pack.Writer) {
+	out.Uint(s.stats.Evicted)
+	for i := range s.all {
+		s.all[i].save(out)
+	}
+	for _, p := range s.spreads {
+		out.Float(p.slow)
+		out.Float(p.fast)
+		out.Float(p.n)
+	}
+	out.Len(len(s.groups))
+	for _, k := range s.groupKeys() {
+		g := s.groups[k]
+		out.Fixed(k[:])
+		out.Int(g.last)
+		out.Bool(g.prior)
+		for i := range g.tables {
+			g.tables[i].save(out)
+		}
+	}
+	out.Len(len(s.order.spaces))
+	for _, sp := range s.order.spaces {
+		out.Uint(sp.id)
+	}
+	out.Len(len(s.entities))
+	for e := range s.order.all {
+		e.save(out)
+	}
+}
+
+// Load reads what Save wrote, into a store that remembers nothing but priors and
+// has the same options. After an error it is of no use.
+func (s *Store) Load(in *pack.Reader) error {
+	s.stats.Evicted = in.Uint()
+	for i := range s.all {
+		s.all[i] = table{}
+		s.all[i].load(in, allValues)
+	}
+	for i := range s.spreads {
+		s.spreads[i] = spread{number(in), number(in), number(in)}
+	}
+	s.groups = map[Key]*group{}
+	for range in.Count(maxGroups) {
+		var k Key
+		copy(k[:], in.Fixed(len(k)))
+		g := &group{last: in.Int(), prior: in.Bool(), tables: make([]table, s.o.Tables)}
+		for i := range g.tables {
+			g.tables[i].load(in, groupValues)
+		}
+		s.groups[k] = g
+	}
+	for range in.Count(maxSpaces) {
+		s.order.index(in.Uint())
+	}
+	for range in.Count(math.MaxInt32) {
+		e := &Entity{tables: make([]table, s.o.Tables), series: make([]series, s.o.Series)}
+		if e.load(in, len(s.order.spaces)); in.Err() != nil {
+			return in.Err()
+		}
+		if s.entities[e.key] != nil {
+			in.Fail()
+			return in.Err()
+		}
+		s.entities[e.key] = e
+		s.order.add(e)
+		s.weigh(e)
+	}
+	return in.Err()
+}

@@ -1,0 +1,221 @@
+package baseline
+
+import (
+	"math"
+	"time"
+
+	"github.com/firebreak-io/firebreak/detect/pack"
+)
+
+// series is what is usual of one number of one entity. Numbers are kept as
+// their logarithm (see squash), as what is usual of a rate is a multiple.
+type series struct {
+	n    uint32
+	last int64
+	// slow and fast are means that forget by half in a week and in half an hour.
+	slow, fast float64
+	// variance is of the distance from what was expected, fastVariance of that
+	// from fast.
+	variance, fastVariance float64
+	// hours are of the week, made when the first is over; hour, sum and count
+	// are of the one that is not.
+	hours *[hoursOfWeek]hour
+	hour  int64
+	sum   float64
+	count uint32
+}
+
+// hour is the mean of one hour of the week, of so many weeks.
+type hour struct {
+	mean  float32
+	weeks uint8
+}
+
+const (
+	hoursOfWeek = 7 * 24
+	slowHalf    = 7 * 24 * time.Hour
+	fastHalf    = 30 * time.Minute
+	// enough is how many numbers say what is usual.
+	enough = 8
+	// outlier is how many deviations a number may change what is usual by.
+	outlier = 4
+	// pooled is how many numbers the deviation of all entities counts for.
+	pooled = 30
+	// maxWeeks is how many weeks an hour's mean is of, mostly.
+	maxWeeks = 6
+	// longest is the least weight of a number in the variance.
+	longest                 = 1.0 / 1000
+	seriesBytes, hoursBytes = 96, 8 * hoursOfWeek
+)
+
+// squash makes multiples distances, and leaves small numbers as they are.
+func squash(x float64) float64 { return math.Copysign(math.Log1p(math.Abs(x)), x) }
+
+func unsquash(y float64) float64 { return math.Copysign(math.Expm1(math.Abs(y)), y) }
+
+// weekHour is the hour since 1970, and which of the week that is.
+func weekHour(now time.Time) (since int64, ofWeek int) {
+	since = now.Unix() / 3600
+	return since, int(((since % hoursOfWeek) + hoursOfWeek) % hoursOfWeek)
+}
+
+// expected is what is usual at a time: what that hour of the week was, or, in
+// the first week, that hour of other days, or the slow mean.
+func (s *series) expected(now time.Time) float64 {
+	if s.hours == nil {
+		return s.slow
+	}
+	_, at := weekHour(now)
+	if h := s.hours[at]; h.weeks > 0 {
+		w := float64(h.weeks) / float64(h.weeks+1)
+		return w*float64(h.mean) + (1-w)*s.day(at)
+	}
+	return s.day(at)
+}
+
+// day is the mean of an hour of the day.
+func (s *series) day(at int) float64 {
+	var sum, n float64
+	for d := range 7 {
+		if h := s.hours[(at+24*d)%hoursOfWeek]; h.weeks > 0 {
+			sum += float64(h.mean)
+			n++
+		}
+	}
+	if n == 0 {
+		return s.slow
+	}
+	return (sum + s.slow) / (n + 1)
+}
+
+// deviation blends the entity's own with that of all: of few numbers nobody
+// knows how much they vary.
+func deviation(own float64, n uint32, all float64) float64 {
+	return math.Sqrt((own*float64(n) + all*pooled) / (float64(n) + pooled))
+}
+
+// learn takes a number. One far off counts as less far: a spike is not the new
+// usual. quickly is for the time of grace.
+func (s *series) learn(x float64, now time.Time, all *spread, quickly bool) {
+	y := squash(x)
+	if s.n > 0 && s.n < math.MaxUint32 {
+		before := s.expected(now)
+		if d := outlier * max(deviation(s.variance, s.n, all.slow), tiny); s.n >= enough && !quickly {
+			y = min(before+d, max(before-d, y))
+		}
+		n := s.n
+		if quickly {
+			n = min(n, 2*enough)
+		}
+		keep := max(1/float64(n+1), longest)
+		off, jump := (y-before)*(y-before), (y-s.fast)*(y-s.fast)
+		s.variance += keep * (off - s.variance)
+		s.fastVariance += keep * (jump - s.fastVariance)
+		all.add(off, jump)
+		took := max(0, now.UnixNano()-s.last)
+		s.slow += max(1/float64(n+1), forgotten(took, slowHalf)) * (y - s.slow)
+		s.fast += max(1/float64(s.n+1), forgotten(took, fastHalf)) * (y - s.fast)
+	} else if s.n == 0 {
+		s.slow, s.fast = y, y
+	}
+	s.n = min(s.n+1, math.MaxUint32-1)
+	s.last = max(s.last, now.UnixNano())
+	s.inHour(y, now)
+}
+
+// tiny is the least deviation: of numbers that never vary.
+const tiny = 1e-3
+
+func forgotten(took int64, half time.Duration) float64 {
+	return 1 - math.Exp2(-float64(took)/float64(half))
+}
+
+// inHour adds to the hour that is not over, and closes the one before.
+func (s *series) inHour(y float64, now time.Time) {
+	since, _ := weekHour(now)
+	if since > s.hour {
+		s.close()
+		s.hour = since
+	}
+	s.sum += y
+	s.count++
+}
+
+func (s *series) close() {
+	if s.count == 0 {
+		return
+	}
+	if s.hours == nil {
+		s.hours = new([hoursOfWeek]hour)
+	}
+	h := &s.hours[((s.hour%hoursOfWeek)+hoursOfWeek)%hoursOfWeek]
+	mean := float32(s.sum / float64(s.count))
+	if h.weeks < maxWeeks {
+		h.weeks++
+	}
+	h.mean += (mean - h.mean) / float32(h.weeks)
+	s.sum, s.count = 0, 0
+}
+
+// spread is how much the numbers of all entities vary.
+type spread struct{ slow, fast, n float64 }
+
+func (s *spread) add(off, jump float64) {
+	s.n = min(s.n+1, 4096)
+	s.slow += (off - s.slow) / s.n
+	s.fast += (jump - s.fast) / s.n
+}
+
+func (s *series) bytes() int {
+	if s.hours != nil {
+		return seriesBytes + hoursBytes
+	}
+	return seriesBytes
+}
+
+func (s *series) save(out *pack.Writer) {
+	out.Uint(uint64(s.n))
+	out.Int(s.last)
+	for _, v := range []float64{s.slow, s.fast, s.variance, s.fastVariance, s.sum} {
+		out.Float(v)
+	}
+	out.Int(s.hour)
+	out.Uint(uint64(s.count))
+	out.Bool(s.hours != nil)
+	if s.hours == nil {
+		return
+	}
+	for _, h := range s.hours {
+		out.Uint(uint64(h.weeks))
+		if h.weeks > 0 {
+			out.Float(float64(h.mean))
+		}
+	}
+}
+
+func (s *series) load(in *pack.Reader) {
+	s.n, s.last = uint32(in.Len(math.MaxUint32-1)), in.Int() // #nosec G115 -- bounded
+	for _, v := range []*float64{&s.slow, &s.fast, &s.variance, &s.fastVariance, &s.sum} {
+		*v = finite(in)
+	}
+	s.hour, s.count = in.Int(), uint32(in.Len(math.MaxUint32-1)) // #nosec G115 -- bounded
+	if !in.Bool() {
+		return
+	}
+	s.hours = new([hoursOfWeek]hour)
+	for i := range s.hours {
+		s.hours[i].weeks = uint8(in.Len(maxWeeks)) // #nosec G115 -- bounded
+		if s.hours[i].weeks > 0 {
+			s.hours[i].mean = float32(finite(in))
+		}
+	}
+}
+
+func finite(in *pack.Reader) float64 {
+	v := in.Float()
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		in.Fail()
+		return 0
+	}
+	return v
+}

@@ -1,0 +1,219 @@
+package baseline
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// Options say what is remembered.
+type Options struct {
+	// Tables is how many categories there are, Series how many numbers.
+	Tables, Series int
+	// Entities and Bytes are the most that are remembered; 0 means 10,000 and
+	// 64 MiB. Bytes is an estimate.
+	Entities, Bytes int
+}
+
+// What Options leave open.
+const (
+	DefaultEntities = 10_000
+	DefaultBytes    = 64 << 20
+)
+
+const (
+	// share is the part of all entities that one namespace may have.
+	share = 0.3
+	// maxGroups is how many peer groups are remembered.
+	maxGroups = 1024
+	maxLabel  = 128
+	// unknown is the probability of a value that nobody ever had, among values
+	// that nobody ever had.
+	unknown = 1.0 / 1024
+)
+
+// Store is what is remembered of all entities. It is not safe for concurrent
+// use.
+type Store struct {
+	o        Options
+	entities map[Key]*Entity
+	order    order
+	groups   map[Key]*group
+	all      []table
+	spreads  []spread
+	stats    Stats
+}
+
+// group is what is remembered of peers.
+type group struct {
+	tables []table
+	last   int64
+	prior  bool
+}
+
+// Stats count what is remembered, and what had to go since the beginning.
+type Stats struct {
+	Entities, Groups, Bytes int
+	Evicted                 uint64
+}
+
+// Who is the entity that is observed.
+type Who struct {
+	// Entity and Peers name it and the group that it is compared with.
+	Entity, Peers Key
+	// Space is a number for its namespace; 0 is none.
+	Space uint64
+	// Label is its name for people.
+	Label string
+}
+
+// New makes a store that remembers nothing.
+func New(o Options) *Store {
+	if o.Entities <= 0 {
+		o.Entities = DefaultEntities
+	}
+	if o.Bytes <= 0 {
+		o.Bytes = DefaultBytes
+	}
+	return &Store{
+		o: o, entities: map[Key]*Entity{}, groups: map[Key]*group{},
+		all: make([]table, o.Tables), spreads: make([]spread, o.Series),
+	}
+}
+
+// Stats says how full it is.
+func (s *Store) Stats() Stats {
+	st := s.stats
+	st.Entities, st.Groups = len(s.entities), len(s.groups)
+	for i := range s.all {
+		st.Bytes += s.all[i].bytes()
+	}
+	return st
+}
+
+// Find is an entity, or nil, and changes nothing.
+func (s *Store) Find(k Key) *Entity { return s.entities[k] }
+
+// Touch is the entity, made when it is not there. Others may be forgotten for
+// it.
+func (s *Store) Touch(w Who) *Entity {
+	if e := s.entities[w.Entity]; e != nil {
+		return e
+	}
+	e := &Entity{
+		Label: cut(w.Label, maxLabel), key: w.Entity, peers: w.Peers,
+		tables: make([]table, s.o.Tables), series: make([]series, s.o.Series),
+	}
+	e.space = int32(s.order.index(w.Space)) // #nosec G115 -- below maxSpaces
+	if sp := s.order.spaces[e.space]; w.Space != 0 && sp.n >= max(1, int(share*float64(s.o.Entities))) {
+		s.evict(sp.least())
+	}
+	for len(s.entities) >= s.o.Entities {
+		s.evict(s.order.least())
+	}
+	s.entities[e.key] = e
+	s.order.add(e)
+	s.weigh(e)
+	return e
+}
+
+// Observe says that the entity was seen, once all that is learned of the
+// observation was given to [Store.See] and [Store.Learn].
+func (s *Store) Observe(e *Entity, now time.Time) {
+	if e.seen == 0 {
+		e.first = now.UnixNano()
+	}
+	e.last = max(e.last, now.UnixNano())
+	if e.seen < math.MaxUint32 {
+		e.seen++
+	}
+	segment := e.segment
+	switch {
+	case e.seen >= establishedSeen && e.last-e.first >= int64(establishedFor):
+		segment = settled
+	case e.seen > 1:
+		segment = max(often, segment)
+	}
+	if segment == settled && e.segment != settled {
+		s.contribute(e, now)
+	}
+	s.order.move(e, segment)
+	s.weigh(e)
+}
+
+// contribute makes what an entity had before it was established count for its
+// peers and all.
+func (s *Store) contribute(e *Entity, now time.Time) {
+	g := s.group(e.peers, now)
+	for i := range e.tables {
+		for _, sl := range e.tables[i].slots {
+			v := Value{Hash: sl.hash}
+			times := float64(sl.count) / e.tables[i].weight(now)
+			g.tables[i].add(v, times, now, groupValues)
+			s.all[i].add(v, times, now, allValues)
+		}
+	}
+}
+
+func (s *Store) group(k Key, now time.Time) *group {
+	g := s.groups[k]
+	if g == nil {
+		if len(s.groups) >= maxGroups {
+			s.dropGroup()
+		}
+		g = &group{tables: make([]table, s.o.Tables)}
+		s.groups[k] = g
+	}
+	g.last = max(g.last, now.UnixNano())
+	return g
+}
+
+// dropGroup forgets the group that was used longest ago and has no prior.
+func (s *Store) dropGroup() {
+	oldest := slices.MinFunc(s.groupKeys(), func(a, b Key) int {
+		x, y := s.groups[a], s.groups[b]
+		if x.prior != y.prior {
+			if y.prior {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(x.last, y.last), slices.Compare(a[:], b[:]))
+	})
+	delete(s.groups, oldest)
+	s.stats.Evicted++
+}
+
+func (s *Store) groupKeys() []Key {
+	return slices.SortedFunc(maps.Keys(s.groups), func(a, b Key) int { return slices.Compare(a[:], b[:]) })
+}
+
+// weigh counts what an entity takes, and makes room when it is too much.
+func (s *Store) weigh(e *Entity) {
+	n := e.measure()
+	s.stats.Bytes += n - e.bytes
+	e.bytes = n
+	for s.stats.Bytes > s.o.Bytes && len(s.entities) > 1 {
+		least := s.order.least()
+		if least == e {
+			return // the next one will be another's turn
+		}
+		s.evict(least)
+	}
+}
+
+func (s *Store) evict(e *Entity) {
+	s.stats.Evicted++
+	s.order.remove(e)
+	delete(s.entities, e.key)
+	s.stats.Bytes -= e.bytes
+}
+
+// Evict makes room of about so many bytes, if there is as much.
+func (s *Store) Evict(bytes int) {
+	for target := s.stats.Bytes - bytes; s.stats.Bytes > max(0, target) && len(s.entities) > 0; {
+		s.evict(s.order.least())
+	}
+}

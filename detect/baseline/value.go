@@ -1,0 +1,40 @@
+package baseline
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+)
+
+// Key names an entity or a peer group: a hash of its values, so that its size
+// does not depend on what somebody wrote.
+type Key [16]byte
+
+// Value is one of a category. Its hash can't be worked backwards: nobody writes
+// something that counts as another's usual.
+type Value struct {
+	Hash uint64
+	// Text is for people, cut short.
+	Text string
+}
+
+// ValueOf is the value that texts are together.
+func ValueOf(texts ...string) Value {
+	h := sha256.New()
+	var n [8]byte
+	for _, t := range texts {
+		binary.LittleEndian.PutUint64(n[:], uint64(len(t)))
+		h.Write(n[:])
+		h.Write([]byte(t))
+	}
+	var sum [sha256.Size]byte
+	return Value{max(1, binary.LittleEndian.Uint64(h.Sum(sum[:0])[:8])), cut(strings.Join(texts, " "), maxText)}
+}
+
+// cut shortens a text to about so many bytes.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
