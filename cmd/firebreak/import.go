@@ -46,19 +46,22 @@ when something can't be read or written.`,
 		one.SetFlagErrorFunc(misused)
 		one.Flags().StringVar(&out, "out", "", "a directory to write to")
 		one.RunE = func(cmd *cobra.Command, paths []string) error {
-			files, err := foreignFiles(paths)
+			files, problems, err := foreignFiles(paths)
 			if err != nil {
 				return exit{2, err}
 			}
-			return imported(cmd, foreign.Loading(format.read(files)), out)
+			result := foreign.Loading(format.read(files))
+			result.Problems = append(problems, result.Problems...)
+			return imported(cmd, result, out)
 		}
 		cmd.AddCommand(one)
 	}
 	return cmd
 }
 
-// foreignFiles reads files, and those of YAML below directories.
-func foreignFiles(paths []string) ([]foreign.File, error) {
+// foreignFiles reads files, and those of YAML below directories. One of them that is
+// too large is a problem of its own and hinders no other.
+func foreignFiles(paths []string) ([]foreign.File, []*conf.Error, error) {
 	var names []string
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
@@ -69,28 +72,30 @@ func foreignFiles(paths []string) ([]foreign.File, error) {
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("import: %w", err)
+			return nil, nil, fmt.Errorf("import: %w", err)
 		}
 	}
 	var files []foreign.File
+	var problems []*conf.Error
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if err == nil && (!info.Mode().IsRegular() || info.Size() > conf.MaxFileBytes) {
-			err = fmt.Errorf("read %s: no file of at most %d bytes", name, conf.MaxFileBytes)
+			problems = append(problems, &conf.Error{File: name, Line: 1, Column: 1, Msg: fmt.Sprintf("is no file of at most %d bytes", conf.MaxFileBytes)})
+			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("import: %w", err)
+			return nil, nil, fmt.Errorf("import: %w", err)
 		}
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("import: %w", err)
+			return nil, nil, fmt.Errorf("import: %w", err)
 		}
 		files = append(files, foreign.File{Name: name, Data: data})
 	}
-	if len(files) == 0 {
-		return nil, errors.New("import: no .yml or .yaml file")
+	if len(files)+len(problems) == 0 {
+		return nil, nil, errors.New("import: no .yml or .yaml file")
 	}
-	return files, nil
+	return files, problems, nil
 }
 
 func imported(cmd *cobra.Command, result foreign.Result, out string) error {

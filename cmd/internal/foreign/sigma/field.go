@@ -48,7 +48,7 @@ var auditFields = map[string]field{
 	"username":                  {"actor.user", text},
 	"user":                      {"actor.user", text},
 	"groups":                    {"actor.groups", list},
-	"sourceips":                 {"actor.address", text},
+	"sourceips":                 {"fields.source_ips", list},
 	"useragent":                 {"actor.user_agent", text},
 	"hostpath":                  {`pluck(pod_spec(fields.request), "volumes.hostPath.path")`, list},
 	"capabilities":              {`pluck(containers(fields.request), "securityContext.capabilities.add")`, list},
@@ -83,18 +83,25 @@ func auditField(name string) (field, bool) {
 }
 
 var webFields = map[string]field{
-	"cs-method":     {"http.method", text},
-	"cs-uri":        {"http.path", text},
-	"cs-uri-stem":   {"http.path", text},
-	"cs-uri-query":  {"http.path", text},
-	"c-uri":         {"http.path", text},
-	"c-ip":          {"actor.address", text},
-	"src_ip":        {"actor.address", text},
-	"cs-username":   {"actor.user", text},
-	"cs-user-agent": {"actor.user_agent", text},
-	"c-useragent":   {"actor.user_agent", text},
-	"sc-status":     {"http.status", number},
-	"sc-bytes":      {"http.bytes", number},
+	"cs-method":    {"http.method", text},
+	"cs-uri":       {"http.path", text},
+	"cs-uri-stem":  {"http.path", text},
+	"cs-uri-query": {"http.path", text},
+	"c-uri-query":  {"http.path", text},
+	"c-uri-stem":   {"http.path", text},
+	"c-uri":        {"http.path", text},
+	// Sigma writes an extension without its dot.
+	"c-uri-extension": {`trimPrefix(path_ext(http.path), ".")`, text},
+	"cs-host":         {"fields.host", loose},
+	"cs-referer":      {"fields.referer", loose},
+	"cs-referrer":     {"fields.referer", loose},
+	"c-ip":            {"actor.address", text},
+	"src_ip":          {"actor.address", text},
+	"cs-username":     {"actor.user", text},
+	"cs-user-agent":   {"actor.user_agent", text},
+	"c-useragent":     {"actor.user_agent", text},
+	"sc-status":       {"http.status", number},
+	"sc-bytes":        {"http.bytes", number},
 }
 
 var processFields = map[string]field{

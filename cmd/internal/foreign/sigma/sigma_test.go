@@ -77,7 +77,7 @@ func TestSamples(t *testing.T) {
 		"capability":    {event.Event{Verb: "create", Actor: ann, Object: event.Ref{Resource: "pods"}, Fields: pod("/srv", "NET_BIND", "sys_admin")}, []string{"sigma-powers-of-a-container"}},
 		"refusals":      {event.Event{Verb: "list", Actor: ann, Fields: event.Fields{"code": int64(403), "reason": "Forbidden"}}, []string{"sigma-refused"}},
 		"no refusal":    {event.Event{Verb: "list", Actor: ann, Fields: event.Fields{"code": int64(200)}}, nil},
-		"network":       {event.Event{Verb: "delete", Actor: event.Actor{User: "eve", Address: "10.3.0.1"}}, []string{"sigma-modifiers"}},
+		"network":       {event.Event{Verb: "delete", Actor: event.Actor{User: "eve"}, Fields: event.Fields{"source_ips": []any{"192.0.2.1", "10.3.0.1"}}}, []string{"sigma-modifiers"}},
 		"outside it":    {event.Event{Verb: "delete", Actor: event.Actor{User: "eve", Address: "10.4.0.1"}}, nil},
 		"pattern":       {event.Event{Verb: "get", Actor: ann, Fields: event.Fields{"uri": "/api/v1/secrets?limit=500"}}, []string{"sigma-modifiers"}},
 		"base64":        {event.Event{Verb: "patch", Actor: ann, Fields: event.Fields{"request": map[string]any{"data": map[string]any{"x": "AGN1cmwgaHR0cA=="}}}}, []string{"sigma-modifiers"}},
