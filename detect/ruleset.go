@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/firebreak-io/firebreak/detect/rules"
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -20,6 +21,10 @@ type RuleSet struct {
 	// bundle is what [RuleSet.Bundle] gives, once it was asked for by the
 	// worker.
 	bundle []byte
+	// index is for [RuleSet.For], and used by one at a time.
+	index     *index
+	indexOnce sync.Once
+	indexMu   sync.Mutex
 }
 
 // elsewhere are the kinds of documents that may lie beside rules and are read

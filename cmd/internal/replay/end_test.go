@@ -93,4 +93,3 @@ func findingOf(r *record, rule string) string {
 	}
 	return ""
 }
-
