@@ -38,9 +38,10 @@ func openAuditPosted(d Deps, config any, in input, e Endpoint) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	s.Endpoints[0].Decode = func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
-		events, rejects := in.decode(body, o)
-		return stages.keep(req.Context(), d.Metrics, events), rejects
+	s.Endpoints[0].Decode = func(req *http.Request, body []byte, o Origin, g func([]event.Event) error) ([]event.Rejected, error) {
+		return in.decodeTo(body, o, func(events []event.Event) error {
+			return g(stages.keep(req.Context(), d.Metrics, events))
+		})
 	}
 	return s, nil
 }

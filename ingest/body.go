@@ -31,7 +31,7 @@ func readBody(w http.ResponseWriter, req *http.Request, max int64, types []strin
 		return nil, no
 	}
 	if !strings.HasSuffix(strings.ToLower(req.Header.Get("Content-Encoding")), "gzip") {
-		data, err := io.ReadAll(in)
+		data, err := readAll(in, min(max, req.ContentLength))
 		if err != nil {
 			return nil, bodyError(err, max, data)
 		}
@@ -47,6 +47,14 @@ func readBody(w http.ResponseWriter, req *http.Request, max int64, types []strin
 		return nil, bodyError(err, max, data)
 	}
 	return withoutMark(data), nil
+}
+
+// readAll reads to the end of what is of so many bytes by the client's word,
+// for which they are counted already; below 0 it says nothing.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // withoutMark leaves out the byte order mark that some programs write before

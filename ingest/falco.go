@@ -21,7 +21,7 @@ func init() {
 				Name: "falco", Source: event.SourceFalco, Root: true,
 				// What it says of a body with json_output off.
 				Types: []string{"text/plain"},
-			}, decodeAlerts)
+			}, falcoInput().decodeTo)
 		},
 		Decode: decodeAlerts,
 		Scan:   falcoInput().scan,

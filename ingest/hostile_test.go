@@ -6,19 +6,16 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime/metrics"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/test/hostile"
 )
 
 // full says that the tests of hostile input run in their full size.
@@ -48,116 +45,6 @@ func watchHeap() (most func() uint64) {
 		}
 	}()
 	return func() uint64 { close(stop); <-done; return peak.Load() }
-}
-
-// seeds are real input: our own, and what lies beside the checkout.
-func seeds(t testing.TB) [][]byte {
-	t.Helper()
-	var list [][]byte
-	add := func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".golden") || strings.HasSuffix(path, ".npz") {
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		data = data[:min(len(data), 32<<10)]
-		list = append(list, data)
-		for i, line := range bytes.Split(data, []byte("\n")) {
-			if len(line) > 0 && i < 20 {
-				list = append(list, line)
-			}
-		}
-		return nil
-	}
-	for _, root := range []string{"testdata", "../../shared/data"} {
-		if err := filepath.WalkDir(root, add); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return list
-}
-
-// mutant makes hostile input of real input.
-type mutant struct {
-	*rand.Rand
-	seeds [][]byte
-}
-
-func (m mutant) seed() []byte { return m.seeds[m.IntN(len(m.seeds))] }
-
-// span is a place in data, and one not before it.
-func (m mutant) span(data []byte) (int, int) {
-	a := m.IntN(len(data) + 1)
-	return a, a + m.IntN(min(len(data)-a, 400)+1)
-}
-
-func (m mutant) next() []byte {
-	data := slices.Clone(m.seed())
-	for range 1 + m.IntN(3) {
-		data = m.once(data)
-	}
-	return data
-}
-
-func (m mutant) once(data []byte) []byte {
-	a, b := m.span(data)
-	put := func(piece []byte) []byte { return slices.Concat(data[:a], piece, data[b:]) }
-	switch m.IntN(16) {
-	case 0:
-		return data[:a]
-	case 1:
-		return data[a:]
-	case 2:
-		return put(nil)
-	case 3:
-		return put(slices.Concat(data[a:b], data[a:b]))
-	case 4:
-		other := m.seed()
-		c, d := m.span(other)
-		return put(other[c:d])
-	case 5:
-		if len(data) > 0 {
-			data[m.IntN(len(data))] ^= 1 << m.IntN(8)
-		}
-		return data
-	case 6:
-		return put([][]byte{{0xff, 0xfe}, {0xc0, 0x80}, {0xed, 0xa0, 0x80}, []byte(`\ud800`), {0xf4, 0x90, 0x80, 0x80}}[m.IntN(5)])
-	case 7:
-		return put(make([]byte, m.IntN(100)))
-	case 8: // deep
-		open := []string{"[", `{"a":`, `[{"items":[`, `"{\"a\":`, `{"records":[`}[m.IntN(5)]
-		return put([]byte(strings.Repeat(open, 10_000/len(open)*m.IntN(5))))
-	case 9:
-		return put([]byte([]string{"1e999999999", "-0", "18446744073709551616", "1e-400", strings.Repeat("9", 5000), "NaN", "\ufeff"}[m.IntN(7)]))
-	case 10:
-		return put([]byte([]string{"\n", "\r\n", "null", "{}", "[]", `"`, `\`, ",", ":", "}", "]", "\u2028", `,"kind":"x"`, `"rule":"r",`}[m.IntN(14)]))
-	case 11: // compressed, as it is and inside
-		return m.bomb(data)
-	case 12:
-		return []byte(`{"records":[{"data":"` + base64.StdEncoding.EncodeToString(m.bomb(data)) + `"}]}`)
-	case 13:
-		return []byte(`{"message":{"data":"` + base64.StdEncoding.EncodeToString(data) + `"}}`)
-	case 14:
-		return bytes.Repeat(data, 1+m.IntN(max(1, 20_000/(len(data)+1))))
-	default:
-		random := make([]byte, m.IntN(300))
-		for i := range random {
-			random[i] = byte(m.Uint32())
-		}
-		return put(random)
-	}
-}
-
-func (m mutant) bomb(data []byte) []byte {
-	if m.IntN(20) == 0 {
-		return zipped(make([]byte, 4<<20))
-	}
-	if m.IntN(10) == 0 {
-		return append([]byte("PK\x03\x04"), data...)
-	}
-	return zipped(data)
 }
 
 // classOf checks a reject, and gives its class.
@@ -199,7 +86,7 @@ func TestHostileInput(t *testing.T) {
 	if full() {
 		count = 100_000
 	}
-	all := seeds(t)
+	all := hostile.Seeds(t, "testdata", "../../shared/data")
 	heap := watchHeap()
 	bodies, reasons, silent, events, began := 0, map[string]int{}, 0, 0, time.Now()
 	var readers []Kind
@@ -209,9 +96,9 @@ func TestHostileInput(t *testing.T) {
 		}
 	}
 	for i, k := range readers {
-		m := mutant{rand.New(rand.NewPCG(uint64(i), 7)), all}
+		m := hostile.New(all, uint64(i), 7)
 		for range count / len(readers) {
-			data := m.next()
+			data := m.Next()
 			bodies++
 			if k.Decode != nil {
 				good, bad := k.Decode(data, Origin{From: "test"})
@@ -257,20 +144,20 @@ func TestHostilePosts(t *testing.T) {
 	if full() {
 		count = 20_000
 	}
-	all := seeds(t)
+	all := hostile.Seeds(t, "testdata", "../../shared/data")
 	heap := watchHeap()
 	statuses := map[string]int{}
 	names := []string{"falco", "audit", "audit-firehose", "audit-pubsub", "log-http"}
 	for i, name := range names {
 		h, store, counted := opened(t, name, "")
-		m := mutant{rand.New(rand.NewPCG(uint64(i), 8)), all}
+		m := hostile.New(all, uint64(i), 8)
 		for range count / len(names) {
-			data := m.next()
+			data := m.Next()
 			header := []string{"Authorization", "Bearer " + testToken}
 			if m.IntN(2) == 0 {
 				header = append(header, "Content-Encoding", "gzip")
 				if m.IntN(2) == 0 {
-					data = m.bomb(data)
+					data = m.Bomb(data)
 				}
 			}
 			store.frames, store.dead = nil, nil // nobody else is there

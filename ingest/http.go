@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/firebreak-io/firebreak/ingest/credential"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -85,9 +82,9 @@ func NewHandler(o HTTPOptions) (http.Handler, error) {
 		o.Budget = defaultBudget
 	}
 	mux := http.NewServeMux()
-	all, decodes := newRoom(o.Budget, maxWaiting), semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))+1)
+	all := newGates(o.Budget)
 	for _, e := range o.Endpoints {
-		r, err := newReceiver(o, e, newGate(all, decodes))
+		r, err := newReceiver(o, e, newGate(all))
 		if err != nil {
 			return nil, fmt.Errorf("make ingest handler: %s: %w", e.Name, err)
 		}
@@ -177,38 +174,9 @@ func (r *receiver) admit(ctx context.Context, w http.ResponseWriter, req *http.R
 	if err != nil {
 		return 0, 0, err
 	}
-	events, rejects, err := r.decode(req.WithContext(ctx), body, o)
-	if err != nil {
-		return 0, 0, err
-	}
-	pass.Charge(len(events)+len(rejects), int64(len(body)), r.Now())
-	return r.store(ctx, events, rejects)
-}
-
-// store stores what a body held, and returns when it is on disk.
-func (r *receiver) store(ctx context.Context, events []event.Event, rejects []event.Rejected) (accepted, rejected int, err error) {
-	if err := r.bury(ctx, rejects); err != nil {
-		return 0, 0, err
-	}
-	if len(events) == 0 && len(rejects) > 0 {
-		return 0, 0, &refusal{status: http.StatusBadRequest, reason: rejects[0].Reason, kept: true}
-	}
-	if err := r.Endpoint.Sink.Put(ctx, events); err != nil {
-		return 0, 0, err
-	}
-	countStored(ctx, r.Metrics, r.Source, events)
-	return len(events), len(rejects), nil
-}
-
-func (r *receiver) decode(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), waitTimeout)
-	defer cancel()
-	if err := r.gate.decodes.Acquire(ctx, 1); err != nil {
-		return nil, nil, errBusy()
-	}
-	defer r.gate.decodes.Release(1)
-	events, rejects := r.Decode(req, body, o)
-	return events, rejects, nil
+	t := &taking{receiver: r, pass: pass, whole: int64(len(body))}
+	err = t.take(req.WithContext(ctx), body, o)
+	return t.accepted, t.rejected, err
 }
 
 // bury keeps rejects in the dead stream.

@@ -40,8 +40,12 @@ func testEndpoint(name string, c *credential.Set) Endpoint {
 	k, _ := Lookup(name)
 	return Endpoint{
 		Name: name, Source: k.Source, Credential: c, MaxBody: k.Config().(postedConfig).posted().MaxBody, Root: name == "falco",
-		Decode: func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
-			return k.Decode(body, o)
+		Decode: func(_ *http.Request, body []byte, o Origin, give func([]event.Event) error) ([]event.Rejected, error) {
+			events, rejects := k.Decode(body, o)
+			if len(events) == 0 {
+				return rejects, nil
+			}
+			return rejects, give(events)
 		},
 	}
 }
@@ -159,11 +163,11 @@ func TestHandlerStoreDown(t *testing.T) {
 func TestHandlerOverload(t *testing.T) {
 	h, _, metrics := newTestHandler(t)
 	gate := gateOf(t, h)
-	if _, err := gate.enter(t.Context(), gate.own.size); err != nil {
+	if _, err := gate.enter(t.Context(), gate.ownBodies.size); err != nil {
 		t.Fatal(err)
 	}
-	for range cap(gate.own.waiting) {
-		gate.own.waiting <- struct{}{}
+	for range cap(gate.ownBodies.waiting) {
+		gate.ownBodies.waiting <- struct{}{}
 	}
 	req := httptest.NewRequest("POST", "/v1/falco", strings.NewReader(oneAlert))
 	req.Header.Set("Authorization", "Bearer "+testToken)

@@ -24,8 +24,8 @@ func init() {
 		Open: func(d Deps, config any) (Source, error) {
 			e := Endpoint{Name: "log-http", Source: event.SourceLog, Types: []string{"application/x-ndjson", "application/jsonl", "text/plain"}}
 			trusted := config.(*ShipperConfig).TrustedProxies
-			return openPosted(d, config, e, func(data []byte, o Origin) ([]event.Event, []event.Rejected) {
-				return decodeRecords(data, trusted, o)
+			return openPosted(d, config, e, func(data []byte, o Origin, g give) ([]event.Rejected, error) {
+				return recordsTo(data, trusted, o, g)
 			})
 		},
 	})
@@ -37,15 +37,19 @@ const maxRecords = 20_000
 
 var errRecords = fmt.Errorf("body holds more than %d records: send smaller batches", maxRecords)
 
-// decodeRecords makes events of the records of a body. A record is an object
+func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
+	return collect(func(g give) ([]event.Rejected, error) { return recordsTo(data, trusted, o, g) })
+}
+
+// recordsTo makes events of the records of a body. A record is an object
 // with the line (log, message) and with what the shipper knows of it
 // (kubernetes, stream, a time). Where the shipper has parsed the program's own
 // JSON and mixed it in, that is the line.
 //
 // The id is over the whole record; equal records of a body are told apart by
 // their order.
-func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
-	s := newShipped(o, trusted)
+func recordsTo(data []byte, trusted []netip.Prefix, o Origin, g give) ([]event.Rejected, error) {
+	s := newShipped(o, trusted, g)
 	var (
 		rejects []event.Rejected
 		count   int
@@ -61,10 +65,12 @@ func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event
 	if len(bytes.TrimSpace(data)) == 0 {
 		refuse(data, errors.New("empty"))
 	}
-	err := eachRecord(shallow(data, maxSkipDepth), func(raw []byte, fault error) bool {
-		if count++; count > maxRecords {
-			return false
-		}
+	err := fewRecords(data)
+	if err != nil {
+		return []event.Rejected{reject(event.SourceLog, o.From, err.Error(), data)}, errWhole(err.Error())
+	}
+	_ = eachRecord(shallow(data, maxSkipDepth), func(raw []byte, fault error) bool { // it says that s was stopped
+		count++
 		l, err := decodeRecord(raw)
 		if fault != nil {
 			err = fault
@@ -74,18 +80,28 @@ func decodeRecords(data []byte, trusted []netip.Prefix, o Origin) ([]event.Event
 			return true
 		}
 		s.add(l)
-		return true
+		return s.stopped == nil
 	})
-	if err != nil {
-		return nil, []event.Rejected{reject(event.SourceLog, o.From, err.Error(), data)}
-	}
 	if count == 0 && len(rejects) == 0 && !bytes.Contains(data, []byte("[")) {
 		refuse(data, errors.New("no record in it")) // stray brackets, commas
 	}
 	if more > 0 {
 		rejects = append(rejects, reject(event.SourceLog, o.From, fmt.Sprintf("and %d more of the same body", more), nil))
 	}
-	return s.flush(), rejects
+	return rejects, s.flush()
+}
+
+// fewRecords says whether a body holds more records than it may, before any of
+// them is given on.
+func fewRecords(data []byte) error {
+	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("\n")) <= maxRecords {
+		return nil
+	}
+	count := 0
+	return eachRecord(shallow(data, maxSkipDepth), func([]byte, error) bool {
+		count++
+		return count <= maxRecords
+	})
 }
 
 // errBetween is the comma or bracket that is left of a list whose beginning

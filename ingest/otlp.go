@@ -49,8 +49,8 @@ func openOTLP(d Deps, config any) (Source, error) {
 		return Source{}, err
 	}
 	trusted := config.(*ShipperConfig).TrustedProxies
-	posted.Endpoints[0].Decode = func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
-		return decodeOTLP(body, !isProto(req.Header), trusted, o)
+	posted.Endpoints[0].Decode = func(req *http.Request, body []byte, o Origin, g func([]event.Event) error) ([]event.Rejected, error) {
+		return otlpTo(body, !isProto(req.Header), trusted, o, g)
 	}
 	grpc := posted.Endpoints[0]
 	grpc.Name, grpc.Paths = "otlp-grpc", []string{"/opentelemetry.proto.collector.logs.v1.LogsService/Export"}
@@ -65,26 +65,31 @@ func isProto(h http.Header) bool {
 	return kind == typeProto
 }
 
-// decodeOTLP makes events of one ExportLogsServiceRequest. The container is
+func decodeOTLP(data []byte, isJSON bool, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
+	return collect(func(g give) ([]event.Rejected, error) { return otlpTo(data, isJSON, trusted, o, g) })
+}
+
+// otlpTo makes events of one ExportLogsServiceRequest. The container is
 // what the resource says (k8s.pod.name, k8s.pod.uid, container.id, …), or the
 // path of the file in log.file.path. A body that is no text is written as
 // JSON. Attributes become fields, and so do trace_id and span_id.
 //
 // The id is over the resource and the record; records of a request that are
 // the same in all are told apart by their order.
-func decodeOTLP(data []byte, isJSON bool, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
+func otlpTo(data []byte, isJSON bool, trusted []netip.Prefix, o Origin, g give) ([]event.Rejected, error) {
 	request, err := parseOTLP(data, isJSON)
 	if err == nil && countRecords(request) > maxRecords {
 		err = errRecords
 	}
 	if err != nil {
-		return nil, []event.Rejected{reject(event.SourceLog, o.From, err.Error(), data)}
+		return []event.Rejected{reject(event.SourceLog, o.From, err.Error(), data)}, errWhole(err.Error())
 	}
-	d := otlpDecoder{shipped: newShipped(o, trusted), isJSON: isJSON}
+	d := otlpDecoder{shipped: newShipped(o, trusted, g), isJSON: isJSON}
 	for _, r := range request.ResourceLogs {
 		d.resource(r)
 	}
-	return d.flush(), d.rejected()
+	err = d.flush()
+	return d.rejected(), err
 }
 
 func parseOTLP(data []byte, isJSON bool) (*collector.ExportLogsServiceRequest, error) {

@@ -29,13 +29,13 @@ const frameHead = 5
 
 // decodeGRPC reads the frame of one call. What it holds may be of at most max
 // bytes once it is decompressed.
-func decodeGRPC(max int64, trusted []netip.Prefix) func(*http.Request, []byte, Origin) ([]event.Event, []event.Rejected) {
-	return func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) {
+func decodeGRPC(max int64, trusted []netip.Prefix) func(*http.Request, []byte, Origin, func([]event.Event) error) ([]event.Rejected, error) {
+	return func(req *http.Request, body []byte, o Origin, g func([]event.Event) error) ([]event.Rejected, error) {
 		message, err := unframe(body, req.Header.Get("Grpc-Encoding"), max)
 		if err != nil {
-			return nil, []event.Rejected{reject(event.SourceLog, o.From, err.Error(), body)}
+			return []event.Rejected{reject(event.SourceLog, o.From, err.Error(), body)}, errWhole(err.Error())
 		}
-		return decodeOTLP(message, false, trusted, o)
+		return otlpTo(message, false, trusted, o, g)
 	}
 }
 

@@ -25,7 +25,12 @@ import (
 type shipped struct {
 	origin  Origin
 	trusted []netip.Prefix
+	// give takes the events, some at a time; stopped is its error, after which
+	// it is not called again.
+	give    give
+	stopped error
 	events  []event.Event
+	bytes   int // of the texts of events
 	// writers read the lines of one container each.
 	writers map[string]*assembler
 	// seen counts lines that are the same in all: a body that is sent again
@@ -37,11 +42,12 @@ type shipped struct {
 	// of a stack trace may follow; order is that in which they began.
 	traces map[string]*shippedTrace
 	order  []*shippedTrace
+	held   int // bytes of their texts
 }
 
-func newShipped(o Origin, trusted []netip.Prefix) shipped {
+func newShipped(o Origin, trusted []netip.Prefix, g give) shipped {
 	return shipped{
-		origin: o, trusted: trusted, writers: map[string]*assembler{}, seen: map[string]int64{}, open: map[string]*shippedLine{},
+		give: g, origin: o, trusted: trusted, writers: map[string]*assembler{}, seen: map[string]int64{}, open: map[string]*shippedLine{},
 		traces: map[string]*shippedTrace{},
 	}
 }
@@ -90,7 +96,7 @@ func (s *shipped) add(l shippedLine) {
 	}
 	if len(s.open) == maxOpenShipped {
 		oldest := s.keys[0]
-		s.event(*s.open[oldest], true)
+		s.event(*s.open[oldest], true, 1)
 		s.close(oldest)
 	}
 	l.text = append([]byte{}, l.text...)
@@ -121,6 +127,7 @@ func (l *shippedLine) join(next shippedLine) {
 // shippedTrace is a message that lines of a stack trace may follow.
 type shippedTrace struct {
 	shippedLine
+	key   string
 	stack stack.Trace
 	lines int
 	last  time.Time // of the last line
@@ -138,10 +145,49 @@ func (s *shipped) complete(key string, l shippedLine) {
 		return
 	}
 	begun, _ := stack.Begin(l.text)
-	t = &shippedTrace{shippedLine: l, stack: begun, lines: 1, last: l.time}
+	t = &shippedTrace{shippedLine: l, key: key, stack: begun, lines: 1, last: l.time}
 	t.text = append([]byte{}, l.text...)
 	s.traces[key] = t
 	s.order = append(s.order, t)
+	if s.held += len(t.text); len(s.order) >= maxHeldShipped || s.held >= givenBytes {
+		s.settle()
+	}
+}
+
+// maxHeldShipped is how many messages are held back, at most, for a rest that
+// may follow.
+const maxHeldShipped = 4096
+
+// settle gives the messages on that nothing can follow any more. Where that
+// leaves many it gives all but the last of each container.
+func (s *shipped) settle() {
+	rest := make([]*shippedTrace, 0, len(s.traces))
+	s.held = 0
+	for _, t := range s.order {
+		if s.traces[t.key] == t {
+			rest = append(rest, t)
+			s.held += len(t.text)
+			continue
+		}
+		s.message(t)
+	}
+	s.order = rest
+	if len(rest) >= maxHeldShipped/2 || s.held >= givenBytes/2 {
+		s.end()
+	}
+}
+
+// end gives all messages on.
+func (s *shipped) end() {
+	for _, t := range s.order {
+		s.message(t)
+	}
+	s.traces, s.order, s.held = map[string]*shippedTrace{}, nil, 0
+}
+
+// message gives a message on that is complete.
+func (s *shipped) message(t *shippedTrace) {
+	s.event(t.shippedLine, false, t.lines)
 }
 
 // continues says whether a line belongs to the trace before it, as in the
@@ -163,20 +209,25 @@ func (l *shippedLine) beside() map[string]any {
 	return restOf(l.extra, "time", "logtag")
 }
 
-// flush gives all messages, and then what never came to its end.
-func (s *shipped) flush() []event.Event {
-	for _, t := range s.order {
-		s.event(t.shippedLine, false)
-		if t.lines > 1 {
-			s.events[len(s.events)-1].Fields["lines"] = int64(t.lines)
-		}
-	}
-	s.traces, s.order = map[string]*shippedTrace{}, nil
+// flush gives all messages, and then what never came to its end. The error is
+// that of give.
+func (s *shipped) flush() error {
+	s.end()
 	for _, key := range s.keys {
-		s.event(*s.open[key], true)
+		s.event(*s.open[key], true, 1)
 	}
 	s.open, s.keys = map[string]*shippedLine{}, nil
-	return s.events
+	s.pass()
+	return s.stopped
+}
+
+// pass gives on what there is.
+func (s *shipped) pass() {
+	events := s.events
+	s.events, s.bytes = nil, 0
+	if len(events) > 0 && s.stopped == nil {
+		s.stopped = s.give(events)
+	}
 }
 
 // writer names the container that wrote the line.
@@ -191,7 +242,8 @@ func (l *shippedLine) writer() string {
 	return o.Namespace + "/" + o.Name + "/" + o.Container
 }
 
-func (s *shipped) event(l shippedLine, cut bool) {
+// event makes the event of so many lines.
+func (s *shipped) event(l shippedLine, cut bool, lines int) {
 	n := s.seen[l.id]
 	s.seen[l.id]++
 	e := s.assembler(l).event(&openLine{
@@ -208,8 +260,14 @@ func (s *shipped) event(l shippedLine, cut bool) {
 	}
 	setDefault(e.Fields, "level", l.level)
 	e.Tags = append(e.Tags, l.tags...)
+	if lines > 1 {
+		e.Fields["lines"] = int64(lines)
+	}
 	finish(&e)
 	s.events = append(s.events, e)
+	if s.bytes += len(l.text); len(s.events) >= givenEvents || s.bytes >= givenBytes {
+		s.pass()
+	}
 }
 
 // assembler reads the lines of the container that wrote l.

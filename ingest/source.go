@@ -96,8 +96,11 @@ type Endpoint struct {
 	Dense bool
 	// Types are the content types of bodies besides JSON.
 	Types []string
-	// Decode reads one body. It may be called concurrently.
-	Decode func(req *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected)
+	// Decode reads one body and gives its events, some at a time, so that a
+	// body of many need not be in memory as events at once. The error is that
+	// of give, or says that the body is refused whatever was given of it; the
+	// rejects are to be kept in any case. It may be called concurrently.
+	Decode func(req *http.Request, body []byte, o Origin, give func([]event.Event) error) ([]event.Rejected, error)
 	// Answer writes the answer in a form of the client's own; nil writes
 	// [Result] as JSON.
 	Answer func(w http.ResponseWriter, req *http.Request, r Result)
@@ -135,7 +138,7 @@ func Open(name string, d Deps, config any) (Source, error) {
 
 // openPosted opens a source that is posted by HTTP, whose configuration is or
 // embeds an [HTTPConfig], and whose bodies decode reads; nil leaves that to the caller.
-func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]event.Event, []event.Rejected)) (Source, error) {
+func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin, give) ([]event.Rejected, error)) (Source, error) {
 	c := config.(postedConfig).posted()
 	set, err := credential.Open(c.Config, d.Dir, d.Logger)
 	if err != nil {
@@ -145,6 +148,8 @@ func openPosted(d Deps, config any, e Endpoint, decode func([]byte, Origin) ([]e
 	if decode == nil {
 		return Source{Endpoints: []Endpoint{e}}, nil
 	}
-	e.Decode = func(_ *http.Request, body []byte, o Origin) ([]event.Event, []event.Rejected) { return decode(body, o) }
+	e.Decode = func(_ *http.Request, body []byte, o Origin, g func([]event.Event) error) ([]event.Rejected, error) {
+		return decode(body, o, g)
+	}
 	return Source{Endpoints: []Endpoint{e}}, nil
 }

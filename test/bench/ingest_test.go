@@ -100,11 +100,15 @@ func criLines(n int) []byte {
 func (s source) decode(endpoint *ingest.Endpoint, body []byte) ([]event.Event, error) {
 	o := ingest.Origin{From: "bench", Received: time.Unix(1767323046, 0)}
 	if endpoint != nil {
-		events, rejects := endpoint.Decode(s.request(), body, o)
+		var events []event.Event
+		rejects, err := endpoint.Decode(s.request(), body, o, func(some []event.Event) error {
+			events = append(events, some...)
+			return nil
+		})
 		if len(rejects) > 0 {
 			return nil, fmt.Errorf("rejected: %s", rejects[0].Reason)
 		}
-		return events, nil
+		return events, err
 	}
 	var events []event.Event
 	_, err := ingest.Scan(s.kind, "shop_web_u-1/web/0.log", bytes.NewReader(body), o, func(i ingest.Item) error {

@@ -36,6 +36,8 @@ type setup struct {
 	// data and logs are made if need be; without logs no files are read, and without nats the embedded
 	// server is used.
 	data, logs, nats string
+	// more is added to the sources, one a line.
+	more []string
 }
 
 func newFirebreak(t *testing.T, s setup) *firebreak {
@@ -50,6 +52,9 @@ func newFirebreak(t *testing.T, s setup) *firebreak {
 			t.Fatal(err)
 		}
 		sources += fmt.Sprintf("\n    log: {directory: %q, poll: 200ms}", s.logs)
+	}
+	for _, source := range s.more {
+		sources += "\n    " + source
 	}
 	store := "{}"
 	if s.nats != "" {

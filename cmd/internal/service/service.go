@@ -94,6 +94,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.bus.Close()) }()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return keepSmall(ctx) })
 	var started atomic.Bool
 	s.tel.Health().Add("start", func(context.Context) error {
 		if !started.Load() {
