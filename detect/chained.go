@@ -70,7 +70,7 @@ func (s *running) ofChain(steps uint, e *event.Event, at event.Address, m Moment
 			}
 		}
 		steps &^= same
-		found := s.chain.machine.Add(k, same, entry)
+		found := s.chain.machine.Add(namespaceOf(e.Object.Namespace), k, same, entry)
 		if s.watched != nil {
 			s.watched.chains, s.watched.whole = append(s.watched.chains, k), found != nil
 		}
@@ -106,7 +106,7 @@ func (s *running) completed(k sequence.Key, found []sequence.Entry, e *event.Eve
 	if failed != nil {
 		return f, false, fmt.Errorf("keep finding: %w", failed)
 	}
-	s.chain.machine.Hold(k, found, append(quiet[:], note...))
+	s.chain.machine.Hold(namespaceOf(e.Object.Namespace), k, found, append(quiet[:], note...))
 	return f, false, err
 }
 

@@ -105,10 +105,10 @@ func tuple(e *event.Event, values []*conf.Program) (hash [16]byte, some bool, er
 }
 
 // namespaceOf is a number for the namespace that pays for a group.
-func namespaceOf(e *event.Event) uint64 {
-	if e.Object.Namespace == "" {
+func namespaceOf(name string) uint64 {
+	if name == "" {
 		return 0
 	}
-	sum := sha256.Sum256([]byte(e.Object.Namespace))
+	sum := sha256.Sum256([]byte(name))
 	return max(1, binary.LittleEndian.Uint64(sum[:8]))
 }

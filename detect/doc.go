@@ -14,8 +14,9 @@
 // stream as a control event (see [event.VerbTick] and those beside it): the
 // time while nothing comes, silences, other rules, and that a rule is too slow.
 //
-// What detectors remember is bounded, by groups and by bytes; what has to go is
-// what came once, of the namespace that has most, and is counted. It is saved
+// What detectors remember is bounded, by groups and by bytes, in windows,
+// sequences and suppression alike; what has to go is what came once, of the
+// namespace that has most, and is counted. It is saved
 // with its place in the stream, so that a crash neither loses nor doubles a
 // finding.
 //

@@ -272,8 +272,7 @@ func (s *running) explainFound(w *watched, l *Look) {
 	if s.quiet == nil {
 		return
 	}
-	if el, ok := s.quiet.groups[w.quiet]; ok {
-		h := el.Value.(*hush)
+	if h := s.quiet.groups[w.quiet]; h != nil {
 		l.Suppressed = &SuppressedLook{Finding: h.finding, Count: h.count, Until: h.until}
 		l.Reason = fmt.Sprintf("it is counted to finding %s until %s", h.finding, h.until.UTC().Format(time.RFC3339))
 	}

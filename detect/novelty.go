@@ -142,7 +142,7 @@ func (c *novel) ask(e *event.Event, m Moment) float64 {
 	if c.since.IsZero() {
 		c.since = m.Time
 	}
-	space := namespaceOf(e)
+	space := namespaceOf(e.Object.Namespace)
 	before, seen := c.count(c.keys, space, k, m.Time), c.count(c.pairs, space, p, m.Time)
 	if m.Time.Sub(c.since) < c.learn {
 		return 0

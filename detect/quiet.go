@@ -1,27 +1,27 @@
 package detect
 
 import (
-	"bytes"
-	"container/list"
 	"math"
 	"math/bits"
 	"time"
 
+	"github.com/firebreak-io/firebreak/detect/evict"
 	"github.com/firebreak-io/firebreak/detect/pack"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // quiet makes the findings of one group one, for some time from the first: it
-// counts how often it came again. When there are too many groups the oldest is
-// forgotten, and would be found again: nothing is hidden for want of room.
+// counts how often it came again. When there are too many groups the oldest of
+// the namespace that has most is forgotten, and would be found again: nothing is
+// hidden for want of room.
 type quiet struct {
 	by      []*conf.Program
 	grouped bool // as the window or the sequence is
 	length  time.Duration
 	most    int
-	groups  map[[16]byte]*list.Element
-	order   *list.List // of *hush, in order of their ends: all last as long
+	groups  map[[16]byte]*hush
+	order   evict.Order[*hush] // in order of their ends: all last as long
 	changed []event.FindingCount
 	evicted uint64
 }
@@ -34,6 +34,7 @@ type hush struct {
 	count   uint64
 	told    uint64
 	last    time.Time
+	evict.Link[*hush]
 }
 
 // hushBytes is about what one group takes.
@@ -46,7 +47,7 @@ const maxChanged = 10_000
 // quiet compiles suppress. A window and a sequence have one all the same: a
 // window that is over the threshold stays so for all events that follow.
 func (c *compiler) quiet(spec *RuleSpec, l Limits) *quiet {
-	q := &quiet{most: l.Groups, groups: map[[16]byte]*list.Element{}, order: list.New()}
+	q := &quiet{most: l.Groups, groups: map[[16]byte]*hush{}}
 	if q.most <= 0 {
 		q.most = DefaultGroups
 	}
@@ -73,8 +74,7 @@ func (q *quiet) key(e *event.Event, group [16]byte) ([16]byte, error) {
 // first says whether a finding is the first of its group; if not it is counted.
 func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time) bool {
 	q.expire(now)
-	if el, ok := q.groups[k]; ok {
-		h := el.Value.(*hush)
+	if h := q.groups[k]; h != nil {
 		if h.finding != f.ID { // else it is another stage of the same
 			h.count++
 			h.last = f.Time
@@ -84,12 +84,30 @@ func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time) bool {
 		}
 		return false
 	}
-	for len(q.groups) >= q.most {
-		q.evicted++
-		q.drop(q.order.Front())
+	h := &hush{key: k, finding: f.ID, until: now.Add(q.length), count: 1, told: 1, last: f.Time}
+	h.In(q.order.Index(namespaceOf(f.Subject.Namespace)), false)
+	for {
+		least, full := q.order.Room(h.Space(), q.most)
+		if !full {
+			break
+		}
+		q.evict(least)
 	}
-	q.groups[k] = q.order.PushBack(&hush{key: k, finding: f.ID, until: now.Add(q.length), count: 1, told: 1, last: f.Time})
+	q.groups[k] = h
+	q.order.Add(h)
 	return true
+}
+
+// Evict makes room: it forgets the group that is missed least.
+func (q *quiet) Evict() {
+	if len(q.groups) > 0 {
+		q.evict(q.order.Least())
+	}
+}
+
+func (q *quiet) evict(h *hush) {
+	q.evicted++
+	q.drop(h)
 }
 
 // tell says the count at 2, 4, 8 … and at the end.
@@ -103,18 +121,22 @@ func (q *quiet) tell(h *hush) {
 
 func (q *quiet) expire(now time.Time) {
 	for {
-		front := q.order.Front()
-		if front == nil || front.Value.(*hush).until.After(now) {
+		var over *hush
+		for h := range q.order.Oldest {
+			if !h.until.After(now) && (over == nil || h.until.Before(over.until)) {
+				over = h
+			}
+		}
+		if over == nil {
 			return
 		}
-		q.drop(front)
+		q.drop(over)
 	}
 }
 
-func (q *quiet) drop(el *list.Element) {
-	h := el.Value.(*hush)
+func (q *quiet) drop(h *hush) {
 	q.tell(h)
-	q.order.Remove(el)
+	q.order.Remove(h)
 	delete(q.groups, h.key)
 }
 
@@ -130,10 +152,15 @@ func (q *quiet) stats() Memory {
 
 func (q *quiet) save(out *pack.Writer) {
 	out.Uint(q.evicted)
+	spaces := q.order.Spaces()
+	out.Len(len(spaces))
+	for _, id := range spaces {
+		out.Uint(id)
+	}
 	out.Len(len(q.groups))
-	for el := q.order.Front(); el != nil; el = el.Next() {
-		h := el.Value.(*hush)
+	for h := range q.order.All {
 		out.Fixed(h.key[:])
+		out.Len(h.Space())
 		out.Text(h.finding)
 		saveTime(out, h.until)
 		out.Uint(h.count)
@@ -144,8 +171,21 @@ func (q *quiet) save(out *pack.Writer) {
 
 func (q *quiet) load(in *pack.Reader) {
 	q.evicted = in.Uint()
+	for range in.Count(evict.MaxSpaces) {
+		q.order.Index(in.Uint())
+	}
+	spaces := len(q.order.Spaces())
 	for range in.Count(math.MaxInt32) {
-		h := &hush{key: [16]byte(append(bytes.Clone(in.Fixed(16)), make([]byte, 16)...)[:16]), finding: in.Text(), until: loadTime(in), count: in.Uint(), told: in.Uint(), last: loadTime(in)}
-		q.groups[h.key] = q.order.PushBack(h)
+		h := &hush{}
+		copy(h.key[:], in.Fixed(len(h.key)))
+		space := in.Len(evict.MaxSpaces)
+		h.finding, h.until, h.count, h.told, h.last = in.Text(), loadTime(in), in.Uint(), in.Uint(), loadTime(in)
+		if space >= spaces || q.groups[h.key] != nil {
+			in.Fail()
+			return
+		}
+		h.In(space, false)
+		q.groups[h.key] = h
+		q.order.Add(h)
 	}
 }

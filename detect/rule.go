@@ -88,10 +88,14 @@ func (s *RuleSpec) allSources() []event.Source {
 	return all
 }
 
+// memoryForm changes with how rules remember: what was saved otherwise can't be
+// read.
+const memoryForm = 2
+
 // memory is the digest of what decides what the rule remembers: a rule whose
 // title or message changes goes on where it was.
 func (s *RuleSpec) memory() string {
-	data, err := json.Marshal([]any{s.Source, s.Sources, s.Class, s.When, s.Unless, s.Window, s.Sequence, s.Suppress})
+	data, err := json.Marshal([]any{memoryForm, s.Source, s.Sources, s.Class, s.When, s.Unless, s.Window, s.Sequence, s.Suppress})
 	if err != nil {
 		return ""
 	}

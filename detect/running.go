@@ -268,14 +268,33 @@ func (s *running) Stats() Memory {
 	return m
 }
 
-// Evict makes room of about so many bytes, if there is as much.
+// Evict makes room of about so many bytes, if there is as much: of what has most
+// of it.
 func (s *running) Evict(size int) {
-	if s.window == nil {
-		return
-	}
-	w := s.window.groups
-	for target := w.Stats().Bytes - size; w.Stats().Bytes > max(target, 0); {
-		w.Evict()
+	for target := max(s.Stats().Bytes-size, 0); s.Stats().Bytes > target; {
+		least, most := func() {}, 0
+		consider := func(bytes int, evict func()) {
+			if bytes > most {
+				least, most = evict, bytes
+			}
+		}
+		for _, c := range s.steps[0].novel.calls {
+			consider(c.keys.Stats().Bytes, c.keys.Evict)
+			consider(c.pairs.Stats().Bytes, c.pairs.Evict)
+		}
+		if s.window != nil {
+			consider(s.window.groups.Stats().Bytes, s.window.groups.Evict)
+		}
+		if s.chain != nil {
+			consider(s.chain.machine.Stats().Keys*chainBytes, s.chain.machine.Evict)
+		}
+		if s.quiet != nil {
+			consider(s.quiet.stats().Bytes, s.quiet.Evict)
+		}
+		if most == 0 {
+			return
+		}
+		least()
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 			return f, false, err
 		}
 	}
-	first, last, taken := w.groups.Add(namespaceOf(e), w.key, m.Time, w.inputs)
+	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, m.Time, w.inputs)
 	if s.watched != nil {
 		s.watched.window, s.watched.late = true, !taken
 		defer func() { w.end = min(w.end, last) }()

@@ -3,46 +3,44 @@ package sequence
 import (
 	"bytes"
 	"container/heap"
-	"container/list"
 	"slices"
 	"time"
 )
 
-func (m *Machine) group(key Key) *group {
-	if el, ok := m.keys[key]; ok {
-		g := el.Value.(*group)
+func (m *Machine) group(namespace uint64, key Key) *group {
+	if g := m.keys[key]; g != nil {
 		g.events = min(g.events+1, 2)
-		m.listOf(g).Remove(el)
-		g.often = g.often || g.events > 1
-		m.keys[key] = m.listOf(g).PushBack(g)
+		m.order.Touch(g, g.Often() || g.events > 1)
 		return g
 	}
-	for len(m.keys) >= m.o.MaxKeys {
-		m.stats.Evicted++
-		m.remove(m.least())
-	}
 	g := &group{key: key, events: 1, steps: make([][]Entry, m.o.Steps)}
-	m.keys[key] = m.once.PushBack(g)
+	g.In(m.order.Index(namespace), false)
+	for {
+		least, full := m.order.Room(g.Space(), m.o.MaxKeys)
+		if !full {
+			break
+		}
+		m.evict(least)
+	}
+	m.keys[key] = g
+	m.order.Add(g)
 	return g
 }
 
-func (m *Machine) listOf(g *group) *list.List {
-	if g.often {
-		return m.often
-	}
-	return m.once
+func (m *Machine) evict(g *group) {
+	m.stats.Evicted++
+	m.remove(g)
 }
 
-// least is the key that is missed least.
-func (m *Machine) least() *group {
-	if n := m.once.Len(); n > 0 && (n*10 >= m.often.Len() || m.often.Len() == 0) {
-		return m.once.Front().Value.(*group)
+// Evict makes room: it forgets the key that is missed least.
+func (m *Machine) Evict() {
+	if len(m.keys) > 0 {
+		m.evict(m.order.Least())
 	}
-	return m.often.Front().Value.(*group)
 }
 
 func (m *Machine) remove(g *group) {
-	m.listOf(g).Remove(m.keys[g.key])
+	m.order.Remove(g)
 	delete(m.keys, g.key)
 }
 
@@ -70,9 +68,9 @@ func (m *Machine) prune(g *group) {
 // Hold keeps what [Machine.Add] found until the last step came or its time is
 // over. It is false when the last step is there already, or when too much of
 // the key is held.
-func (m *Machine) Hold(key Key, found []Entry, note []byte) bool {
+func (m *Machine) Hold(namespace uint64, key Key, found []Entry, note []byte) bool {
 	end, until := found[len(found)-1], found[0].Time+int64(m.o.Within)
-	g := m.group(key)
+	g := m.group(namespace, key)
 	defer m.settle(g)
 	if slices.ContainsFunc(g.steps[m.last], func(e Entry) bool { return end.before(e) && e.Time <= until }) {
 		return false
@@ -81,12 +79,7 @@ func (m *Machine) Hold(key Key, found []Entry, note []byte) bool {
 		m.stats.Dropped++
 		return false
 	}
-	if !g.often {
-		el := m.keys[key]
-		m.once.Remove(el)
-		g.often = true
-		m.keys[key] = m.often.PushBack(g)
-	}
+	m.order.Touch(g, true)
 	g.held = append(g.held, Held{End: end, Until: until, Note: note})
 	heap.Push(&m.due, timer{until, end.Order, key})
 	return true
@@ -99,11 +92,10 @@ func (m *Machine) Due(now time.Time) []Held {
 	var due []Held
 	for len(m.due) > 0 && m.due[0].until < over {
 		t := heap.Pop(&m.due).(timer)
-		el, ok := m.keys[t.key]
-		if !ok {
+		g := m.keys[t.key]
+		if g == nil {
 			continue
 		}
-		g := el.Value.(*group)
 		i := slices.IndexFunc(g.held, func(h Held) bool { return h.Until == t.until && h.End.Order == t.order })
 		if i < 0 {
 			continue
@@ -127,15 +119,25 @@ func (m *Machine) Next() (at time.Time, ok bool) {
 
 // expire forgets what is at the end of the lists and too old.
 func (m *Machine) expire(oldest int64) {
-	for _, l := range []*list.List{m.once, m.often} {
-		for range 100 {
-			front := l.Front()
-			if front == nil || front.Value.(*group).newest >= oldest || len(front.Value.(*group).held) > 0 {
-				break
-			}
-			m.remove(front.Value.(*group))
+	for range maxExpire {
+		g := m.stale(oldest)
+		if g == nil {
+			return
+		}
+		m.remove(g)
+	}
+}
+
+// maxExpire is how many keys are forgotten at once.
+const maxExpire = 200
+
+func (m *Machine) stale(oldest int64) *group {
+	for g := range m.order.Oldest {
+		if g.newest < oldest && len(g.held) == 0 {
+			return g
 		}
 	}
+	return nil
 }
 
 // timer is when something that is held is due.

@@ -5,11 +5,10 @@ package sequence
 // nothing.
 func (m *Machine) Peek(key Key) (steps []int, awaited int) {
 	steps = make([]int, m.o.Steps)
-	el, ok := m.keys[key]
-	if !ok {
+	g := m.keys[key]
+	if g == nil {
 		return steps, 0
 	}
-	g := el.Value.(*group)
 	for i, events := range g.steps {
 		steps[i] = len(events)
 	}

@@ -3,9 +3,9 @@ package sequence
 import (
 	"bytes"
 	"container/heap"
-	"container/list"
 	"math"
 
+	"github.com/firebreak-io/firebreak/detect/evict"
 	"github.com/firebreak-io/firebreak/detect/pack"
 )
 
@@ -13,17 +13,21 @@ import (
 func (m *Machine) Save(out *pack.Writer) {
 	out.Uint(m.stats.Evicted)
 	out.Uint(m.stats.Dropped)
+	spaces := m.order.Spaces()
+	out.Len(len(spaces))
+	for _, id := range spaces {
+		out.Uint(id)
+	}
 	out.Len(len(m.keys))
-	for _, l := range []*list.List{m.once, m.often} {
-		for el := l.Front(); el != nil; el = el.Next() {
-			saveGroup(out, el.Value.(*group))
-		}
+	for g := range m.order.All {
+		saveGroup(out, g)
 	}
 }
 
 func saveGroup(out *pack.Writer, g *group) {
 	out.Fixed(g.key[:])
-	out.Bool(g.often)
+	out.Len(g.Space())
+	out.Bool(g.Often())
 	out.Len(g.events)
 	out.Int(g.newest)
 	for _, all := range g.steps {
@@ -50,10 +54,19 @@ func saveEntry(out *pack.Writer, e Entry) {
 // options. After an error it is of no use.
 func (m *Machine) Load(in *pack.Reader) error {
 	m.stats.Evicted, m.stats.Dropped = in.Uint(), in.Uint()
+	for range in.Count(evict.MaxSpaces) {
+		m.order.Index(in.Uint())
+	}
+	spaces := len(m.order.Spaces())
 	for range in.Count(math.MaxInt32) {
 		g := &group{steps: make([][]Entry, m.o.Steps)}
 		copy(g.key[:], in.Fixed(len(g.key)))
-		g.often, g.events, g.newest = in.Bool(), in.Len(2), in.Int()
+		space, often := in.Len(evict.MaxSpaces), in.Bool()
+		if g.events, g.newest = in.Len(2), in.Int(); space >= spaces {
+			in.Fail()
+			return in.Err()
+		}
+		g.In(space, often)
 		for i := range g.steps {
 			for range in.Count(maxEvents) {
 				g.steps[i] = append(g.steps[i], loadEntry(in))
@@ -71,7 +84,8 @@ func (m *Machine) Load(in *pack.Reader) error {
 			in.Fail()
 			return in.Err()
 		}
-		m.keys[g.key] = m.listOf(g).PushBack(g)
+		m.keys[g.key] = g
+		m.order.Add(g)
 	}
 	return in.Err()
 }

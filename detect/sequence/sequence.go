@@ -1,10 +1,11 @@
 package sequence
 
 import (
-	"container/list"
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/firebreak-io/firebreak/detect/evict"
 )
 
 // Key names a group: a hash of its values.
@@ -51,9 +52,8 @@ func (e Entry) before(o Entry) bool {
 type Machine struct {
 	o     Options
 	last  int // index of the step that must not come, or -1
-	keys  map[Key]*list.Element
-	once  *list.List // of *group, the longest unused first
-	often *list.List
+	keys  map[Key]*group
+	order evict.Order[*group]
 	due   timers
 	stats Stats
 }
@@ -68,8 +68,8 @@ type Stats struct {
 // group is what is known of one key.
 type group struct {
 	key    Key
-	often  bool
 	events int
+	evict.Link[*group]
 	newest int64
 	steps  [][]Entry // sorted
 	held   []Held
@@ -90,7 +90,7 @@ func New(o Options) (*Machine, error) {
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = DefaultKeys
 	}
-	m := &Machine{o: o, last: -1, keys: map[Key]*list.Element{}, once: list.New(), often: list.New()}
+	m := &Machine{o: o, last: -1, keys: map[Key]*group{}}
 	if o.Not {
 		m.last = o.Steps - 1
 	}
@@ -117,9 +117,11 @@ func (m *Machine) positive() int {
 
 // Add takes an event that belongs to the steps whose bits are set. It gives the
 // events of a sequence that is complete with it, in the order of their times;
-// they and the others of the steps that have to come are then forgotten.
-func (m *Machine) Add(key Key, steps uint, e Entry) []Entry {
-	g := m.group(key)
+// they and the others of the steps that have to come are then forgotten. Keys of
+// one namespace have a share of the room together; 0 is no namespace, to which
+// this does not apply.
+func (m *Machine) Add(namespace uint64, key Key, steps uint, e Entry) []Entry {
+	g := m.group(namespace, key)
 	g.newest = max(g.newest, e.Time)
 	m.prune(g)
 	if m.last >= 0 && steps&(1<<m.last) != 0 {

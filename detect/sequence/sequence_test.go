@@ -97,7 +97,7 @@ func TestAgainstOracle(t *testing.T) {
 			clock += random.Int64N(4e9)
 			e := arrival{Entry{Time: clock - random.Int64N(2)*random.Int64N(5e9), Order: uint64(i)}, uint(random.Uint64N(1 << o.Steps))}
 			key := byte(1 + random.IntN(2))
-			found := m.Add(Key{key}, e.steps, e.Entry)
+			found := m.Add(0, Key{key}, e.steps, e.Entry)
 			if want := naive[key].add(e); (found != nil) != want {
 				t.Fatalf("event %d: found %v, want %v", i, found, want)
 			}
@@ -133,8 +133,8 @@ func TestNotFollowedAgainstOracle(t *testing.T) {
 			for _, h := range m.Due(time.Unix(0, clock)) {
 				got[h.End.Order] = true
 			}
-			if found := m.Add(Key{}, e.steps, e.Entry); found != nil {
-				m.Hold(Key{}, found, nil)
+			if found := m.Add(0, Key{}, e.steps, e.Entry); found != nil {
+				m.Hold(0, Key{}, found, nil)
 			}
 			if random.IntN(5) == 0 {
 				m = saved(t, m)
@@ -180,19 +180,19 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	hot := Key{1}
-	m.Add(hot, 1, Entry{Time: 1, Order: 1})
-	m.Add(hot, 1, Entry{Time: 2, Order: 2})
+	m.Add(0, hot, 1, Entry{Time: 1, Order: 1})
+	m.Add(0, hot, 1, Entry{Time: 2, Order: 2})
 	for i := range 10_000 {
-		m.Add(Key{2, byte(i >> 8), byte(i)}, 1, Entry{Time: int64(i), Order: uint64(i + 3)})
+		m.Add(0, Key{2, byte(i >> 8), byte(i)}, 1, Entry{Time: int64(i), Order: uint64(i + 3)})
 	}
 	if s := m.Stats(); s.Keys != 100 || s.Evicted != 10_000-99 {
 		t.Errorf("stats are %+v", s)
 	}
-	if m.Add(hot, 2, Entry{Time: 20_000, Order: 20_000}) == nil {
+	if m.Add(0, hot, 2, Entry{Time: 20_000, Order: 20_000}) == nil {
 		t.Error("a flood of keys pushed out one with more events")
 	}
 	for i := range 100 {
-		m.Add(hot, 1, Entry{Time: int64(i), Order: uint64(30_000 + i), Data: []byte(fmt.Sprint(i))})
+		m.Add(0, hot, 1, Entry{Time: int64(i), Order: uint64(30_000 + i), Data: []byte(fmt.Sprint(i))})
 	}
 	if n := m.Stats().Dropped; n != 100-maxEvents {
 		t.Errorf("%d events were dropped", n)
@@ -200,6 +200,41 @@ func TestKeysAreBounded(t *testing.T) {
 	m.Due(time.Unix(1000, 0))
 	if n := m.Stats().Keys; n != 0 {
 		t.Errorf("%d keys are left after all this time", n)
+	}
+}
+
+// One namespace has its share, and when there is no room its own keys go; what
+// is awaited of others stays.
+func TestANamespaceHasAShare(t *testing.T) {
+	m, err := New(Options{Steps: 2, Within: time.Hour, Not: true, MaxKeys: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 700 {
+		k, e := Key{2, byte(i >> 8), byte(i)}, Entry{Time: int64(i), Order: uint64(i)}
+		if found := m.Add(2+uint64(i%7), k, 1, e); found == nil || !m.Hold(2+uint64(i%7), k, found, nil) {
+			t.Fatal("is not held")
+		}
+	}
+	for i := range 50_000 {
+		k := Key{1, byte(i >> 8), byte(i)}
+		e := Entry{Time: int64(i), Order: uint64(1000 + i)}
+		m.Hold(1, k, m.Add(1, k, 1, e), nil)
+		if i%10_000 == 0 {
+			m = saved(t, m)
+		}
+	}
+	if s := m.Stats(); s.Keys != 1000 || s.Evicted != 49_700 {
+		t.Errorf("stats are %+v", s)
+	}
+	others := 0
+	for _, h := range m.Due(time.Unix(1<<33, 0)) {
+		if h.End.Order < 1000 {
+			others++
+		}
+	}
+	if others != 700 || m.Stats().Keys != 0 {
+		t.Errorf("%d of 700 of other namespaces are left, and %d keys in the end", others, m.Stats().Keys)
 	}
 }
 
@@ -219,14 +254,14 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	m.Hold(Key{}, m.Add(Key{}, 1, Entry{Time: 5, Order: 1, Data: []byte("x")}), []byte("note"))
+	m.Hold(0, Key{}, m.Add(0, Key{}, 1, Entry{Time: 5, Order: 1, Data: []byte("x")}), []byte("note"))
 	var out pack.Writer
 	m.Save(&out)
 	f.Add(out.Data)
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		if m, err := New(o); err == nil && m.Load(pack.NewReader(data)) == nil {
-			m.Add(Key{}, 3, Entry{Time: 6, Order: 2})
-			m.Due(time.Unix(1<<40, 0))
+			m.Add(0, Key{}, 3, Entry{Time: 6, Order: 2})
+			m.Due(time.Unix(1<<33, 0))
 		}
 	})
 }

@@ -19,8 +19,9 @@ const (
 	Avg      Function = "avg"
 	Min      Function = "min"
 	Max      Function = "max"
-	// Quantile is the value at rank Q, within 1 % of it (see
-	// [sketch.Quantiles]).
+	// Quantile is the number at rank floor(Q·(n-1)) of n, within
+	// [sketch.QuantileError] of it, 1 %, as long as the numbers of no pane need
+	// more than [MaxBins] bins.
 	Quantile Function = "quantile"
 	// Rate is events a second, over the whole window.
 	Rate Function = "rate"

@@ -1,57 +1,57 @@
 package window
 
-import (
-	"math"
+import "math"
 
-	"github.com/firebreak-io/firebreak/internal/sketch"
-)
+// quantiles are the numbers of one group, by pane.
+type quantiles struct{ panes []ranked }
 
-// quantiles are the sketches of one group, one a pane.
-type quantiles struct {
-	panes    []int64
-	sketches []*sketch.Quantiles
+type ranked struct {
+	pane int64
+	bins
 }
 
-// sketchBytes is about what one sketch takes.
-const sketchBytes = 2 << 10
+// rankedBytes is what a pane takes without its bins.
+const rankedBytes = 40
 
-func (q *quantiles) bytes() int { return len(q.panes) * sketchBytes }
+func (q *quantiles) bytes() int {
+	n := cap(q.panes) * rankedBytes
+	for i := range q.panes {
+		n += cap(q.panes[i].list) * binBytes
+	}
+	return n
+}
 
-func (q *quantiles) add(v float64, pane int64) {
-	for i, p := range q.panes {
-		if p == pane {
-			q.sketches[i].Add(v)
-			return
+// of is the bins of a pane.
+func (q *quantiles) of(pane int64) *bins {
+	for i := range q.panes {
+		if q.panes[i].pane == pane {
+			return &q.panes[i].bins
 		}
 	}
-	s := &sketch.Quantiles{}
-	s.Add(v)
-	q.panes, q.sketches = append(q.panes, pane), append(q.sketches, s)
+	q.panes = append(q.panes, ranked{pane: pane})
+	return &q.panes[len(q.panes)-1].bins
 }
 
 func (q *quantiles) drop(oldest int64) {
 	n := 0
-	for i, p := range q.panes {
-		if p >= oldest {
-			q.panes[n], q.sketches[n] = p, q.sketches[i]
+	for i := range q.panes {
+		if q.panes[i].pane >= oldest {
+			q.panes[n] = q.panes[i]
 			n++
 		}
 	}
-	clear(q.sketches[n:])
-	q.panes, q.sketches = q.panes[:n], q.sketches[:n]
+	clear(q.panes[n:])
+	q.panes = q.panes[:n]
 }
 
-func (q *quantiles) at(rank float64, after, end int64) float64 {
-	all := &sketch.Quantiles{}
-	for i, p := range q.panes {
-		if p > after && p <= end {
-			all.Merge(q.sketches[i])
+// within adds the bins of the panes after one and up to another.
+func (q *quantiles) within(all []*bins, after, end int64) []*bins {
+	for i := range q.panes {
+		if pane := q.panes[i].pane; pane > after && pane <= end {
+			all = append(all, &q.panes[i].bins)
 		}
 	}
-	if v, ok := all.At(rank); ok {
-		return v
-	}
-	return math.NaN()
+	return all
 }
 
 // baseline is how often a group had events in the windows before, as a mean

@@ -3,6 +3,7 @@ package window
 import (
 	"math"
 
+	"github.com/firebreak-io/firebreak/detect/evict"
 	"github.com/firebreak-io/firebreak/detect/pack"
 	"github.com/firebreak-io/firebreak/internal/sketch"
 )
@@ -14,20 +15,21 @@ const maxItems = 1 << 20
 func (w *Windows) Save(out *pack.Writer) {
 	out.Uint(w.stats.Evicted)
 	out.Uint(w.stats.Late)
-	out.Len(len(w.order.spaces))
-	for _, s := range w.order.spaces {
-		out.Uint(s.id)
+	spaces := w.order.Spaces()
+	out.Len(len(spaces))
+	for _, id := range spaces {
+		out.Uint(id)
 	}
 	out.Len(len(w.groups))
-	for g := range w.order.all {
+	for g := range w.order.All {
 		w.saveGroup(out, g)
 	}
 }
 
 func (w *Windows) saveGroup(out *pack.Writer, g *group) {
 	out.Fixed(g.key[:])
-	out.Len(int(g.space))
-	out.Bool(g.often)
+	out.Len(g.Space())
+	out.Bool(g.Often())
 	out.Uint(uint64(g.events))
 	out.Int(g.newest)
 	out.Len(len(g.cells) / w.stride)
@@ -46,10 +48,9 @@ func (w *Windows) saveGroup(out *pack.Writer, g *group) {
 	for i := range g.extra.ranks {
 		q := &g.extra.ranks[i]
 		out.Len(len(q.panes))
-		for j, p := range q.panes {
-			out.Int(g.newest - p)
-			b, _ := q.sketches[j].AppendBinary(nil)
-			out.Bytes(b)
+		for j := range q.panes {
+			out.Int(g.newest - q.panes[j].pane)
+			q.panes[j].save(out)
 		}
 	}
 	for _, b := range g.extra.bases {
@@ -83,31 +84,31 @@ func (d *distincts) save(out *pack.Writer, newest int64) {
 // options. After an error they are of no use.
 func (w *Windows) Load(in *pack.Reader) error {
 	w.stats.Evicted, w.stats.Late = in.Uint(), in.Uint()
-	for range in.Count(maxSpaces) {
-		w.order.index(in.Uint())
+	for range in.Count(evict.MaxSpaces) {
+		w.order.Index(in.Uint())
 	}
+	spaces := len(w.order.Spaces())
 	for range in.Count(math.MaxInt32) {
-		g := w.loadGroup(in)
+		g := w.loadGroup(in, spaces)
 		if in.Err() != nil {
 			return in.Err()
 		}
 		w.groups[g.key] = g
-		w.order.add(g)
+		w.order.Add(g)
 		w.weigh(g)
 	}
 	return in.Err()
 }
 
-func (w *Windows) loadGroup(in *pack.Reader) *group {
+func (w *Windows) loadGroup(in *pack.Reader, spaces int) *group {
 	g := &group{}
 	copy(g.key[:], in.Fixed(len(g.key)))
-	space := in.Len(maxSpaces)
-	if space >= len(w.order.spaces) || w.groups[g.key] != nil {
+	space, often := in.Len(evict.MaxSpaces), in.Bool()
+	if space >= spaces || w.groups[g.key] != nil {
 		in.Fail()
 		return g
 	}
-	g.space = int32(space) // #nosec G115 -- bounded
-	g.often = in.Bool()
+	g.In(space, often)
 	g.events = uint32(min(in.Uint(), math.MaxUint32)) // #nosec G115 -- bounded
 	g.newest = in.Int()
 	panes := in.Count(maxItems)
@@ -132,12 +133,9 @@ func (w *Windows) loadExtra(in *pack.Reader, g *group) {
 	for i := range g.extra.ranks {
 		q := &g.extra.ranks[i]
 		for range in.Count(maxItems) {
-			pane, s := g.newest-in.Int(), &sketch.Quantiles{}
-			if s.UnmarshalBinary(in.Bytes()) != nil {
-				in.Fail()
-				return
-			}
-			q.panes, q.sketches = append(q.panes, pane), append(q.sketches, s)
+			one := ranked{pane: g.newest - in.Int()}
+			one.load(in)
+			q.panes = append(q.panes, one)
 		}
 	}
 	for i := range g.extra.bases {

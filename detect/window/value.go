@@ -22,7 +22,8 @@ func (w *Windows) Value(key Key, i int, end int64) float64 {
 	case Distinct:
 		return g.extra.sets[w.offset[i]].count(after, end)
 	case Quantile:
-		return g.extra.ranks[w.offset[i]].at(a.Q, after, end)
+		w.ranked = g.extra.ranks[w.offset[i]].within(w.ranked[:0], after, end)
+		return rank(a.Q, w.ranked)
 	case Baseline:
 		return g.extra.bases[w.place(i)].ratio(w.merged(g, i, after, end)[0])
 	}
@@ -79,10 +80,21 @@ func (w *Windows) Expire(now time.Time, limit int) {
 	}
 	oldest := w.paneOf(now) - keep
 	for range limit {
-		g := w.order.stale(oldest)
+		g := w.stale(oldest)
 		if g == nil {
 			return
 		}
 		w.remove(g)
 	}
+}
+
+// stale is a group that was last used before a pane, if there is one at the
+// end of a list.
+func (w *Windows) stale(oldest int64) *group {
+	for g := range w.order.Oldest {
+		if g.newest < oldest {
+			return g
+		}
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/firebreak-io/firebreak/detect/evict"
 )
 
 // Key names a group: a hash of its values, so that its size does not depend on
@@ -34,9 +36,6 @@ const (
 	DefaultBytes  = 64 << 20
 )
 
-// share is the part of all groups that one namespace may have.
-const share = 0.3
-
 // Windows keeps the window of each group. It is not safe for concurrent use.
 type Windows struct {
 	o      Options
@@ -47,9 +46,10 @@ type Windows struct {
 	apart  bool  // there is an aggregate that needs extra
 
 	groups map[Key]*group
-	order  order
+	order  evict.Order[*group]
 	stats  Stats
 	sum    []float64
+	ranked []*bins
 	hit    *group // the one that was asked for last
 }
 
@@ -71,7 +71,7 @@ type group struct {
 	newest int64
 	cells  []float64
 	extra  *extra
-	link
+	evict.Link[*group]
 }
 
 // extra is what does not fit in cells; most rules have none.
@@ -157,7 +157,7 @@ func (w *Windows) Add(namespace uint64, key Key, t time.Time, inputs []Input) (f
 	if g.events++; g.events == 0 {
 		g.events-- // full
 	}
-	w.order.touch(g)
+	w.order.Touch(g, g.events > 1)
 	if pane > g.newest {
 		g.newest = pane
 		w.trim(g)
@@ -181,7 +181,7 @@ func (w *Windows) fold(g *group, pane int64, t time.Time, inputs []Input) {
 			continue
 		case Quantile:
 			if in.Valid {
-				g.extra.ranks[w.offset[i]].add(in.Number, pane)
+				g.extra.ranks[w.offset[i]].of(pane).add(in.Number, 1)
 			}
 			continue
 		case Baseline:
@@ -203,18 +203,19 @@ func (w *Windows) find(key Key) *group {
 
 func (w *Windows) create(namespace uint64, key Key, pane int64) *group {
 	g := &group{key: key, newest: pane}
-	g.space = int32(w.order.index(namespace)) // #nosec G115 -- below maxSpaces
-	if s := w.order.spaces[g.space]; namespace != 0 && s.n() >= max(1, int(share*float64(w.o.MaxGroups))) {
-		w.evict(s.least())
-	}
-	for len(w.groups) >= w.o.MaxGroups {
-		w.evict(w.order.least())
+	g.In(w.order.Index(namespace), false)
+	for {
+		least, full := w.order.Room(g.Space(), w.o.MaxGroups)
+		if !full {
+			break
+		}
+		w.evict(least)
 	}
 	if w.apart {
 		g.extra = w.newExtra()
 	}
 	w.groups[key] = g
-	w.order.add(g)
+	w.order.Add(g)
 	w.hit = g
 	return g
 }
@@ -243,13 +244,13 @@ func (w *Windows) weigh(g *group) {
 			n += 56 + g.extra.sets[i].bytes()
 		}
 		for i := range g.extra.ranks {
-			n += 48 + g.extra.ranks[i].bytes()
+			n += 24 + g.extra.ranks[i].bytes()
 		}
 	}
 	w.stats.Bytes += n - int(g.bytes)
 	g.bytes = uint32(n) // #nosec G115 -- panes and sets are bounded
 	for w.stats.Bytes > w.o.MaxBytes && len(w.groups) > 1 {
-		least := w.order.least()
+		least := w.order.Least()
 		if least == g {
 			break // the next one will be another's turn
 		}
@@ -265,12 +266,12 @@ func (w *Windows) evict(g *group) {
 // Evict makes room: it forgets the group that is missed least.
 func (w *Windows) Evict() {
 	if len(w.groups) > 0 {
-		w.evict(w.order.least())
+		w.evict(w.order.Least())
 	}
 }
 
 func (w *Windows) remove(g *group) {
-	w.order.remove(g)
+	w.order.Remove(g)
 	delete(w.groups, g.key)
 	w.stats.Bytes -= int(g.bytes)
 	w.hit = nil
