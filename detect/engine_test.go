@@ -310,3 +310,39 @@ func TestSwitchOff(t *testing.T) {
 		t.Errorf("found %v, off %v", f, s.engine.Off())
 	}
 }
+
+// A window's finding says which events it was made of: the first ones and the
+// newest, those of its own group and time, the last one whole.
+func TestAWindowsFindingNamesItsEvents(t *testing.T) {
+	s := tell(t, ruleStart+"  sources: [falco, audit]\n  when: \"true\"\n  window: {by: [object.uid], over: 1m, having: count() >= 40}\n", EngineOptions{})
+	s.at(0, 0, alert("old", "p1")) // event 1
+	for i := range 39 {
+		if i == 20 {
+			s.at(100, 100, alert("other", "p2"))
+			s.again()
+		}
+		e := alert("shell", "p1")
+		if e.Trust = event.TrustRuntime; i == 3 {
+			e.Trust = event.TrustName
+		}
+		s.at(100+float64(i)/10, 104, e)
+	}
+	e := ofPod("p1")
+	e.Trust = event.TrustAudit
+	f := s.at(105, 105, e)
+	if len(f) != 1 {
+		t.Fatal("nothing was found")
+	}
+	var got []uint64
+	for _, at := range f[0].Events {
+		got = append(got, at.Sequence)
+	}
+	// Event 1 has its place until no late event can come to its windows.
+	want := []uint64{2, 3, 4, 5, 6, 7, 8, 35, 36, 37, 38, 39, 40, 41, 42}
+	if !slices.Equal(got, want) || f[0].Events[14].ID != "e42" {
+		t.Errorf("events %v, want %v", f[0].Events, want)
+	}
+	if f[0].Trust != event.TrustName {
+		t.Errorf("trust is %v, one of its events has less", f[0].Trust)
+	}
+}

@@ -160,7 +160,7 @@ var counted = []window.Input{{Valid: true}}
 
 // count adds one, and says how many there were before.
 func (c *novel) count(w *window.Windows, space uint64, k window.Key, t time.Time) float64 {
-	if _, last, ok := w.Add(space, k, t, counted); ok {
+	if _, last, ok := w.Add(space, k, t, counted, window.Mark{}); ok {
 		return w.Value(k, 0, last) - 1
 	}
 	return 0

@@ -50,6 +50,7 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 	case spec.Window != nil:
 		s.steps = []step{rule}
 		s.window = c.window(spec.Window, l)
+		s.window.mixed = len(r.sources) > 1 || slices.Contains(r.sources, event.SourceFalco)
 	case spec.Sequence != nil:
 		s.chain = c.chain(spec.Sequence, l)
 		for _, st := range spec.Sequence.Steps {

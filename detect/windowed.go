@@ -30,10 +30,13 @@ type windowed struct {
 	key    window.Key
 	end    int64
 	inputs []window.Input
+	// mixed says that events of different trust may come together. Then the
+	// least is the last of the aggregates.
+	mixed bool
 }
 
 func (c *compiler) window(spec *WindowSpec, l Limits) *windowed {
-	w := &windowed{o: window.Options{Over: spec.Over.Std(), Late: l.Late, MaxGroups: l.Groups, MaxBytes: l.Bytes}}
+	w := &windowed{o: window.Options{Over: spec.Over.Std(), Late: l.Late, Sample: true, MaxGroups: l.Groups, MaxBytes: l.Bytes}}
 	if spec.Type == "tumbling" {
 		w.o.Panes = 1
 	}
@@ -99,7 +102,10 @@ func aggregateOf(call conf.Aggregate) (window.Aggregate, string) {
 
 // open makes the groups when all aggregates are known.
 func (w *windowed) open() (err error) {
-	w.inputs = make([]window.Input, len(w.calls))
+	if w.mixed {
+		w.o.Aggregates = append(w.o.Aggregates, window.Aggregate{Function: window.Min})
+	}
+	w.inputs = make([]window.Input, len(w.o.Aggregates))
 	w.groups, err = window.New(w.o)
 	return err
 }
@@ -121,7 +127,10 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 			return f, false, err
 		}
 	}
-	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, m.Time, w.inputs)
+	if w.mixed {
+		w.inputs[len(w.calls)] = window.Input{Valid: true, Number: float64(e.Trust)}
+	}
+	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, m.Time, w.inputs, window.Mark{Sequence: at.Sequence, Index: at.Index})
 	if s.watched != nil {
 		s.watched.window, s.watched.late = true, !taken
 		defer func() { w.end = min(w.end, last) }()
@@ -134,10 +143,31 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 			continue
 		}
 		f, err = s.finding(e, at)
+		f.Events, f.Trust = w.behind(at), min(f.Trust, w.trust())
 		f.ID = event.FindingID(s.r.name, hex.EncodeToString(w.key[:]), origin(e))
 		return f, true, err
 	}
 	return f, false, nil
+}
+
+// behind are the addresses of events of the window: the first of those that are
+// known, the newest, and last the one that is looked at.
+func (w *windowed) behind(at event.Address) []event.Address {
+	var all []event.Address
+	for _, m := range w.groups.Sample(w.key, w.end) {
+		if m.Sequence != at.Sequence || m.Index != at.Index {
+			all = append(all, event.Address{Sequence: m.Sequence, Index: m.Index})
+		}
+	}
+	return append(all, at)
+}
+
+// trust is the least of the events of the window.
+func (w *windowed) trust() event.Trust {
+	if !w.mixed {
+		return event.TrustAudit
+	}
+	return event.Trust(w.number(len(w.calls)))
 }
 
 // inputOf is what an event gives to an aggregate.

@@ -83,7 +83,7 @@ func (m *memory) Put(_ context.Context, _ string, data []byte) error {
 func shell(id string) event.Event {
 	return event.Event{
 		ID: id, Source: event.SourceFalco, Class: event.ClassProcessExec, Rule: "Terminal shell in container",
-		Time: time.Unix(1, 0).UTC(), Object: event.PodRef("shop", "cart"),
+		Time: time.Unix(1, 0).UTC(), Object: event.PodRef("shop", id), // findings of one pod are one
 	}
 }
 

@@ -39,6 +39,7 @@ func (w *Windows) saveGroup(out *pack.Writer, g *group) {
 			out.Float(v)
 		}
 	}
+	g.saveMarks(out)
 	if g.extra == nil {
 		return
 	}
@@ -119,6 +120,7 @@ func (w *Windows) loadGroup(in *pack.Reader, spaces int) *group {
 			g.cells = append(g.cells, in.Float())
 		}
 	}
+	g.loadMarks(in)
 	if w.apart {
 		g.extra = w.newExtra()
 		w.loadExtra(in, g)

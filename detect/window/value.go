@@ -17,7 +17,7 @@ func (w *Windows) Value(key Key, i int, end int64) float64 {
 	if g == nil {
 		return 0
 	}
-	a, after := w.o.Aggregates[i], end-int64(w.o.Panes)
+	a, after := w.o.Aggregates[i], end-w.span
 	switch a.Function {
 	case Distinct:
 		return g.extra.sets[w.offset[i]].count(after, end)

@@ -18,12 +18,19 @@ type Options struct {
 	Over time.Duration
 	// Panes is how many parts it has: 1 tumbles, and 0 means 20, which slides.
 	Panes int
+	// Exact is for times that are all at the beginning of a pane: then a window
+	// is not a pane longer than it says.
+	Exact bool
 	// Late is how much older than the newest event of its group an event may be
 	// and still be counted in the windows that it belongs to, beside those that
 	// are within Over anyway.
 	Late time.Duration
 	// Aggregates are kept for each group.
 	Aggregates []Aggregate
+	// Sample remembers where some of the events of each group are; see
+	// [Windows.Sample]. There is none where the lateness is more than thousands
+	// of panes.
+	Sample bool
 	// MaxGroups is how many groups there are at most; 0 means 100,000.
 	// MaxBytes is how many bytes they take, about; 0 means 64 MiB.
 	MaxGroups, MaxBytes int
@@ -40,6 +47,7 @@ const (
 type Windows struct {
 	o      Options
 	pane   int64 // length in nanoseconds
+	span   int64 // how many panes a window has
 	keep   int64 // how many panes a group holds
 	stride int   // numbers of a pane, its own number first
 	offset []int // of each aggregate's numbers in a pane, or its place in extra
@@ -70,6 +78,7 @@ type group struct {
 	bytes  uint32
 	newest int64
 	cells  []float64
+	marks  []uint64
 	extra  *extra
 	evict.Link[*group]
 }
@@ -83,7 +92,7 @@ type extra struct {
 
 // groupBytes is what a group takes without cells and extra, with its entry in
 // the map; see BenchmarkAdd.
-const groupBytes = 160
+const groupBytes = 184
 
 // New makes windows without a group.
 func New(o Options) (*Windows, error) {
@@ -100,7 +109,10 @@ func New(o Options) (*Windows, error) {
 		return nil, errors.New("a window has a length and at least one pane")
 	}
 	w := &Windows{o: o, pane: int64(o.Over) / int64(o.Panes), stride: 1, groups: map[Key]*group{}}
-	w.keep = int64(o.Panes) + (int64(o.Late)+w.pane-1)/w.pane
+	if w.span = int64(o.Panes); w.span > 1 && !o.Exact {
+		w.span++ // the newest pane is not over yet
+	}
+	w.keep = w.span + (int64(o.Late)+w.pane-1)/w.pane
 	sets, ranks, bases := 0, 0, 0
 	for _, a := range o.Aggregates {
 		if err := a.Check(); err != nil {
@@ -144,8 +156,9 @@ func floor(n, length int64) int64 {
 // The windows that hold it and are not over for longer than Late end with the
 // panes first to last: those are the ones to ask for with [Windows.Value]. Of a
 // group's newest event it is one. It is false for an event that is too late. Groups of one namespace have a share of
-// the room together; 0 is no namespace, to which this does not apply.
-func (w *Windows) Add(namespace uint64, key Key, t time.Time, inputs []Input) (first, last int64, ok bool) {
+// the room together; 0 is no namespace, to which this does not apply. Where the
+// event is may be left out.
+func (w *Windows) Add(namespace uint64, key Key, t time.Time, inputs []Input, at Mark) (first, last int64, ok bool) {
 	pane := w.paneOf(t)
 	g := w.find(key)
 	if g == nil {
@@ -159,13 +172,14 @@ func (w *Windows) Add(namespace uint64, key Key, t time.Time, inputs []Input) (f
 	}
 	w.order.Touch(g, g.events > 1)
 	if pane > g.newest {
+		w.unmark(g, pane-g.newest)
 		g.newest = pane
 		w.trim(g)
 	}
 	w.fold(g, pane, t, inputs)
+	w.mark(g, pane, at)
 	w.weigh(g)
-	panes := int64(w.o.Panes)
-	return max(pane, g.newest-w.keep+panes), min(g.newest, pane+panes-1), true
+	return max(pane, g.newest-w.keep+w.span), min(g.newest, pane+w.span-1), true
 }
 
 func (w *Windows) fold(g *group, pane int64, t time.Time, inputs []Input) {
@@ -237,7 +251,7 @@ func (w *Windows) newExtra() *extra {
 
 // weigh counts what a group takes, and makes room when it is too much.
 func (w *Windows) weigh(g *group) {
-	n := groupBytes + 8*cap(g.cells)
+	n := groupBytes + 8*cap(g.cells) + 8*cap(g.marks)
 	if g.extra != nil {
 		n += 80 + baselineBytes*len(g.extra.bases)
 		for i := range g.extra.sets {

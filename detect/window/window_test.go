@@ -27,6 +27,7 @@ var all = []Aggregate{
 // past is an event as the oracle remembers it.
 type past struct {
 	pane   int64
+	at     Mark
 	inputs []Input
 }
 
@@ -43,19 +44,27 @@ func (o *oracle) pane(t time.Time) int64 {
 	return int64(math.Floor(float64(t.UnixNano()) / float64(o.length())))
 }
 
+// span is how many panes a window has.
+func (o *oracle) span() int64 {
+	if o.o.Panes == 1 || o.o.Exact {
+		return int64(o.o.Panes)
+	}
+	return int64(o.o.Panes) + 1
+}
+
 func (o *oracle) late() int64 { return int64(math.Ceil(float64(o.o.Late) / float64(o.length()))) }
 
 func (o *oracle) first(key Key, t time.Time) int64 { return max(o.pane(t), o.newest[key]-o.late()) }
 
-func (o *oracle) add(key Key, t time.Time, inputs []Input) bool {
+func (o *oracle) add(key Key, t time.Time, inputs []Input, at Mark) bool {
 	pane := o.pane(t)
-	keep := int64(o.o.Panes) + o.late()
+	keep := o.span() + o.late()
 	if newest, ok := o.newest[key]; ok && pane <= newest-keep {
 		return false
 	} else if !ok || pane > newest {
 		o.newest[key] = pane
 	}
-	o.events[key] = append(o.events[key], past{pane, append([]Input{}, inputs...)})
+	o.events[key] = append(o.events[key], past{pane, at, append([]Input{}, inputs...)})
 	return true
 }
 
@@ -74,7 +83,7 @@ func (o *oracle) value(key Key, i int, end int64) float64 {
 	different := map[uint64]bool{}
 	valid, total := 0.0, 0.0
 	for _, e := range o.events[key] {
-		if e.pane <= end-int64(o.o.Panes) || e.pane > end {
+		if e.pane <= end-o.span() || e.pane > end {
 			continue
 		}
 		total++
@@ -130,6 +139,55 @@ func same(t *rapid.T, w *Windows, naive *oracle, key Key, end int64) {
 	}
 }
 
+// sampled checks that a sample is of events of the window, in the order in which
+// they came, with the last one; and all of them while there are few.
+func (o *oracle) sampled(t *rapid.T, w *Windows, key Key, end int64, last Mark) {
+	var in []Mark
+	for _, e := range o.events[key] {
+		if e.pane > end-o.span() && e.pane <= end {
+			in = append(in, e.at)
+		}
+	}
+	got := w.Sample(key, end)
+	next := 0
+	for _, m := range in {
+		if next < len(got) && got[next] == m {
+			next++
+		}
+	}
+	if next < len(got) || len(got) > MaxSample || len(got) == 0 || got[len(got)-1] != last {
+		t.Fatalf("the sample is %v of %v", got, in)
+	}
+	if len(o.events[key]) <= MaxSample && len(got) != len(in) {
+		t.Fatalf("the sample is %v, though there are no more than %v", got, in)
+	}
+}
+
+// A window is never shorter than it says, and no more than a pane longer.
+func TestNothingWithinIsMissed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, err := New(Options{Over: time.Minute, Aggregates: []Aggregate{{Function: Count}}, Late: 2 * time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := start.Add(time.Duration(rapid.IntRange(0, 60_000).Draw(t, "first")) * time.Millisecond)
+		apart := time.Duration(rapid.IntRange(0, 80_000).Draw(t, "apart")) * time.Millisecond
+		b, in := a.Add(apart), []Input{{Valid: true}}
+		if rapid.Bool().Draw(t, "late") {
+			a, b = b, a
+		}
+		w.Add(0, Key{}, a, in, Mark{})
+		first, last, _ := w.Add(0, Key{}, b, in, Mark{})
+		together := false
+		for end := first; end <= last; end++ {
+			together = together || w.Value(Key{}, 0, end) == 2
+		}
+		if apart <= time.Minute && !together || apart > 63*time.Second && together {
+			t.Fatalf("%s apart, counted together: %v", apart, together)
+		}
+	})
+}
+
 // saved writes windows and reads them again.
 func saved(t interface{ Fatal(...any) }, w *Windows) *Windows {
 	var out, again pack.Writer
@@ -162,7 +220,7 @@ func someInputs(seed uint64) []Input {
 func TestAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := Options{
-			Over: time.Minute, Panes: rapid.SampledFrom([]int{1, 4, 20}).Draw(t, "panes"),
+			Over: time.Minute, Panes: rapid.SampledFrom([]int{1, 4, 20, 60}).Draw(t, "panes"), Exact: rapid.Bool().Draw(t, "exact"), Sample: true,
 			Late: time.Duration(rapid.SampledFrom([]int{0, 10, 120}).Draw(t, "late")) * time.Second, Aggregates: all,
 		}
 		w, err := New(o)
@@ -171,12 +229,13 @@ func TestAgainstOracle(t *testing.T) {
 		}
 		naive := &oracle{o: o, events: map[Key][]past{}, newest: map[Key]int64{}}
 		at := start
-		for range rapid.IntRange(1, 80).Draw(t, "events") {
+		for n := range rapid.IntRange(1, 80).Draw(t, "events") {
 			at = at.Add(time.Duration(rapid.IntRange(-30_000, 40_000).Draw(t, "step")) * time.Millisecond)
 			key := Key{byte(rapid.IntRange(0, 2).Draw(t, "key"))}
 			inputs := someInputs(rapid.Uint64().Draw(t, "inputs"))
-			first, last, got := w.Add(uint64(key[0]), key, at, inputs)
-			if want := naive.add(key, at, inputs); got != want {
+			place := Mark{Sequence: uint64(1 + n/3), Index: n % 3}
+			first, last, got := w.Add(uint64(key[0]), key, at, inputs, place)
+			if want := naive.add(key, at, inputs, place); got != want {
 				t.Fatalf("taken is %v, want %v", got, want)
 			}
 			if rapid.IntRange(0, 20).Draw(t, "restart") == 0 {
@@ -185,11 +244,12 @@ func TestAgainstOracle(t *testing.T) {
 			if !got {
 				continue
 			}
-			if want := min(naive.newest[key], naive.pane(at)+int64(o.Panes)-1); first != naive.first(key, at) || last != want {
+			if want := min(naive.newest[key], naive.pane(at)+naive.span()-1); first != naive.first(key, at) || last != want {
 				t.Fatalf("is in windows %d to %d, want %d to %d", first, last, naive.first(key, at), want)
 			}
 			for _, end := range []int64{first, (first + last) / 2, last} {
 				same(t, w, naive, key, end)
+				naive.sampled(t, w, key, end, place)
 			}
 			same(t, w, naive, key, w.Newest(key))
 		}
@@ -203,13 +263,13 @@ func TestQuantileSlides(t *testing.T) {
 	}
 	for i := range 100 {
 		v := Input{Valid: true, Number: float64(i + 1)}
-		w.Add(0, Key{}, start, []Input{v, v})
+		w.Add(0, Key{}, start, []Input{v, v}, Mark{})
 	}
 	if got := w.Value(Key{}, 0, w.Newest(Key{})); math.Abs(got-50) > 1.5 {
 		t.Errorf("median is %v", got)
 	}
 	v := Input{Valid: true, Number: 7}
-	w.Add(0, Key{}, start.Add(2*time.Minute), []Input{v, v})
+	w.Add(0, Key{}, start.Add(2*time.Minute), []Input{v, v}, Mark{})
 	if got := w.Value(Key{}, 1, w.Newest(Key{})); math.Abs(got-7) > 0.1 {
 		t.Errorf("after the old values left, the largest is %v", got)
 	}
@@ -224,11 +284,11 @@ func TestFloodEvictsTheUnused(t *testing.T) {
 	in := []Input{{Valid: true}}
 	for round := range 5 {
 		for i := range 100 {
-			w.Add(0, numbered(1, i), start.Add(time.Duration(round)*time.Second), in)
+			w.Add(0, numbered(1, i), start.Add(time.Duration(round)*time.Second), in, Mark{})
 		}
 	}
 	for i := range 50_000 {
-		w.Add(0, numbered(2, i), start.Add(10*time.Second), in)
+		w.Add(0, numbered(2, i), start.Add(10*time.Second), in, Mark{})
 	}
 	for i := range 100 {
 		if got := w.Value(numbered(1, i), 0, w.Newest(numbered(1, i))); got != 5 {
@@ -246,7 +306,7 @@ func TestExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		w.Add(0, numbered(1, i), start.Add(time.Duration(i)*10*time.Second), []Input{{Valid: true}})
+		w.Add(0, numbered(1, i), start.Add(time.Duration(i)*10*time.Second), []Input{{Valid: true}}, Mark{})
 	}
 	w.Expire(start.Add(time.Minute), 100)
 	if n := w.Stats().Groups; n != 10 {
@@ -265,7 +325,7 @@ func TestDistinctIsBounded(t *testing.T) {
 	}
 	const many = 20 * MaxDistinct
 	for i := range uint64(many) {
-		w.Add(0, Key{}, start, []Input{{Valid: true, Hash: i * 0x9e3779b97f4a7c15}})
+		w.Add(0, Key{}, start, []Input{{Valid: true, Hash: i * 0x9e3779b97f4a7c15}}, Mark{})
 		if i < MaxDistinct && i%64 == 0 && w.Value(Key{}, 0, w.Newest(Key{})) != float64(i+1) {
 			t.Fatalf("%v different values, want %d", w.Value(Key{}, 0, w.Newest(Key{})), i+1)
 		}
@@ -277,7 +337,7 @@ func TestDistinctIsBounded(t *testing.T) {
 	if n := w.Stats().Bytes; n > 16<<10 {
 		t.Errorf("one group takes %d bytes", n)
 	}
-	w.Add(0, Key{}, start.Add(time.Hour), []Input{{Valid: true, Hash: 1}})
+	w.Add(0, Key{}, start.Add(time.Hour), []Input{{Valid: true, Hash: 1}}, Mark{})
 	if got := w.Value(Key{}, 0, w.Newest(Key{})); got != 1 {
 		t.Errorf("%v different values an hour later", got)
 	}
@@ -292,7 +352,7 @@ func TestBaseline(t *testing.T) {
 	at := start.Truncate(time.Minute)
 	for minute := range 30 {
 		for i := range 10 {
-			w.Add(0, Key{}, at.Add(time.Duration(minute)*time.Minute+time.Duration(i)*6*time.Second), []Input{{Valid: true}})
+			w.Add(0, Key{}, at.Add(time.Duration(minute)*time.Minute+time.Duration(i)*6*time.Second), []Input{{Valid: true}}, Mark{})
 		}
 		if got := ratio(); minute < 3 && !math.IsNaN(got) || minute >= 3 && (got < 0.95 || got > 1.15) {
 			t.Fatalf("minute %d is %v times the usual", minute, got)
@@ -300,7 +360,7 @@ func TestBaseline(t *testing.T) {
 	}
 	w = saved(t, w)
 	for range 80 {
-		w.Add(0, Key{}, at.Add(30*time.Minute), []Input{{Valid: true}})
+		w.Add(0, Key{}, at.Add(30*time.Minute), []Input{{Valid: true}}, Mark{})
 	}
 	if got := ratio(); got < 8 || got > 9.1 {
 		t.Errorf("a burst is %v times the usual", got)
@@ -309,7 +369,7 @@ func TestBaseline(t *testing.T) {
 	if w.Stats().Groups != 1 {
 		t.Error("the baseline was forgotten after a quarter of an hour")
 	}
-	w.Add(0, Key{}, at.Add(100*time.Hour), []Input{{Valid: true}})
+	w.Add(0, Key{}, at.Add(100*time.Hour), []Input{{Valid: true}}, Mark{})
 	if got := ratio(); got != 1 {
 		t.Errorf("one event after days without is %v times the usual", got)
 	}
@@ -323,16 +383,16 @@ func TestANamespaceHasAShare(t *testing.T) {
 	}
 	in := []Input{{Valid: true}}
 	for i := range 500 {
-		w.Add(1, numbered(1, i), start, in)
+		w.Add(1, numbered(1, i), start, in, Mark{})
 	}
 	if n := w.Stats().Groups; n != 300 {
 		t.Errorf("one namespace has %d of 1000 groups", n)
 	}
 	for i := range 700 {
-		w.Add(2+uint64(i%7), numbered(2, i), start, in)
+		w.Add(2+uint64(i%7), numbered(2, i), start, in, Mark{})
 	}
 	for i := range 50_000 {
-		w.Add(1, numbered(1, i), start, in)
+		w.Add(1, numbered(1, i), start, in, Mark{})
 	}
 	for i := range 700 {
 		if w.Value(numbered(2, i), 0, w.Newest(numbered(2, i))) != 1 {
@@ -347,7 +407,7 @@ func TestBytesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 500_000 {
-		w.Add(0, numbered(1, i%500), start, []Input{{Valid: true, Hash: uint64(i)}})
+		w.Add(0, numbered(1, i%500), start, []Input{{Valid: true, Hash: uint64(i)}}, Mark{})
 		if n := w.Stats().Bytes; n > 1<<20+1<<17 {
 			t.Fatalf("%d bytes", n)
 		}
@@ -364,7 +424,7 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	for i := range 10 {
-		w.Add(uint64(i%3), numbered(1, i%4), start.Add(time.Duration(i)*time.Second), make([]Input, len(all)))
+		w.Add(uint64(i%3), numbered(1, i%4), start.Add(time.Duration(i)*time.Second), make([]Input, len(all)), Mark{})
 	}
 	var out pack.Writer
 	w.Save(&out)
@@ -373,7 +433,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		w, err := New(o)
 		if err == nil && w.Load(pack.NewReader(data)) == nil {
-			w.Add(1, numbered(1, 1), start, make([]Input, len(all)))
+			w.Add(1, numbered(1, 1), start, make([]Input, len(all)), Mark{})
 		}
 	})
 }
@@ -397,30 +457,42 @@ func numbered(kind byte, i int) Key {
 }
 
 // BenchmarkAdd is one event into one of so many groups; bytes/group is what a
-// group of a count and a distinct takes with all that leads to it.
+// group of a count and a distinct takes with all that leads to it, after one
+// event, and after many.
 func BenchmarkAdd(b *testing.B) {
 	for _, n := range []int{1000, 1_000_000} {
 		b.Run(fmt.Sprintf("groups=%d", n), func(b *testing.B) {
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			w, err := New(Options{Over: time.Hour, Aggregates: []Aggregate{{Function: Count}, {Function: Distinct}}, MaxGroups: n})
+			before := heap()
+			w, err := New(Options{
+				Over: time.Hour, Aggregates: []Aggregate{{Function: Count}, {Function: Distinct}}, MaxGroups: n, MaxBytes: 1 << 40, Sample: true,
+			})
 			if err != nil {
 				b.Fatal(err)
 			}
 			inputs := []Input{{Valid: true}, {Valid: true}}
 			for i := range n {
-				w.Add(0, numbered(1, i), start, inputs)
+				w.Add(0, numbered(1, i), start, inputs, Mark{Sequence: uint64(i + 1)})
 			}
-			runtime.GC()
-			runtime.ReadMemStats(&after)
+			once := heap()
 			i := 0
 			for b.Loop() {
 				i = (i + 7919) % n
 				inputs[1].Hash = uint64(i % 8)
-				w.Add(0, numbered(1, i), start.Add(time.Duration(i)*time.Microsecond), inputs)
+				w.Add(0, numbered(1, i), start.Add(time.Duration(i)*time.Microsecond), inputs, Mark{Sequence: uint64(n + i), Index: i % 512})
 			}
-			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "bytes/group")
+			b.ReportMetric((once-before)/float64(n), "bytes/group")
+			b.ReportMetric(float64(w.Stats().Bytes)/float64(n), "said-bytes/group")
+			if n == 1000 {
+				b.ReportMetric((heap()-before)/float64(n), "bytes/busy-group")
+			}
+			runtime.KeepAlive(w)
 		})
 	}
+}
+
+func heap() float64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
 }

@@ -129,7 +129,8 @@ func Classes() []string {
 }
 
 // Address says where in the EVENTS stream an event is: the sequence of its
-// frame, and its index in it. From repeats where the event was read.
+// frame, and its index in it. From repeats where the event was read. ID and From
+// are empty where a detector remembers the place alone.
 type Address struct {
 	Sequence uint64 `json:"sequence"`
 	Index    int    `json:"index"`

@@ -32,9 +32,12 @@ type Finding struct {
 	Silence string `json:"silence,omitempty" expr:"silence"`
 	// Trust is the least of the events behind it.
 	Trust Trust `json:"trust" expr:"trust"`
-	// Events are the addresses of the events behind it, the first one first.
+	// Events are the addresses of the events behind it, the first one first: of
+	// one, of each step of a sequence, or of some in a window, the one that was
+	// too much last.
 	Events []Address `json:"events" expr:"events"`
-	// Time and Received are those of the first event.
+	// Time and Received are those of the first event; of a window, those of the
+	// one that was too much.
 	Time     time.Time `json:"time" expr:"time"`
 	Received time.Time `json:"received" expr:"received"`
 }

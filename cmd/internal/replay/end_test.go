@@ -36,17 +36,51 @@ spec:
   suppress: {by: [object.name], for: 1h}
 `
 
-// At the end of the files what did not follow is found, at its time, and how
-// often findings came again is told.
-func TestTheEndIsTold(t *testing.T) {
+// A window's finding names the lines behind it.
+func TestWindowsNameTheirLines(t *testing.T) {
+	o := small(t)
+	o.Rules = loaded(t, `apiVersion: firebreak.io/v1alpha1
+kind: Rule
+metadata: {name: many}
+spec: {title: Many, severity: low, source: falco, when: "true", window: {by: [object.name], over: 1m, having: count() >= 3}}
+`)
+	var lines strings.Builder
+	for i, pod := range []string{"a", "b", "a", "b", "c", "a"} {
+		fmt.Fprintf(&lines, `{"time":"2026-03-04T05:00:0%dZ","rule":"r","priority":"Notice","output":"o","output_fields":{"k8s.ns.name":"shop","k8s.pod.name":%q}}`+"\n{}\n", i, pod)
+	}
+	o.Inputs = []replay.Input{{Source: "falco", Name: "f", Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(lines.String())), nil
+	}}}
+	r := run(t, o)
+	var got []string
+	for _, f := range r.findings {
+		for _, at := range f.Events {
+			if got = append(got, at.From); at.ID == "" {
+				t.Errorf("event %+v has no id", at)
+			}
+		}
+	}
+	if strings.Join(got, " ") != "f:1 f:5 f:11" {
+		t.Errorf("events of %v", got)
+	}
+}
+
+func loaded(t *testing.T, rules string) *detect.RuleSet {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "rules.yaml")
-	if err := os.WriteFile(path, []byte(endRules), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	set, err := detect.LoadRules(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return set
+}
+
+// At the end of the files what did not follow is found, at its time, and how
+// often findings came again is told.
+func TestTheEndIsTold(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	var lines strings.Builder
 	alert := func(second int, rule, pod string) {
@@ -61,7 +95,7 @@ func TestTheEndIsTold(t *testing.T) {
 	}
 	alert(20, "again", "b")
 	o := small(t)
-	o.Rules = set
+	o.Rules = loaded(t, endRules)
 	o.Inputs = []replay.Input{{Source: "falco", Name: "f", Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(lines.String())), nil
 	}}}

@@ -38,6 +38,8 @@ type merged struct {
 	spool  *spool
 	items  []item
 	counts ingest.Counts
+	// begins are the items with which the frames begin.
+	begins []int
 }
 
 // merge reads all inputs. Files are ordered by name, so that the order of the
@@ -152,6 +154,7 @@ func (m *merged) frames(yield func(frame) error) error {
 			size += rest[n].size
 			n++
 		}
+		m.begins = append(m.begins, len(m.items)-len(rest))
 		f, err := m.frame(rest[:n])
 		if err != nil {
 			return err
@@ -160,6 +163,37 @@ func (m *merged) frames(yield func(frame) error) error {
 			return err
 		}
 		rest = rest[n:]
+	}
+	return nil
+}
+
+// resolve says which events are at places of the stream of which detectors
+// remember no more.
+func (m *merged) resolve(all []event.Address) error {
+	for i := range all {
+		at := &all[i]
+		if at.ID != "" || at.Sequence == 0 || at.Sequence > uint64(len(m.begins)) {
+			continue
+		}
+		left := at.Index
+		for _, it := range m.items[m.begins[at.Sequence-1]:] {
+			if it.rejected {
+				continue
+			}
+			if left--; left >= 0 {
+				continue
+			}
+			data, err := m.spool.read(it.at, it.size)
+			if err != nil {
+				return err
+			}
+			var e struct{ ID, From string }
+			if err := json.Unmarshal(data, &e); err != nil {
+				return fmt.Errorf("read events back: %w", err)
+			}
+			at.ID, at.From = e.ID, e.From
+			break
+		}
 	}
 	return nil
 }

@@ -67,6 +67,7 @@ func Replay(ctx context.Context, o Options, to Sink) error {
 	}
 	defer m.spool.close()
 	s := NewSession(o, to)
+	s.resolve = m.resolve
 	s.summary = Summary{Lines: m.counts.Lines, Blank: m.counts.Blank, Joined: m.counts.Joined, Rejected: m.counts.Rejected}
 	if err := m.frames(func(f frame) error { return s.frame(ctx, f) }); err != nil {
 		return err

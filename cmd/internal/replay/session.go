@@ -27,6 +27,9 @@ type Session struct {
 	now        time.Time
 	sequence   uint64
 	complaints int
+	// resolve, if set, says which events are at places of which detectors
+	// remember no more.
+	resolve func([]event.Address) error
 }
 
 // NewSession begins with nothing remembered. Of the options it uses all but the
@@ -193,6 +196,11 @@ func (s *Session) complain(ctx context.Context, e *event.Event, err error) {
 
 func (s *Session) finding(ctx context.Context, f event.Finding) error {
 	s.summary.Findings++
+	if s.resolve != nil {
+		if err := s.resolve(f.Events); err != nil {
+			return err
+		}
+	}
 	s.found = append(s.found, event.Finding{ID: f.ID, Rule: f.Rule, Model: f.Model})
 	if err := s.to.Finding(f); err != nil {
 		return err
