@@ -95,7 +95,8 @@ func apacheError(text string) (Message, bool) {
 	m := Message{Level: level, Local: local(form, stamp), Fields: map[string]any{}}
 	set(m.Fields, "module", dash(module))
 	if pid, after, ok := bracketed(rest); ok && strings.HasPrefix(pid, "pid ") {
-		set(m.Fields, "pid", pid[len("pid "):])
+		pid, _, _ = strings.Cut(pid[len("pid "):], ":")
+		set(m.Fields, "pid", pid)
 		rest = after
 	}
 	if strings.HasPrefix(rest, "(") {

@@ -11,12 +11,12 @@ import (
 func init() {
 	register(Parser{
 		Name: "mysql",
-		Doc: "MySQL's and MariaDB's error log, as text and as JSON, their slow query log and MySQL's general log: refused and failed " +
-			"logins, aborted connections, slow queries. fields.duration is in seconds.",
+		Doc: "MySQL's and MariaDB's error log, as text and as JSON, their slow query log and general log, and MariaDB's audit plugin: " +
+			"logins, those that are refused or fail, aborted connections, slow queries. fields.duration is in seconds.",
 		Programs: []string{"mysql", "mysqld", "mariadb", "mariadbd", "percona"},
 		Images:   []string{"mysql", "mysql-server", "mariadb", "mariadb-galera", "percona", "percona-server", "percona-xtradb-cluster"},
 		Order:    OrderProduct,
-		First:    "0123456789#",
+		First:    "0123456789#\t",
 		Parse:    parseMySQL,
 		Object:   mysqlObject,
 	})
@@ -28,7 +28,20 @@ func parseMySQL(text string) (Message, bool) {
 	if strings.HasPrefix(text, "#") {
 		return mysqlSlow(text)
 	}
+	if m, ok := mysqlAudit(text); ok {
+		return m, true
+	}
 	var m Message
+	if rest, ok := strings.CutPrefix(text, "\t\t"); ok {
+		// MariaDB's general log writes the time once a second.
+		m.Fields = map[string]any{}
+		thread, rest := word(strings.TrimLeft(rest, " "))
+		if !digits(thread) || len(thread) > 20 {
+			return Message{}, false
+		}
+		set(m.Fields, "thread", thread)
+		return mysqlGeneral(&m, strings.TrimLeft(rest, " "))
+	}
 	rest, ok := mysqlTime(&m, text)
 	if !ok {
 		return Message{}, false
@@ -83,7 +96,7 @@ func mysqlTime(m *Message, text string) (rest string, ok bool) {
 		}
 	}
 	for _, form := range []string{"2006-01-02 15:04:05", "060102 15:04:05"} {
-		if len(text) <= len(form) || text[len(form)] != ' ' {
+		if len(text) <= len(form) || text[len(form)] != ' ' && text[len(form)] != '\t' {
 			continue
 		}
 		// An hour of one digit has a space in front.

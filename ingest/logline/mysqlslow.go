@@ -76,12 +76,12 @@ func mysqlWho(m *Message, s string) bool {
 	return true
 }
 
-// mysqlGeneral is what MySQL's general log writes of connections: Connect
+// mysqlGeneral is what the general log writes of connections: Connect
 // USER@HOST on DATABASE using KIND, or why one was refused. The thread came
 // before.
 func mysqlGeneral(m *Message, s string) (Message, bool) {
 	rest, ok := strings.CutPrefix(s, "Connect")
-	if !ok || m.Fields["thread"] == nil || m.Time.IsZero() {
+	if !ok || m.Fields["thread"] == nil {
 		return Message{}, false
 	}
 	m.Text = strings.TrimLeft(rest, " \t")

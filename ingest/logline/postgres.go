@@ -48,6 +48,12 @@ func parsePostgres(text string) (Message, bool) {
 		return postgresCSV(text)
 	}
 	m.Text = text[at+len(severity)+3:]
+	// log_error_verbosity: verbose writes the SQLSTATE before the text.
+	state := ""
+	if i := strings.Index(m.Text[:min(len(m.Text), 7)], ": "); i == 5 && isSQLState(m.Text[:5]) {
+		state, m.Text = m.Text[:5], m.Text[7:]
+		set(m.Fields, "state_code", state)
+	}
 	if next, _ := postgresMark(head[min(len(head), at+len(severity)+3):]); next >= 0 && strings.ContainsAny(text[:at], "=@") {
 		// A prefix holds names of strangers' choice, and this one may hold a
 		// severity: which of the two is the server's nobody can tell.
@@ -57,8 +63,19 @@ func parsePostgres(text string) (Message, bool) {
 		// The text repeats the user's name, which could be where it is from.
 		m.Address = ""
 	}
-	postgresSaid(&m, severity, "")
+	postgresSaid(&m, severity, state)
 	return m, true
+}
+
+// isSQLState says whether a word of five is one: a digit first, or a letter
+// of the classes that are no error of the client's.
+func isSQLState(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return s[0] <= '9' || s[0] == 'F' || s[0] == 'H' || s[0] == 'P' || s[0] == 'X'
 }
 
 // postgresMark finds the first severity.

@@ -48,7 +48,7 @@ func postgresStamp(s string) (stamp, rest string, ok bool) {
 		return "", s, false
 	}
 	zone := end + 1
-	for end = zone; end < len(s) && (isWord(s[end]) || s[end] == '+' || s[end] == '-'); end++ {
+	for end = zone; end < len(s) && (isWord(s[end]) || end == zone && (s[end] == '+' || s[end] == '-')); end++ {
 	}
 	// An offset may have minutes; the colon behind a name is the prefix's.
 	if end+2 < len(s) && s[end] == ':' && (s[zone] == '+' || s[zone] == '-') && digits(s[end+1:end+3]) {
@@ -65,7 +65,7 @@ func postgresStamp(s string) (stamp, rest string, ok bool) {
 }
 
 // postgresPrefix reads what stands before the severity: log_line_prefix of
-// the server's default, of Debian's, of pgBadger's manual and of RDS. It is
+// the server's default, of Debian's, of pgBadger's manual, of RDS and of Azure. It is
 // false where it begins with no time and no process.
 func postgresPrefix(m *Message, prefix string) bool {
 	stamp, rest, ok := postgresStamp(prefix)
@@ -78,6 +78,11 @@ func postgresPrefix(m *Message, prefix string) bool {
 	}
 	if strings.HasPrefix(rest, ":") {
 		postgresRDS(m, rest[1:])
+		return true
+	}
+	if session, ok := strings.CutPrefix(rest, "-"); ok {
+		session, _, _ = strings.Cut(session, "-")
+		set(m.Fields, "session", session)
 		return true
 	}
 	if i := strings.IndexByte(rest, '['); i >= 0 {
@@ -174,10 +179,8 @@ func postgresCSV(text string) (Message, bool) {
 	if !ok || !strings.HasPrefix(rest, ",") {
 		return Message{}, false
 	}
-	r := csv.NewReader(strings.NewReader(text))
-	r.FieldsPerRecord = -1
-	row, err := r.Read()
-	if err != nil || len(row) < 23 || len(row) > 40 || !slices.Contains(postgresSeverities, row[11]) {
+	row, whole := postgresRow(text)
+	if len(row) < 14 || whole && len(row) < 23 || len(row) > 40 || !slices.Contains(postgresSeverities, row[11]) {
 		return Message{}, false
 	}
 	m := Message{
@@ -186,8 +189,30 @@ func postgresCSV(text string) (Message, bool) {
 	for i, name := range map[int]string{
 		2: "database", 3: "pid", 5: "session", 7: "command", 12: "state_code", 14: "detail", 19: "statement", 22: "application",
 	} {
-		set(m.Fields, name, row[i])
+		if i < len(row) {
+			set(m.Fields, name, row[i])
+		}
 	}
 	postgresSaid(&m, row[11], row[12])
 	return m, true
+}
+
+// postgresRow gives the columns. One may hold line breaks: then the line ends
+// within it, and the row is not whole.
+func postgresRow(text string) (row []string, whole bool) {
+	r := csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord = -1
+	row, err := r.Read()
+	if err == nil {
+		return row, true
+	}
+	if strings.Count(text, `"`)%2 == 0 {
+		return nil, false
+	}
+	r = csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord, r.LazyQuotes = -1, true
+	if row, err = r.Read(); err != nil {
+		return nil, false
+	}
+	return row, false
 }
