@@ -23,6 +23,8 @@ func init() {
 type Rule struct {
 	Spec          RuleSpec
 	name, version string
+	file          string
+	line          int
 	memory        string
 	labels        map[string]string
 	attack        []string
@@ -39,7 +41,7 @@ type Rule struct {
 }
 
 func newRule(doc *conf.Document) (Detector, error) {
-	r := &Rule{name: doc.Metadata.Name, version: doc.Digest(), labels: doc.Metadata.Labels}
+	r := &Rule{name: doc.Metadata.Name, version: doc.Digest(), file: doc.File, line: doc.Line, labels: doc.Metadata.Labels}
 	if err := doc.Decode(&r.Spec); err != nil {
 		return nil, err
 	}
@@ -107,6 +109,9 @@ func (r *Rule) Name() string { return r.name }
 
 // Version is the digest of the rule's text.
 func (r *Rule) Version() string { return r.version }
+
+// Place is the file that it is written in, and the line where it begins.
+func (r *Rule) Place() (file string, line int) { return r.file, r.line }
 
 // Memory is the digest of all of the spec that decides what is remembered.
 func (r *Rule) Memory() string { return r.memory }
