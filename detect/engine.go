@@ -75,6 +75,7 @@ type Engine struct {
 	silences []*silence
 	counts   []event.FindingCount
 	lost     Memory // of detectors that are no more
+	resumed
 }
 
 // slot is a detector that runs.
@@ -82,6 +83,9 @@ type slot struct {
 	Detector
 	run Running
 	off bool
+	// from is the first frame that it has not taken yet: it may be ahead of the
+	// others after a snapshot was read.
+	from uint64
 }
 
 // NewEngine makes an engine that has seen nothing.
@@ -155,7 +159,7 @@ func (g *Engine) Fold(e *event.Event, at event.Address) (findings []event.Findin
 	var errs []error
 	m := g.moment(e)
 	for i := range g.index.of(e) {
-		if g.running[i].off {
+		if g.running[i].off || at.Sequence < g.running[i].from {
 			continue
 		}
 		found, err := g.fold(&g.running[i], e, at, m)
@@ -209,11 +213,17 @@ func (g *Engine) tick(received time.Time, sequence uint64) (findings []event.Fin
 	g.swept = g.now
 	used := 0
 	for i := range g.running {
+		if sequence < g.running[i].from {
+			continue
+		}
 		found := advance(g.running[i].run, g.now)
 		findings = g.keep(findings, found, sequence)
 		used += g.running[i].run.Stats().Bytes
 	}
-	if used > g.o.Memory {
+	switch {
+	case sequence < g.from:
+		g.shrinkAgain(sequence)
+	case used > g.o.Memory:
 		g.shrink(used - g.o.Memory)
 	}
 	return findings
@@ -264,14 +274,16 @@ type evicting interface{ Evict(bytes int) }
 // shrink takes room from the detector that has most of it.
 func (g *Engine) shrink(bytes int) {
 	var largest evicting
+	var name string
 	most := -1
 	for i := range g.running {
 		if e, ok := g.running[i].run.(evicting); ok && g.running[i].run.Stats().Bytes > most {
-			largest, most = e, g.running[i].run.Stats().Bytes
+			largest, most, name = e, g.running[i].run.Stats().Bytes, g.running[i].Name()
 		}
 	}
 	if largest != nil {
 		largest.Evict(bytes)
+		g.note(eviction{g.swept, name, bytes})
 	}
 }
 
@@ -279,7 +291,7 @@ func (g *Engine) shrink(bytes int) {
 func (g *Engine) keep(all, found []event.Finding, sequence uint64) []event.Finding {
 	for _, f := range found {
 		if g.findings.add(f.ID, sequence) {
-			g.hush(&f)
+			g.hush(&f, sequence)
 			all = append(all, f)
 		}
 	}

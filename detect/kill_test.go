@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,16 +26,22 @@ var errKilled = errors.New("killed")
 type mortal struct {
 	*bus.Bus
 	kept   *bus.Snapshots
+	mu     sync.Mutex // snapshots are stored beside findings
 	left   int
 	stores bool
+	// piece is how much of a snapshot is written after a frame.
+	piece int
 }
 
 func (m *mortal) write(do func() error) error {
+	m.mu.Lock()
 	m.left--
-	if m.left >= 0 {
+	left := m.left
+	m.mu.Unlock()
+	if left >= 0 {
 		return do()
 	}
-	if m.left == -1 && m.stores {
+	if left == -1 && m.stores {
 		_ = do()
 	}
 	return fmt.Errorf("%w: %w", errKilled, bus.ErrClosed)
@@ -58,6 +66,27 @@ func (m *mortal) Get(ctx context.Context, key string) ([]byte, error) { return m
 func (m *mortal) Put(ctx context.Context, key string, value []byte) error {
 	return m.write(func() error { return m.kept.Put(ctx, key, value) })
 }
+
+// PutParts may die before any of the parts, and before the end.
+func (m *mortal) PutParts(ctx context.Context, key string, parts iter.Seq2[[]byte, error]) error {
+	return m.kept.PutParts(ctx, key, func(yield func([]byte, error) bool) {
+		for part, err := range parts {
+			if err == nil {
+				err = m.write(func() error { return nil })
+			}
+			if !yield(part, err) || err != nil {
+				return
+			}
+		}
+		if err := m.write(func() error { return nil }); err != nil {
+			yield(nil, err)
+		}
+	})
+}
+
+// mortalOptions let detectors remember little, so that they take room from one
+// another.
+var mortalOptions = EngineOptions{Horizon: 50, Memory: 36 << 10}
 
 // mortalRules remember something in every way that there is.
 func mortalRules(t testing.TB) *RuleSet {
@@ -127,17 +156,17 @@ func TestFindingsSurviveKills(t *testing.T) {
 	}
 	defer b.Close()
 	set, random := mortalRules(t), rand.New(rand.NewPCG(1, 2))
-	frames := mortalFrames(t, random, 150)
-	want, engine := map[string]string{}, NewEngine(set, EngineOptions{Horizon: 50})
+	frames := mortalFrames(t, random, 300)
+	want, engine := map[string]string{}, NewEngine(set, mortalOptions)
 	for _, m := range frames {
 		if _, err := b.Publish(ctx, bus.SubjectEvents, m.Data); err != nil {
 			t.Fatal(err)
 		}
 		undisturbed(t, engine, m, want)
 	}
-	kills, resumed := 0, 0
+	kills, resumed, apart := 0, 0, 0
 	for {
-		store := &mortal{b, b.Snapshots(), random.IntN(14), random.IntN(2) == 0}
+		store := &mortal{Bus: b, kept: b.Snapshots(), left: 1 << random.IntN(8), stores: random.IntN(2) == 0, piece: []int{1, 1000, 0}[random.IntN(3)]}
 		if kills >= most {
 			store.left = 1 << 30
 		}
@@ -145,8 +174,12 @@ func TestFindingsSurviveKills(t *testing.T) {
 			break
 		}
 		kills++
-		if s, err := (&Worker{Engine: NewEngine(set, EngineOptions{}), Snapshots: b.Snapshots(), Telemetry: telemetry.Nop()}).load(ctx); err == nil && len(s.state) > 0 {
+		w := &Worker{Engine: NewEngine(set, EngineOptions{}), Snapshots: b.Snapshots(), Telemetry: telemetry.Nop()}
+		if s, err := w.load(ctx); err == nil && len(s.state) > 0 {
 			resumed++
+			if w.Engine.from > s.Sequence+1 {
+				apart++
+			}
 		}
 	}
 	compare(t, stored(ctx, t, b), want)
@@ -158,8 +191,9 @@ func TestFindingsSurviveKills(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d kills, %d times with a state, %d records, findings %v", kills, resumed, len(want), rules)
-	if kills < most || resumed < most/2 || len(rules) != len(set.Detectors()) {
+	t.Logf("%d kills, %d times with a state, %d with detectors of different frames, %d records, memory %+v, findings %v",
+		kills, resumed, apart, len(want), engine.Memory(), rules)
+	if kills < most || resumed == 0 || apart == 0 || engine.Memory().Evicted == 0 || len(rules) != len(set.Detectors()) {
 		t.Errorf("only %d kills, or findings of %v only", kills, rules)
 	}
 }
@@ -216,8 +250,9 @@ func run(ctx context.Context, t *testing.T, b *bus.Bus, set *RuleSet, store *mor
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := &Worker{Engine: NewEngine(set, EngineOptions{Horizon: 50}), Store: store, Snapshots: store}
+	w := &Worker{Engine: NewEngine(set, mortalOptions), Store: store, Snapshots: store}
 	w.saves.always = true
+	w.saves.piece = store.piece
 	w.Open = func(ctx context.Context, from uint64) (Reader, error) {
 		r, err := b.Read(ctx, bus.Events, from)
 		return until{r, frames, cancel, w}, err

@@ -91,23 +91,3 @@ func (w *Worker) publishOne(ctx context.Context, f event.Finding) error {
 	w.Telemetry.Metrics().Finding(ctx, f.Severity)
 	return nil
 }
-
-// publishCounts stores how often findings came again. That is done before the
-// snapshot that knows it as told; a crash in between tells it again.
-func (w *Worker) publishCounts(ctx context.Context) error {
-	store, ok := w.Store.(publishing)
-	for _, c := range w.Engine.Counts() {
-		data, err := json.Marshal(c)
-		if err != nil || !ok {
-			continue
-		}
-		err = w.retry(ctx, func() error {
-			_, err := store.Publish(ctx, bus.SubjectFindingCount(c.Finding), data)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("store count of finding %s: %w", c.Finding, err)
-		}
-	}
-	return nil
-}

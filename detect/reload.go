@@ -128,5 +128,6 @@ func (g *Engine) reload(e *event.Event) error {
 		before[s.Name()] = s
 	}
 	g.use(set, before)
+	g.turn++
 	return nil
 }

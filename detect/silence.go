@@ -61,13 +61,15 @@ func (g *Engine) silence(e *event.Event) error {
 }
 
 // hush marks a finding that a silence is for.
-func (g *Engine) hush(f *event.Finding) {
+func (g *Engine) hush(f *event.Finding, sequence uint64) {
 	for _, s := range g.silences {
 		if !s.Until.After(g.now) {
 			continue
 		}
 		if ok, err := s.when.Bool(f); err == nil && ok {
-			s.Matched++
+			if sequence >= g.from { // else it was counted
+				s.Matched++
+			}
 			f.Silence = s.ID
 			return
 		}
@@ -97,6 +99,7 @@ func (g *Engine) switchOff(e *event.Event, at event.Address) []event.Finding {
 			continue
 		}
 		s.off, g.off[name] = true, version
+		g.turn++
 		f := event.Finding{
 			ID: event.FindingID("rule-switched-off", name, version), Rule: "rule-switched-off", Title: "A rule was switched off because it is slow",
 			Severity: event.SeverityHigh, Score: 1, Explanation: fmt.Sprintf("rule %s finds nothing any more until its file changes: %s", name, why),

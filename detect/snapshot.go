@@ -6,14 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/firebreak-io/firebreak/detect/pack"
 	"github.com/firebreak-io/firebreak/internal/bus"
 )
 
-// SnapshotKey is where the worker keeps its place, in the snapshots bucket.
-const SnapshotKey = "detect"
+// SnapshotKey is where the worker keeps its place, in the snapshots bucket. The
+// ids of events are beside it, under two keys that are used in turn.
+const (
+	SnapshotKey = "detect"
+	seenKey     = "detect-seen-"
+)
 
 // snapshot is how far a worker has come, and what it remembers then, in one
 // record: every finding of the frames up to Sequence is stored. It is written
@@ -21,9 +24,14 @@ const SnapshotKey = "detect"
 type snapshot struct {
 	Version  int    `json:"version"`
 	Sequence uint64 `json:"sequence"`
-	// Horizon is the frame of the oldest event that the engine remembered.
-	// The ids themselves are not kept: reading again from there gives them
-	// back.
+	// Seen is the key of the ids of events up to frame SeenTo. Those of the
+	// frames between SeenTo and Sequence are not kept: reading the frames again
+	// gives them back. They are few, so that a worker that dies over and over
+	// gets further each time.
+	Seen   string `json:"seen,omitempty"`
+	SeenTo uint64 `json:"seen_to,omitempty"`
+	// Horizon is the frame of the oldest event that the engine remembered: where
+	// to begin reading again when the ids can't be read.
 	Horizon uint64 `json:"horizon"`
 	// Rules is the version of the rule set that evaluated up to here, Bundle
 	// its documents.
@@ -32,14 +40,12 @@ type snapshot struct {
 	state  []byte
 }
 
-const snapshotVersion = 2
+const snapshotVersion = 3
 
-func (s *snapshot) encode() ([]byte, error) {
+// head is the line of JSON.
+func (s *snapshot) head() ([]byte, error) {
 	head, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(head, '\n'), s.state...), nil
+	return append(head, '\n'), err
 }
 
 func (s *snapshot) decode(data []byte) error {
@@ -48,50 +54,27 @@ func (s *snapshot) decode(data []byte) error {
 	if err := json.Unmarshal(head, s); err != nil {
 		return err
 	}
-	if s.Version != snapshotVersion && s.Version != 1 || s.Horizon > s.Sequence {
+	if s.Version != snapshotVersion || s.Horizon > s.Sequence || s.SeenTo > s.Sequence {
 		return fmt.Errorf("version %d is not known", s.Version)
 	}
 	return nil
 }
 
-// saves is when snapshots are due.
-type saves struct {
-	last time.Time
-	cost time.Duration
-	// frames are those since the last one.
-	frames int
-	// always is for tests.
-	always bool
-	// wanted are the rules of the files, when the snapshot had others.
-	wanted *RuleSet
-}
-
-// Snapshots are saved when the last one is a second old, and so rarely that
-// they take no more than a twentieth of the time.
-const (
-	saveEvery = time.Second
-	saveShare = 20
-)
-
-func (s *saves) every() time.Duration {
-	if s.always {
-		return 0
+// begin is the frame to read from.
+func (s *snapshot) begin() uint64 {
+	switch {
+	case s.Seen != "":
+		return s.SeenTo + 1
+	case s.Horizon > 0:
+		return s.Horizon
 	}
-	return max(saveEvery, saveShare*s.cost)
+	return s.Sequence + 1
 }
-
-func (s *saves) due(now time.Time) bool { return s.frames > 0 && now.Sub(s.last) >= s.every() }
 
 // load reads the snapshot, and waits for a bus that is away. None, and one that
 // is of no use, is the beginning: to evaluate events again does no harm.
 func (w *Worker) load(ctx context.Context) (snapshot, error) {
-	var data []byte
-	err := w.retry(ctx, func() (err error) {
-		if data, err = w.Snapshots.Get(ctx, SnapshotKey); errors.Is(err, bus.ErrNotFound) {
-			err = nil
-		}
-		return err
-	})
+	data, err := w.get(ctx, SnapshotKey)
 	if err != nil {
 		return snapshot{}, fmt.Errorf("load snapshot: %w", err)
 	}
@@ -99,18 +82,31 @@ func (w *Worker) load(ctx context.Context) (snapshot, error) {
 		return snapshot{}, nil
 	}
 	var s snapshot
-	if err := s.decode(data); err != nil {
-		w.Telemetry.Logger().WarnContext(ctx, "snapshot is not usable, starting at the first event", "error", err)
-		return snapshot{}, nil
+	err = s.decode(data)
+	if err == nil && len(s.state) > 0 {
+		err = w.resume(ctx, s)
 	}
-	if len(s.state) == 0 {
-		return s, nil
-	}
-	if err := w.resume(ctx, s); err != nil {
+	if err != nil {
 		w.Telemetry.Logger().ErrorContext(ctx, "snapshot is not usable, starting at the first event", "error", err)
 		return snapshot{}, nil
 	}
+	if err := w.recall(ctx, &s); err != nil {
+		return snapshot{}, fmt.Errorf("load snapshot: %w", err)
+	}
 	return s, nil
+}
+
+// get is a value of the snapshots, or nil when there is none.
+func (w *Worker) get(ctx context.Context, key string) (data []byte, err error) {
+	err = w.retry(ctx, func() error {
+		data, err = w.Snapshots.Get(ctx, key)
+		if errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrDamaged) {
+			w.Telemetry.Logger().DebugContext(ctx, "no snapshot", "key", key, "error", err)
+			return nil
+		}
+		return err
+	})
+	return data, err
 }
 
 // resume makes the engine what it was when the snapshot was saved: with the
@@ -138,30 +134,25 @@ func (w *Worker) resume(ctx context.Context, s snapshot) error {
 	return nil
 }
 
-func (w *Worker) save(ctx context.Context, sequence uint64) error {
-	began := time.Now()
-	if err := w.publishCounts(ctx); err != nil {
+// recall reads the ids of events. Without them more frames are read again.
+func (w *Worker) recall(ctx context.Context, s *snapshot) error {
+	if s.Seen == "" {
+		return nil
+	}
+	data, err := w.get(ctx, s.Seen)
+	if err != nil {
 		return err
 	}
-	var state pack.Writer
-	w.Engine.Save(&state)
-	set := w.Engine.Rules()
-	s := snapshot{
-		Version: snapshotVersion, Sequence: sequence, Horizon: min(w.Engine.Oldest(), sequence), Rules: set.Version(), state: state.Data,
+	to, err := w.Engine.LoadSeen(pack.NewReader(data))
+	if err == nil && to != s.SeenTo {
+		err = fmt.Errorf("they are of frame %d", to) // of a snapshot that did not come about
 	}
-	if w.Publish != nil {
-		s.Bundle = set.bundled()
-	}
-	data, err := s.encode()
 	if err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
+		w.Telemetry.Logger().WarnContext(ctx, "the ids of events are not usable, reading the events again", "error", err)
+		w.Engine.events = newRecent(w.Engine.o.Horizon)
+		s.Seen = ""
+		return nil
 	}
-	if err := w.Snapshots.Put(ctx, SnapshotKey, data); err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	w.saves.last, w.saves.cost, w.saves.frames = time.Now(), time.Since(began), 0
-	m := w.Engine.Memory()
-	w.memory.Store(&m)
-	w.tell(ctx, sequence)
+	w.saves.seen = seenIDs{key: s.Seen, to: s.SeenTo, added: w.Engine.events.added}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // stateVersion is that of what Save writes.
-const stateVersion = 1
+const stateVersion = 2
 
 // handOver gives one detector what another remembers.
 func handOver(from, to Running) error {
@@ -19,13 +19,44 @@ func handOver(from, to Running) error {
 	return to.Load(pack.NewReader(out.Data))
 }
 
-// Save writes all that the engine remembers, but for the ids of events: those
-// are read again from the frame that [Engine.Oldest] names.
+// Save writes all that the engine remembers, but for the ids of events (see
+// [Engine.SaveSeen]).
 func (g *Engine) Save(out *pack.Writer) {
+	g.begin()
+	g.saveHead(out)
+	for i := range g.running {
+		g.saveSlot(out, i, 0)
+	}
+	g.saveTail(out, 0)
+	g.end()
+}
+
+// saveHead writes what is the engine's own, after which the detectors follow,
+// each perhaps some frames later.
+func (g *Engine) saveHead(out *pack.Writer) {
 	out.Uint(stateVersion)
 	saveTime(out, g.now)
 	saveTime(out, g.swept)
 	out.Uint(g.order)
+}
+
+// saveSlot writes a detector, as it is before a frame.
+func (g *Engine) saveSlot(out *pack.Writer, i int, before uint64) {
+	s := &g.running[i]
+	var one pack.Writer
+	s.run.Save(&one)
+	out.Bool(true)
+	out.Text(s.Name())
+	out.Text(s.Memory())
+	out.Uint(max(before, s.from))
+	out.Bytes(one.Data)
+}
+
+// saveTail writes what is the same for all pieces, or known only behind them:
+// all of them are as they were before that frame or one before it.
+func (g *Engine) saveTail(out *pack.Writer, before uint64) {
+	out.Bool(false)
+	out.Uint(max(before, g.from))
 	out.Len(len(g.off))
 	for _, name := range slices.Sorted(maps.Keys(g.off)) {
 		out.Text(name)
@@ -40,14 +71,14 @@ func (g *Engine) Save(out *pack.Writer) {
 		saveTime(out, s.Until)
 		out.Uint(s.Matched)
 	}
-	out.Len(len(g.running))
-	for i := range g.running {
-		var one pack.Writer
-		g.running[i].run.Save(&one)
-		out.Text(g.running[i].Name())
-		out.Text(g.running[i].Memory())
-		out.Bytes(one.Data)
-	}
+	g.saveEvictions(out)
+}
+
+// savedSlot is a detector as saveSlot wrote it.
+type savedSlot struct {
+	memory string
+	from   uint64
+	state  []byte
 }
 
 // Load reads what Save wrote, into an engine that has seen nothing. Detectors
@@ -58,16 +89,18 @@ func (g *Engine) Load(in *pack.Reader) (fresh []string, err error) {
 		return nil, fmt.Errorf("load state: version %d is not known", v)
 	}
 	g.now, g.swept, g.order = loadTime(in), loadTime(in), in.Uint()
+	known := map[string]savedSlot{}
+	for in.Bool() {
+		name := in.Text()
+		known[name] = savedSlot{in.Text(), in.Uint(), in.Bytes()}
+	}
+	g.from = in.Uint()
 	for range in.Count(1 << 20) {
 		name := in.Text()
 		g.off[name] = in.Text()
 	}
 	g.loadSilences(in)
-	known := map[string][2]string{}
-	for range in.Count(1 << 20) {
-		name := in.Text()
-		known[name] = [2]string{in.Text(), string(in.Bytes())}
-	}
+	g.loadEvictions(in)
 	if err := in.Done(); err != nil {
 		return nil, fmt.Errorf("load state: %w", err)
 	}
@@ -75,15 +108,41 @@ func (g *Engine) Load(in *pack.Reader) (fresh []string, err error) {
 		s := &g.running[i]
 		s.off = g.off[s.Name()] == s.Version()
 		one, ok := known[s.Name()]
-		if !ok || one[0] != s.Memory() {
+		if !ok || one.memory != s.Memory() {
+			s.from = g.from // what was before was evaluated by other rules
 			fresh = append(fresh, s.Name())
 			continue
 		}
-		if err := s.run.Load(pack.NewReader([]byte(one[1]))); err != nil {
+		s.from = one.from
+		if err := s.run.Load(pack.NewReader(one.state)); err != nil {
 			return nil, fmt.Errorf("load state of %s: %w", s.Name(), err)
 		}
 	}
 	return fresh, nil
+}
+
+// seenVersion is that of what SaveSeen writes.
+const seenVersion = 1
+
+// SaveSeen writes the ids of the events that the engine remembers, when it has
+// folded those of all frames up to one.
+func (g *Engine) SaveSeen(out *pack.Writer, to uint64) {
+	out.Uint(seenVersion)
+	out.Uint(to)
+	g.events.save(out)
+}
+
+// LoadSeen reads what SaveSeen wrote, into an engine that has seen nothing. What
+// came after it has to be told by [Engine.Warm].
+func (g *Engine) LoadSeen(in *pack.Reader) (to uint64, err error) {
+	if v := in.Uint(); v != seenVersion && in.Err() == nil {
+		return 0, fmt.Errorf("load ids: version %d is not known", v)
+	}
+	to = in.Uint()
+	if err := g.events.load(in); err != nil {
+		return 0, fmt.Errorf("load ids: %w", err)
+	}
+	return to, nil
 }
 
 func (g *Engine) loadSilences(in *pack.Reader) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,9 @@ type Store interface {
 type Snapshots interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 	Put(ctx context.Context, key string, value []byte) error
+	// PutParts is Put of a value that is made while it is stored. An error
+	// among the parts leaves what was there before.
+	PutParts(ctx context.Context, key string, parts iter.Seq2[[]byte, error]) error
 }
 
 // stopWithin is how long the last snapshot may take.
@@ -103,10 +107,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("detect: %w", err)
 	}
-	from := last.Sequence + 1
-	if last.Horizon > 0 {
-		from = last.Horizon
-	}
+	from := last.begin()
 	var reader Reader
 	err = w.retry(ctx, func() (err error) {
 		reader, err = w.Open(ctx, from)
@@ -121,13 +122,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err = w.changed(ctx, last); err == nil {
 		err = w.read(ctx, reader, last.Sequence)
 	}
+	defer func() { _ = w.stopSaving(ctx) }() // after an error that is told
 	if ctx.Err() != nil && w.torn {
 		return nil // the last snapshot has to do
 	}
 	if ctx.Err() != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
-		err = w.save(stop, w.stats.sequence.Load())
+		err = w.saveAll(stop)
 	}
 	if err != nil {
 		return fmt.Errorf("detect: %w", err)
@@ -135,7 +137,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// read folds frames; those up to warm only into the engine's memory.
+// read folds frames; those up to warm only into the engine's memory of ids.
 func (w *Worker) read(ctx context.Context, reader Reader, warm uint64) error {
 	w.saves.last = time.Now()
 	for {
@@ -143,6 +145,7 @@ func (w *Worker) read(ctx context.Context, reader Reader, warm uint64) error {
 		switch {
 		case err == nil && m.Sequence <= warm:
 			w.warm(m)
+			w.saves.size += len(m.Data)
 			continue
 		case err == nil:
 			w.countMissed(ctx, m.Sequence)
@@ -153,16 +156,15 @@ func (w *Worker) read(ctx context.Context, reader Reader, warm uint64) error {
 			w.torn = false
 			w.stats.sequence.Store(m.Sequence)
 			w.saves.frames++
+			w.saves.size += len(m.Data)
 			w.complain(ctx)
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
-		case w.saves.frames == 0:
+		case w.saves.idle():
 			w.beat(ctx)
 		}
-		if w.saves.due(time.Now()) {
-			if err := w.retry(ctx, func() error { return w.save(ctx, w.stats.sequence.Load()) }); err != nil {
-				return err
-			}
+		if err := w.saveSome(ctx, time.Now()); err != nil {
+			return err
 		}
 	}
 }
@@ -170,14 +172,15 @@ func (w *Worker) read(ctx context.Context, reader Reader, warm uint64) error {
 // beatEvery is how long nothing comes until the worker says what time it is.
 const beatEvery = 10 * time.Second
 
-// next waits for a frame, but no longer than until a snapshot is due, or the
-// time has to be said.
+// next waits for a frame, but no longer than until something is to be done for
+// a snapshot, or the time has to be said.
 func (w *Worker) next(ctx context.Context, reader Reader) (bus.Message, error) {
-	wait := beatEvery
-	if w.saves.frames > 0 {
-		wait = time.Until(w.saves.last.Add(w.saves.every()))
-	} else if w.Publish == nil {
+	wait, never := w.saves.wait(time.Now())
+	if never && w.Publish == nil {
 		return reader.Next(ctx)
+	}
+	if never {
+		wait = beatEvery
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,7 @@ type memory struct {
 	found     map[string]event.Finding
 	dead      []event.Rejected
 	snapshots []snapshot
+	seen      map[string][]byte
 	failures  int
 }
 
@@ -64,15 +66,35 @@ func (m *memory) Dead(_ context.Context, r event.Rejected) error {
 	return nil
 }
 
-func (m *memory) Get(context.Context, string) ([]byte, error) {
+func (m *memory) Get(_ context.Context, key string) ([]byte, error) {
+	if key != SnapshotKey {
+		return m.seen[key], nil
+	}
 	if len(m.snapshots) == 0 {
 		return nil, bus.ErrNotFound
 	}
-	return m.snapshots[len(m.snapshots)-1].encode()
+	last := m.snapshots[len(m.snapshots)-1]
+	head, err := last.head()
+	return append(head, last.state...), err
 }
 
-func (m *memory) Put(_ context.Context, _ string, data []byte) error {
+func (m *memory) Put(_ context.Context, key string, data []byte) error {
+	if m.seen == nil {
+		m.seen = map[string][]byte{}
+	}
+	m.seen[key] = data
+	return nil
+}
+
+func (m *memory) PutParts(_ context.Context, _ string, parts iter.Seq2[[]byte, error]) error {
 	var s snapshot
+	var data []byte
+	for part, err := range parts {
+		if err != nil {
+			return err
+		}
+		data = append(data, part...)
+	}
 	if err := s.decode(data); err != nil {
 		return err
 	}
@@ -193,7 +215,7 @@ func TestWorkerSavesWhenIdle(t *testing.T) {
 
 func TestWorkerWarmsItsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &memory{found: map[string]event.Finding{}, snapshots: []snapshot{{Version: 2, Sequence: 5, Horizon: 4, Rules: "x"}}}
+		store := &memory{found: map[string]event.Finding{}, snapshots: []snapshot{{Version: snapshotVersion, Sequence: 5, Horizon: 4, Rules: "x"}}}
 		done := make(chan struct{})
 		w := &Worker{
 			Engine: NewEngine(shipped(t), EngineOptions{}), Store: store, Snapshots: store,

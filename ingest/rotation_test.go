@@ -115,7 +115,7 @@ func TestRotationAtFullSpeed(t *testing.T) {
 			}
 			w.lines(100)
 			w.f.Close()
-			eventuallyWithin(t, time.Minute, func() bool { return s.has(w.n - 1) })
+			s.wait(t, w.n-1)
 			b.halt()
 			missing, gaps := 0, 0
 			for n := 0; n < w.n; n++ {
@@ -175,6 +175,26 @@ func rotate(t *testing.T, kind string, w *writer) {
 		must(os.WriteFile(w.path+".1", data, 0o644))
 	}
 	must(os.Truncate(w.path, 0))
+}
+
+// wait waits for a line, however slow the machine is, while others come.
+func (s *tracked) wait(t *testing.T, last int) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	came, late := 0, time.Now()
+	for !s.has(last) {
+		<-tick.C
+		s.mu.Lock()
+		n := len(s.ids)
+		s.mu.Unlock()
+		if n > came {
+			came, late = n, time.Now()
+		}
+		if time.Since(late) > time.Minute {
+			t.Fatalf("line %d did not come, nor any other for a minute; %d have", last, n)
+		}
+	}
 }
 
 func eventuallyWithin(t *testing.T, limit time.Duration, ok func() bool) {

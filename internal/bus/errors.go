@@ -18,6 +18,8 @@ var (
 	ErrUnknown = errors.New("outcome unknown")
 	// ErrNotFound: there is no such record.
 	ErrNotFound = errors.New("not found")
+	// ErrDamaged: there is a record, but it is not what was written.
+	ErrDamaged = errors.New("content does not match its hash")
 	// ErrTooLarge: the message is larger than the stream takes.
 	ErrTooLarge = errors.New("too large")
 	// ErrFull: the disk of the embedded server has no room for it, or could

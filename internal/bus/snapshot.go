@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 )
 
@@ -34,19 +35,42 @@ type pointer struct {
 // used in turn, so that a crash half way leaves the old value whole. One
 // writer a key at a time.
 func (s *Snapshots) Put(ctx context.Context, key string, value []byte) error {
+	return s.PutParts(ctx, key, func(yield func([]byte, error) bool) { yield(value, nil) })
+}
+
+// PutParts is Put of a value that is made while it is stored: the next part is
+// asked for when there is room for it. An error among the parts is returned,
+// and leaves the value that was there before.
+func (s *Snapshots) PutParts(ctx context.Context, key string, parts iter.Seq2[[]byte, error]) error {
 	old, err := s.pointer(ctx, key)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("put snapshot %s: %w", key, err)
 	}
-	sum := sha256.Sum256(value)
-	p := pointer{Slot: 1 - old.Slot, Size: len(value), SHA256: hex.EncodeToString(sum[:])}
-	for ; len(value) > 0; p.Chunks++ {
-		n := min(len(value), chunk)
-		if _, err := s.kv.Put(ctx, chunkKey(key, p.Slot, p.Chunks), value[:n]); err != nil {
+	p, sum := pointer{Slot: 1 - old.Slot}, sha256.New()
+	put := func(data []byte) error {
+		_, err := s.kv.Put(ctx, chunkKey(key, p.Slot, p.Chunks), data)
+		p.Chunks++
+		return err
+	}
+	var rest []byte
+	for part, err := range parts {
+		if err != nil {
 			return fmt.Errorf("put snapshot %s: %w", key, err)
 		}
-		value = value[n:]
+		sum.Write(part)
+		p.Size += len(part)
+		for rest = append(rest, part...); len(rest) >= chunk; rest = rest[chunk:] {
+			if err := put(rest[:chunk]); err != nil {
+				return fmt.Errorf("put snapshot %s: %w", key, err)
+			}
+		}
 	}
+	if len(rest) > 0 {
+		if err := put(rest); err != nil {
+			return fmt.Errorf("put snapshot %s: %w", key, err)
+		}
+	}
+	p.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	text, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("put snapshot %s: %w", key, err)
@@ -58,7 +82,7 @@ func (s *Snapshots) Put(ctx context.Context, key string, value []byte) error {
 }
 
 // Get is the value that was put last, or [ErrNotFound]. A value that does
-// not match its hash is an error: read the stream from the start then.
+// not match its hash is [ErrDamaged]: read the stream from the start then.
 func (s *Snapshots) Get(ctx context.Context, key string) ([]byte, error) {
 	p, err := s.pointer(ctx, key)
 	if err != nil {
@@ -73,7 +97,7 @@ func (s *Snapshots) Get(ctx context.Context, key string) ([]byte, error) {
 		value = append(value, part...)
 	}
 	if sum := sha256.Sum256(value); hex.EncodeToString(sum[:]) != p.SHA256 {
-		return nil, fmt.Errorf("get snapshot %s: content does not match its hash", key)
+		return nil, fmt.Errorf("get snapshot %s: %w", key, ErrDamaged)
 	}
 	return value, nil
 }
@@ -84,7 +108,7 @@ func (s *Snapshots) pointer(ctx context.Context, key string) (p pointer, err err
 		return p, err
 	}
 	if err := json.Unmarshal(text, &p); err != nil {
-		return p, fmt.Errorf("decode pointer: %w", err)
+		return p, fmt.Errorf("decode pointer: %w: %w", ErrDamaged, err)
 	}
 	return p, nil
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +79,10 @@ func (o own) Get(ctx context.Context, key string) ([]byte, error) {
 
 func (o own) Put(ctx context.Context, key string, value []byte) error {
 	return o.s.Put(ctx, "witness-"+key, value)
+}
+
+func (o own) PutParts(ctx context.Context, key string, parts iter.Seq2[[]byte, error]) error {
+	return o.s.PutParts(ctx, "witness-"+key, parts)
 }
 
 // notes is what the witness has written by now. After a kill it finds some again: the bus would refuse
