@@ -24,7 +24,7 @@ HEAVY := ./cmd/... ./test/...
 LIGHT  = $$(go list ./... | grep -Ev '^github.com/firebreak-io/firebreak/(cmd|test)(/|$$)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench torture fuzz cluster generate install-yaml image clean
+.PHONY: help build demo test lint bench bench-forest torture fuzz cluster generate install-yaml image clean
 
 help: ## say what there is
 	@echo "make TARGET:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -56,6 +56,14 @@ lint: ## vet and golangci-lint, with the rules of .golangci.yml (the first time 
 
 bench: ## all benchmarks; test/bench/README.md says how to read them
 	@go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
+
+# Scikit-learn is only there to compare with: where it can't be had, what was recorded of it is shown.
+bench-forest: ## the anomaly model over labelled tables beside scikit-learn, streams, novelty, poisoning, speed (10 to 20 minutes)
+	@/usr/bin/python3 -c 'import sklearn' 2>/dev/null || python3 -c 'import sklearn' 2>/dev/null || { \
+	 [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq >/dev/null 2>&1 && apt-get install -qq -y python3-sklearn >/dev/null 2>&1; } || \
+	 echo "no python3 with scikit-learn here (Debian: apt-get install python3-sklearn): its recorded figures are shown"
+	@FIREBREAK_BENCH=1 go test ./detect/forest -count 1 -v -timeout 60m -run 'Test(Tables|Streams|Novelty|Poisoning)$$' | grep -Ev '^=== '
+	@go test ./detect/forest -cpu 1 -run '^$$' -bench . -benchmem
 
 torture: ## the long sizes of the promises: hours
 	@FIREBREAK_TORTURE=1 go test -count 1 -p 1 -v -timeout 12h ./...

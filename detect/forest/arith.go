@@ -15,10 +15,17 @@ func logarithm(x float64) float64 {
 	// log(m) = 2 artanh(z), and |z| < 0.172.
 	z := (m - 1) / (m + 1)
 	q := float64(z * z)
-	var sum float64
-	for k := 23; k >= 1; k -= 2 {
-		sum = float64(sum*q) + 1/float64(k)
-	}
+	sum := 1.0 / 21
+	sum = float64(sum*q) + 1.0/19
+	sum = float64(sum*q) + 1.0/17
+	sum = float64(sum*q) + 1.0/15
+	sum = float64(sum*q) + 1.0/13
+	sum = float64(sum*q) + 1.0/11
+	sum = float64(sum*q) + 1.0/9
+	sum = float64(sum*q) + 1.0/7
+	sum = float64(sum*q) + 1.0/5
+	sum = float64(sum*q) + 1.0/3
+	sum = float64(sum*q) + 1
 	return float64(float64(e)*math.Ln2) + float64(2*float64(z*sum))
 }
 
@@ -28,12 +35,23 @@ func power(x float64) float64 {
 		return 0
 	}
 	whole := math.Floor(x + 0.5)
+	// e^y = sum of y^k/k!, and |y| < 0.347.
 	y := float64((x - whole) * math.Ln2)
-	sum := 1.0
-	for k := 14; k >= 1; k-- {
-		sum = 1 + float64(float64(y*sum)/float64(k))
-	}
-	return math.Ldexp(sum, int(whole))
+	sum := 1.0 / 6227020800
+	sum = float64(sum*y) + 1.0/479001600
+	sum = float64(sum*y) + 1.0/39916800
+	sum = float64(sum*y) + 1.0/3628800
+	sum = float64(sum*y) + 1.0/362880
+	sum = float64(sum*y) + 1.0/40320
+	sum = float64(sum*y) + 1.0/5040
+	sum = float64(sum*y) + 1.0/720
+	sum = float64(sum*y) + 1.0/120
+	sum = float64(sum*y) + 1.0/24
+	sum = float64(sum*y) + 1.0/6
+	sum = float64(sum*y) + 1.0/2
+	sum = float64(sum*y) + 1
+	sum = float64(sum*y) + 1
+	return sum * math.Float64frombits(uint64(1023+int(whole))<<52)
 }
 
 // gamma is the Euler-Mascheroni constant.

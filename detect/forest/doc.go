@@ -23,8 +23,9 @@
 // Cuts inside the data can't see what lies outside it: a flag that was always
 // 0 is never cut, and so 1 is as normal as 0. So a share of the cuts
 // ([Options.Beyond]) lies beyond the data: such a cut is a shell around the box
-// of everything that was learned, each side moved out by the same random part
-// of its feature's span, and it isolates at once what lies outside of the
+// of everything that was learned, each side moved out by the same part of its
+// feature's span (the greater of two even draws, so that what lies a little
+// outside is little stranger), and it isolates at once what lies outside of the
 // shell. These cuts are not drawn but integrated: for each row the exact
 // expectation over them is taken. So they cost no tree depth, add no noise, and
 // change nothing for a row inside the box. The span of a feature that does not

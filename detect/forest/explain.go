@@ -95,9 +95,9 @@ func (g *grove) explain(row []float64, normal float64, examples []float64) (*Exp
 	e := &Explanation{Score: g.Score(row)}
 	shares, usual := g.shares(whole)
 	sum := g.walk(whole)
-	inside := sum / float64(g.trees)
+	inside := sum / float64(g.count)
 	e.Depth, e.Usual = inside, usual
-	if out := g.excess(whole); out > 0 && g.beyond > 0 {
+	if out, _ := g.excess(whole); out > 0 && g.beyond > 0 {
 		e.Depth = g.shortened(inside, out)
 		shares[g.farthest(whole)] += inside - e.Depth
 	}
@@ -130,26 +130,26 @@ func (g *grove) shares(row []float64) (shares []float64, usual float64) {
 	shares = make([]float64, g.dims)
 	expected := make([]float64, 2<<g.depth)
 	count := make([]float64, 2<<g.depth)
-	for t := range g.trees {
-		nodes, leaves := g.tree(t)
-		expect(leaves, expected, count)
+	for t := range g.count {
+		tree := g.tree(t)
+		tree.expect(expected, count)
 		usual += expected[1]
-		for i := 1; i < len(nodes); {
-			next := 2*i + bit(row[nodes[i].feature] > nodes[i].cut)
-			if nodes[i].cut != endless {
-				shares[nodes[i].feature] += (expected[i] - expected[next]) / float64(g.trees)
+		for i := 1; i < len(tree.cuts); {
+			next := tree.next(i, row)
+			if feature, is := tree.feature(i); is {
+				shares[feature] += (expected[i] - expected[next]) / float64(g.count)
 			}
 			i = next
 		}
 	}
-	return shares, usual / float64(g.trees)
+	return shares, usual / float64(g.count)
 }
 
 // expect computes the mean depth of the sample's rows below each cut.
-func expect(leaves []leaf, expected, count []float64) {
-	n := len(leaves)
-	for i := range leaves {
-		expected[n+i], count[n+i] = leaves[i].depth, float64(leaves[i].rows)
+func (t tree) expect(expected, count []float64) {
+	n := len(t.depths)
+	for i, depth := range t.depths {
+		expected[n+i], count[n+i] = depth, float64(t.rows[i])
 	}
 	for i := n - 1; i > 0; i-- {
 		l, r := 2*i, 2*i+1
@@ -165,7 +165,7 @@ func expect(leaves []leaf, expected, count []float64) {
 func (g *grove) farthest(row []float64) int {
 	best, most := 0, math.Inf(-1)
 	for f, v := range row {
-		if out := float64(max(g.low[f]-v, v-g.high[f]) * g.rate[f]); g.known[f] && out > most {
+		if out := g.out(f, v); out > most {
 			best, most = f, out
 		}
 	}
@@ -193,6 +193,6 @@ func (g *grove) contribution(f int, v float64, examples []float64) Contribution 
 	case v < c.Low:
 		c.Direction = -1
 	}
-	c.New = g.known[f] && (v < g.low[f] || v > g.high[f])
+	c.New = g.out(f, v) > 0
 	return c
 }

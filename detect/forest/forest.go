@@ -18,30 +18,22 @@ type Forest struct {
 
 // grove is what scores: trees, and what is known of the features.
 type grove struct {
-	dims, trees, depth int
+	trees
+	profile
+	dims int
 	// psi is of how many rows each tree was made, norm is 1/c(psi)/trees.
 	psi    int
 	norm   float64
 	beyond float64
-	nodes  []node
-	leaves []leaf
-	profile
 }
 
 func newGrove(dims int, o Options) grove {
-	return grove{
-		dims: dims, trees: o.Trees, depth: o.Depth, beyond: o.Beyond,
-		nodes: make([]node, o.Trees<<o.Depth), leaves: make([]leaf, o.Trees<<o.Depth), profile: newProfile(dims, o.Units),
-	}
+	return grove{dims: dims, trees: newTrees(o.Trees, o.Depth, dims), profile: newProfile(dims, o.Units), beyond: o.Beyond}
 }
 
 // of sets of how many rows the trees are made.
 func (g *grove) of(psi int) {
-	g.psi, g.norm = psi, 1/float64(path(max(psi, 2))*float64(g.trees))
-}
-
-func (g *grove) tree(t int) ([]node, []leaf) {
-	return g.nodes[t<<g.depth : (t+1)<<g.depth], g.leaves[t<<g.depth : (t+1)<<g.depth]
+	g.psi, g.norm = psi, 1/float64(path(max(psi, 2))*float64(g.count))
 }
 
 // examples is how many rows a forest keeps for explanations.
@@ -62,11 +54,10 @@ func Fit(x []float64, dims int, o Options) (*Forest, error) {
 	f.of(min(o.Sample, n))
 	b := newBuilder(dims, f.psi, o.Depth)
 	picked := make([]int, 0, f.psi)
-	for t := range f.trees {
+	for t := range f.count {
 		b.rng.Seed(o.Seed, 2*uint64(t))
 		picked = pick(picked, n, f.psi, &b.rng)
-		nodes, leaves := f.tree(t)
-		b.build(x, picked, &f.profile, o.Seed, 2*uint64(t)+1, nodes, leaves)
+		b.build(x, picked, &f.profile, o.Seed, 2*uint64(t)+1, f.tree(t))
 	}
 	for _, row := range pick(picked, n, min(n, examples), &b.rng) {
 		f.examples = append(f.examples, x[row*dims:(row+1)*dims]...)
@@ -84,6 +75,3 @@ func FitMatrix(m mat.Matrix, o Options) (*Forest, error) {
 
 // Dims is how many numbers a row has.
 func (g *grove) Dims() int { return g.dims }
-
-// bytes is how much memory the trees and what is known of the features take.
-func (g *grove) bytes() int { return 16*(len(g.nodes)+len(g.leaves)) + 5*8*g.dims }

@@ -88,21 +88,29 @@ func (p *profile) span(f int, still bool) {
 }
 
 // excess is how far a row lies outside of the box, in spans of the feature that
-// is farthest out; NaN if a value is missing or endless.
-func (p *profile) excess(row []float64) float64 {
-	low, high, rate := p.low[:len(row)], p.high[:len(row)], p.rate[:len(row)]
-	var most, odd float64
+// is farthest out, and whether a value is missing or endless.
+func (p *profile) excess(row []float64) (most float64, odd bool) {
+	low, high := p.low[:len(row)], p.high[:len(row)]
+	var sum float64
 	for f, v := range row {
-		out := max(low[f]-v, v-high[f])
-		most = max(most, float64(out*rate[f]))
-		odd += v - v
+		if v < low[f] || v > high[f] {
+			most = max(most, p.out(f, v))
+		}
+		sum += v - v
 	}
-	return most + odd
+	return most, sum != 0
+}
+
+// out is how far a value lies outside of the box, in spans.
+func (p *profile) out(f int, v float64) float64 {
+	if !p.known[f] {
+		return 0
+	}
+	return float64(max(p.low[f]-v, v-p.high[f]) * p.rate[f])
 }
 
 // mend puts a row into dst without missing and endless values.
 func (p *profile) mend(dst, row []float64) []float64 {
-	dst = dst[:len(row)]
 	for f, v := range row {
 		if v != v {
 			v = p.fill[f]

@@ -1,6 +1,9 @@
 package forest
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Each refreshRows rows that were taken, what is known of features is brought
 // up to what is remembered.
@@ -17,13 +20,18 @@ func (r *Rolling) refresh() {
 		keep = power(-max(0, float64(r.pool.last-r.refreshed)/1e9/r.pool.memory) / ln2)
 	}
 	r.refreshed = r.pool.last
-	low, high := append([]float64(nil), r.low...), append([]float64(nil), r.high...)
-	clear(r.known)
-	r.learn(r.pool.x, r.room)
+	low, high := slices.Clone(r.low), slices.Clone(r.high)
+	r.reset()
 	for f := range low {
 		if !r.known[f] {
 			continue
 		}
 		r.widen(f, r.low[f]+float64(math.Min(0, low[f]-r.low[f])*keep), r.high[f]+float64(math.Max(0, high[f]-r.high[f])*keep))
 	}
+}
+
+// reset takes all that is known of features from the reservoir alone.
+func (r *Rolling) reset() {
+	clear(r.known)
+	r.learn(r.pool.x, r.room)
 }

@@ -144,9 +144,10 @@ func (r *Rolling) grow() {
 			r.anchor()
 		}
 	case r.grown > 0 && r.taken%uint64(r.l.Every) == 0:
-		if rolling := r.trees - r.anchors(); rolling > 0 {
+		if rolling := r.count - r.anchors(); rolling > 0 {
 			r.make(r.anchors() + int(r.made%uint64(rolling)))
 		}
+		r.pool.weigh()
 		r.refresh()
 	}
 }
@@ -162,7 +163,7 @@ func (r *Rolling) anchors() int {
 func (r *Rolling) growAll(from int) {
 	r.of(min(r.o.Sample, len(r.pool.slots)))
 	r.learn(r.pool.x, r.room)
-	for t := from; t < r.trees; t++ {
+	for t := from; t < r.count; t++ {
 		r.make(t)
 	}
 }
@@ -172,9 +173,36 @@ func (r *Rolling) make(t int) {
 	var rng rand.PCG
 	rng.Seed(r.o.Seed, mix(r.made))
 	r.picked = pick(r.picked, len(r.pool.slots), min(r.psi, len(r.pool.slots)), &rng)
-	nodes, leaves := r.tree(t)
-	r.b.build(r.pool.x, r.picked, &r.profile, rng.Uint64(), r.made, nodes, leaves)
+	r.b.build(r.pool.x, r.picked, &r.profile, rng.Uint64(), r.made, r.tree(t))
 	r.made++
+}
+
+// Purge forgets what a principal taught since then, and makes all trees but the
+// anchors anew: it turned out to be an attacker. It gives the number of rows
+// that were forgotten. Approve makes the anchors anew too.
+func (r *Rolling) Purge(principal uint64, since time.Time) int {
+	n := r.pool.purge(principal, since.UnixNano())
+	if n > 0 && len(r.pool.slots) >= 2 {
+		r.reset()
+		r.growAll(r.anchors())
+	}
+	return n
+}
+
+// Stats are figures to watch.
+type Stats struct {
+	// Rows is how many are remembered, Principals how many have some of them.
+	Rows, Principals int
+	// Offered is how many rows came, Taken how many were remembered at first,
+	// Capped how many came of a principal that had all its room.
+	Offered, Taken, Capped uint64
+	// Trees is how many trees were made.
+	Trees uint64
+}
+
+// Stats are figures to watch.
+func (r *Rolling) Stats() Stats {
+	return Stats{len(r.pool.slots), len(r.pool.owners), r.pool.offered, r.taken, r.pool.capped, r.made}
 }
 
 // Approve makes the anchors anew from what is remembered now, and takes a new
@@ -201,11 +229,9 @@ func (r *Rolling) Moved() float64 { return r.probes.moved(&r.grove) }
 
 // clear makes every tree one leaf as deep as rows usually are.
 func (r *Rolling) clear() {
-	for i := range r.nodes {
-		r.nodes[i] = node{cut: endless}
-	}
-	for t := range r.trees {
-		_, leaves := r.tree(t)
-		leaves[0] = leaf{depth: path(r.psi), rows: uint32(r.psi)}
+	for t := range r.count {
+		tree := r.tree(t)
+		tree.clear()
+		tree.end(1, 0, r.psi, r.b.c)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // all later scores are the same to the bit.
 func (r *Rolling) Save(w *pack.Writer) {
 	w.Len(r.dims)
-	w.Len(r.trees)
+	w.Len(r.count)
 	w.Len(r.depth)
 	w.Len(r.psi)
 	r.grove.save(w)
@@ -28,7 +28,7 @@ func (r *Rolling) Save(w *pack.Writer) {
 // learning. What does not fit is the reader's error; then the Rolling is of no
 // more use.
 func (r *Rolling) Load(in *pack.Reader) {
-	if in.Len(MaxDims) != r.dims || in.Len(MaxTrees) != r.trees || in.Len(64) != r.depth {
+	if in.Len(MaxDims) != r.dims || in.Len(MaxTrees) != r.count || in.Len(64) != r.depth {
 		in.Fail()
 		return
 	}
@@ -46,7 +46,7 @@ func (r *Rolling) Load(in *pack.Reader) {
 // Save writes the forest.
 func (f *Forest) Save(w *pack.Writer) {
 	w.Len(f.dims)
-	w.Len(f.trees)
+	w.Len(f.count)
 	w.Len(f.depth)
 	w.Len(f.psi)
 	w.Float(f.beyond)
@@ -80,9 +80,8 @@ func Load(in *pack.Reader) (*Forest, error) {
 }
 
 func (g *grove) save(w *pack.Writer) {
-	for t := range g.trees {
-		nodes, leaves := g.tree(t)
-		saveTree(w, nodes, leaves, 1)
+	for t := range g.count {
+		g.tree(t).save(w, 1)
 	}
 	for f := range g.dims {
 		w.Bool(g.known[f])
@@ -93,12 +92,10 @@ func (g *grove) save(w *pack.Writer) {
 }
 
 func (g *grove) load(in *pack.Reader, c []float64) {
-	for t := range g.trees {
-		nodes, leaves := g.tree(t)
-		for i := range nodes {
-			nodes[i], leaves[i] = node{cut: endless}, leaf{}
-		}
-		g.loadTree(in, c, nodes, leaves, 1, 0)
+	for t := range g.count {
+		tree := g.tree(t)
+		tree.clear()
+		tree.load(in, g.dims, c, 1, 0)
 	}
 	for f := range g.dims {
 		g.known[f] = in.Bool()
@@ -110,45 +107,45 @@ func (g *grove) load(in *pack.Reader, c []float64) {
 	}
 }
 
-// saveTree writes what is below cut i: the feature plus one and the value of a
-// cut, then what is left of it and what is right; or 0 and the rows of a leaf.
-func saveTree(w *pack.Writer, nodes []node, leaves []leaf, i int) {
-	if i < len(nodes) && nodes[i].cut != endless {
-		w.Uint(uint64(nodes[i].feature) + 1)
-		w.Float(nodes[i].cut)
-		saveTree(w, nodes, leaves, 2*i)
-		saveTree(w, nodes, leaves, 2*i+1)
-		return
+// save writes what is below cut i: the feature plus one and the value of a cut,
+// then what is left of it and what is right; or 0 and the rows of a leaf.
+func (t tree) save(w *pack.Writer, i int) {
+	if i < len(t.cuts) {
+		if feature, is := t.feature(i); is {
+			w.Len(feature + 1)
+			w.Float(t.cuts[i])
+			t.save(w, 2*i)
+			t.save(w, 2*i+1)
+			return
+		}
 	}
-	for i < len(nodes) {
+	for i < len(t.cuts) {
 		i *= 2
 	}
 	w.Uint(0)
-	w.Uint(uint64(leaves[i-len(nodes)].rows))
+	w.Len(int(t.rows[i-len(t.cuts)]))
 }
 
-func (g *grove) loadTree(in *pack.Reader, c []float64, nodes []node, leaves []leaf, i, depth int) {
-	if feature := in.Len(g.dims); feature > 0 {
-		cut := in.Float()
-		if i >= len(nodes) || cut-cut != 0 {
-			in.Fail()
-			return
-		}
-		nodes[i] = node{cut: cut, feature: uint32(feature - 1)}
-		g.loadTree(in, c, nodes, leaves, 2*i, depth+1)
-		g.loadTree(in, c, nodes, leaves, 2*i+1, depth+1)
+func (t tree) load(in *pack.Reader, dims int, c []float64, i, depth int) {
+	feature := in.Len(dims)
+	if feature == 0 {
+		t.end(i, depth, in.Len(len(c)-1), c)
 		return
 	}
-	for i < len(nodes) {
-		i *= 2
+	value := in.Float()
+	if i >= len(t.cuts) || value-value != 0 {
+		in.Fail()
+		return
 	}
-	rows := in.Len(len(c) - 1)
-	leaves[i-len(nodes)] = leaf{depth: float64(depth) + c[rows], rows: uint32(rows)}
+	t.cut(i, feature-1, value)
+	t.load(in, dims, c, 2*i, depth+1)
+	t.load(in, dims, c, 2*i+1, depth+1)
 }
 
 func (r *reservoir) save(w *pack.Writer) {
 	w.Uint(r.offered)
-	w.Uint(r.full)
+	w.Uint(r.capped)
+	w.Uint(r.fattest)
 	w.Int(r.epoch)
 	w.Int(r.last)
 	w.Len(len(r.slots))
@@ -162,7 +159,8 @@ func (r *reservoir) save(w *pack.Writer) {
 }
 
 func (r *reservoir) load(in *pack.Reader) {
-	r.offered, r.full, r.epoch, r.last = in.Uint(), in.Uint(), in.Int(), in.Int()
+	r.offered, r.capped, r.fattest = in.Uint(), in.Uint(), in.Uint()
+	r.epoch, r.last = in.Int(), in.Int()
 	n := in.Count(r.size)
 	r.slots, r.heap, r.place = r.slots[:0], r.heap[:0], make([]int32, n, r.size)
 	clear(r.owners)
@@ -177,7 +175,7 @@ func (r *reservoir) load(in *pack.Reader) {
 		seen[at] = true
 		r.slots, r.heap = append(r.slots, s), append(r.heap, int32(at))
 		r.place[at] = int32(i)
-		r.own(s.principal, 1)
+		r.own(s.principal, i)
 	}
 	if r.x = append(r.x[:0], readFloats(in, n*r.dims)...); len(r.x) != n*r.dims {
 		in.Fail()
@@ -235,11 +233,11 @@ func readFloats(in *pack.Reader, limit int) []float64 {
 }
 
 // Bytes is how much memory the forest takes, with its examples.
-func (f *Forest) Bytes() int { return f.bytes() + 8*len(f.examples) }
+func (f *Forest) Bytes() int { return f.trees.bytes() + 41*f.dims + 8*len(f.examples) }
 
 // Bytes is how much memory it takes, with all that it remembers.
 func (r *Rolling) Bytes() int {
 	const perSlot = 24 + 4 + 4 + 16
-	n := r.bytes() + 8*cap(r.pool.x) + perSlot*r.pool.size + 8*cap(r.room) + 8*len(r.b.columns)
-	return n + 8*(len(r.probes.rows)+len(r.probes.scores)) + len(r.held)*(8*r.dims+64)
+	n := r.trees.bytes() + 41*r.dims + 8*cap(r.pool.x) + perSlot*r.pool.size + 8*cap(r.room) + 8*len(r.b.columns)
+	return n + 8*(len(r.probes.rows)+len(r.probes.scores)) + len(r.held)*(8*r.dims+64) + 64*len(r.pool.owners)
 }

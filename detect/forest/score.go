@@ -12,8 +12,17 @@ var ErrShape = errors.New("forest: a row of another length")
 // block is how many rows are scored together.
 const block = 64
 
-// scratch is room for rows with missing values.
+// scratch is room for rows: a row that is mended, or a block of them.
 var scratch = sync.Pool{New: func() any { return new([]float64) }}
+
+func room(n int) *[]float64 {
+	r := scratch.Get().(*[]float64)
+	if cap(*r) < n {
+		*r = make([]float64, n)
+	}
+	*r = (*r)[:n]
+	return r
+}
 
 // Score says how strange a row is, from 0 to 1: about 0.5 and less is normal. It
 // allocates nothing. The row must have Dims numbers.
@@ -21,30 +30,23 @@ func (g *grove) Score(row []float64) float64 {
 	if len(row) != g.dims {
 		panic(ErrShape)
 	}
-	excess := g.excess(row)
-	if excess == excess {
+	excess, odd := g.excess(row)
+	if !odd {
 		return g.score(g.walk(row), excess)
 	}
-	room, row := g.whole(row)
-	s := g.score(g.walk(row), g.excess(row))
-	scratch.Put(room)
+	r := room(g.dims)
+	g.mend(*r, row)
+	excess, _ = g.excess(*r)
+	s := g.score(g.walk(*r), excess)
+	scratch.Put(r)
 	return s
-}
-
-// whole is row without missing or endless values, and the room that it is in.
-func (g *grove) whole(row []float64) (*[]float64, []float64) {
-	room := scratch.Get().(*[]float64)
-	if cap(*room) < len(row) {
-		*room = make([]float64, len(row))
-	}
-	return room, g.mend(*room, row)
 }
 
 // score of the sum of depths over all trees and the excess beyond the box.
 func (g *grove) score(sum, excess float64) float64 {
 	x := float64(sum * g.norm)
 	if excess > 0 && g.beyond > 0 {
-		depth := sum / float64(g.trees)
+		depth := sum / float64(g.count)
 		x = float64(x * (g.shortened(depth, excess) / depth))
 	}
 	return power(-x)
@@ -52,10 +54,12 @@ func (g *grove) score(sum, excess float64) float64 {
 
 // shortened is the expected depth of a row outside of the box, which is at
 // depth by cuts inside of it. At each cut the chance is that it lies beyond the
-// data (the share) and between row and box (the part of one span that the row
-// is outside of it): the depth is the lesser of depth and the first such cut.
+// data (the share) and between row and box: its distance from the box is the
+// greater of two even draws of up to one span. The depth is the lesser of depth
+// and the first such cut.
 func (g *grove) shortened(depth, excess float64) float64 {
-	rate := float64(g.beyond * min(excess, 1))
+	excess = min(excess, 1)
+	rate := float64(g.beyond * float64(excess*excess))
 	if rate < 1e-12 || depth <= 1 {
 		return depth
 	}
@@ -77,32 +81,42 @@ func (g *grove) ScoreAll(dst, rows []float64) []float64 {
 		dst = make([]float64, n)
 	}
 	dst = dst[:n]
+	if len(g.near) == 0 {
+		for i := range dst {
+			dst[i] = g.Score(rows[i*g.dims : (i+1)*g.dims])
+		}
+		return dst
+	}
+	r := room((block+1)*g.dims + sideways)
 	for from := 0; from < n; from += block {
 		to := min(from+block, n)
-		g.scoreBlock(dst[from:to], rows[from*g.dims:to*g.dims])
+		g.scoreBlock(dst[from:to], rows[from*g.dims:to*g.dims], *r)
 	}
+	scratch.Put(r)
 	return dst
 }
 
 // scoreBlock scores up to block rows, tree by tree.
-func (g *grove) scoreBlock(dst, rows []float64) {
-	var excess [block]float64
+func (g *grove) scoreBlock(dst, rows, room []float64) {
+	var excess, sums [block]float64
+	mended, side := room[:g.dims], room[g.dims:]
 	for i := range dst {
-		excess[i] = g.excess(rows[i*g.dims : (i+1)*g.dims])
-		if excess[i] != excess[i] {
-			g.scoreEach(dst, rows)
-			return
+		row := rows[i*g.dims : (i+1)*g.dims]
+		out, odd := g.excess(row)
+		if odd {
+			row = mended
+			g.mend(row, rows[i*g.dims:(i+1)*g.dims])
+			out, _ = g.excess(row)
 		}
-		dst[i] = 0
+		excess[i] = out
+		// Rows stand side by side, lanes at a time: feature by feature.
+		at := side[i/lanes*lanes*g.dims+i%lanes:]
+		for f, v := range row {
+			at[f*lanes] = v
+		}
 	}
-	g.walkAll(dst, rows)
-	for i, sum := range dst {
-		dst[i] = g.score(sum, excess[i])
-	}
-}
-
-func (g *grove) scoreEach(dst, rows []float64) {
+	g.walkAll(&sums, side[:(len(dst)+lanes-1)/lanes*lanes*g.dims+sideways], lanes*g.dims)
 	for i := range dst {
-		dst[i] = g.Score(rows[i*g.dims : (i+1)*g.dims])
+		dst[i] = g.score(sums[i], excess[i])
 	}
 }

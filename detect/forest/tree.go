@@ -1,198 +1,98 @@
 package forest
 
-import (
-	"cmp"
-	"math"
-	"math/bits"
-	"math/rand/v2"
-	"slices"
-)
+import "math"
 
-// node is a cut: rows with value <= cut in its feature go left, others right.
-type node struct {
-	cut     float64
-	feature uint32
+// trees are cuts and leaves in level order. Of a tree of depth k there are 2^k
+// of each: the first cut is 1, below cut i are 2i and 2i+1, and below the last
+// level they are the leaves, less 2^k. A row whose value is at most that of the
+// cut goes left. Where a path ends early, cuts that send every row left lead on
+// to the last level. So all paths are equally long, and walking one takes no
+// branch. What is read together stands together: values, features, depths.
+type trees struct {
+	count, depth int
+	// cuts are the values, at their features times lanes.
+	cuts []float64
+	at   []uint16
+	// near is at once more where all places fit into a byte, else empty.
+	near []uint8
+	// depths are those of the leaves, with the expected depth of the rows left
+	// uncut there; rows is how many of the sample those are.
+	depths []float64
+	rows   []uint16
 }
 
-// leaf is where paths end: the depth there, with the expected depth of the rows
-// that are left uncut, and how many of the sample those are.
-type leaf struct {
-	depth float64
-	rows  uint32
-}
-
-// A tree of depth k is 2^k cuts and 2^k leaves in level order: the cuts below
-// cut i are 2i and 2i+1, the first is 1, and below the last level they are
-// leaves less 2^k. Where a path ends early, cuts that send every row left
-// lead on to the last level. So all paths are equally long, and walking one
-// takes no branch.
+// lanes is how many rows stand side by side when many are scored.
+const lanes = 4
 
 // endless is a cut that sends every row left.
 var endless = math.Inf(1)
 
-// builder makes trees; it keeps its room from tree to tree.
-type builder struct {
-	dims, depth int
-	c           []float64
-	rng         rand.PCG
-	// columns of the sample, one feature after the other, in canonical order;
-	// place[i] is the feature of column i.
-	columns []float64
-	place   []uint32
-	keys    []uint64
-	rows    []uint32
-	live    []uint32
-	size    int
-	nodes   []node
-	leaves  []leaf
+func newTrees(count, depth, dims int) trees {
+	n := count << depth
+	f := trees{
+		count: count, depth: depth,
+		cuts: make([]float64, n), at: make([]uint16, n), depths: make([]float64, n), rows: make([]uint16, n),
+	}
+	if depth == 8 && dims*lanes <= 256 {
+		f.near = make([]uint8, n)
+	}
+	return f
 }
 
-func newBuilder(dims, sample, depth int) *builder {
-	return &builder{
-		dims: dims, depth: depth, c: paths(sample), columns: make([]float64, dims*sample),
-		place: make([]uint32, dims), keys: make([]uint64, dims), rows: make([]uint32, sample), live: make([]uint32, dims),
+// tree is one of them.
+type tree struct {
+	depth  int
+	cuts   []float64
+	at     []uint16
+	near   []uint8
+	depths []float64
+	rows   []uint16
+}
+
+func (f *trees) tree(t int) tree {
+	from, to := t<<f.depth, (t+1)<<f.depth
+	one := tree{f.depth, f.cuts[from:to], f.at[from:to], nil, f.depths[from:to], f.rows[from:to]}
+	if len(f.near) > 0 {
+		one.near = f.near[from:to]
+	}
+	return one
+}
+
+// clear makes the tree one leaf.
+func (t tree) clear() {
+	clear(t.at)
+	clear(t.near)
+	clear(t.depths)
+	clear(t.rows)
+	for i := range t.cuts {
+		t.cuts[i] = endless
 	}
 }
 
-// build makes a tree of the rows whose numbers are in picked, and draws from
-// the seeds. Missing values are those of p.
-func (b *builder) build(x []float64, picked []int, p *profile, seed, stream uint64, nodes []node, leaves []leaf) {
-	b.rng.Seed(seed, stream)
-	b.size = len(picked)
-	for f := range b.dims {
-		b.place[f] = uint32(f)
-		b.keys[f] = b.key(x, picked, f, p.fill[f])
+// cut sets cut i.
+func (t tree) cut(i, feature int, value float64) {
+	t.cuts[i], t.at[i] = value, uint16(feature*lanes)
+	if len(t.near) > 0 {
+		t.near[i] = uint8(feature * lanes)
 	}
-	slices.SortFunc(b.place, func(i, j uint32) int {
-		if c := cmp.Compare(b.keys[i], b.keys[j]); c != 0 {
-			return c
-		}
-		return cmp.Compare(i, j)
-	})
-	for i, f := range b.place {
-		b.live[i] = uint32(i)
-		column := b.columns[i*b.size : (i+1)*b.size]
-		for j, row := range picked {
-			column[j] = value(x[row*b.dims+int(f)], p.fill[f])
-		}
-	}
-	for i := range b.size {
-		b.rows[i] = uint32(i)
-	}
-	b.nodes, b.leaves = nodes, leaves
-	for i := range nodes {
-		nodes[i], leaves[i] = node{cut: endless}, leaf{}
-	}
-	b.split(b.rows[:b.size], 1, 0, b.dims)
 }
 
-func value(v, fill float64) float64 {
-	if v != v {
-		return fill
-	}
-	return clamp(v)
+// feature is that of cut i; there is none where a path has ended.
+func (t tree) feature(i int) (feature int, is bool) {
+	return int(t.at[i] / lanes), t.cuts[i] != endless
 }
 
-// key tells features apart by the rows in which they rise and fall: by nothing
-// that their place or a positive factor could change.
-func (b *builder) key(x []float64, picked []int, f int, fill float64) uint64 {
-	var h, word uint64
-	last := value(x[picked[0]*b.dims+f], fill)
-	for i, row := range picked[1:] {
-		v := value(x[row*b.dims+f], fill)
-		word <<= 2
-		if v > last {
-			word |= 1
-		}
-		if v < last {
-			word |= 2
-		}
-		if i&31 == 31 {
-			h, word = mix(h^word), 0
-		}
-		last = v
-	}
-	return mix(h ^ word)
+// end makes what is below i a leaf at depth, with so many rows of the sample.
+// c are the expected depths of so many rows.
+func (t tree) end(i, depth, rows int, c []float64) {
+	slot := i<<(t.depth-depth) - len(t.cuts)
+	t.depths[slot], t.rows[slot] = float64(depth)+c[rows], uint16(rows)
 }
 
-// mix is the finaliser of SplitMix64.
-func mix(v uint64) uint64 {
-	v += 0x9e3779b97f4a7c15
-	v = (v ^ v>>30) * 0xbf58476d1ce4e5b9
-	v = (v ^ v>>27) * 0x94d049bb133111eb
-	return v ^ v>>31
+// next is where a row goes from cut i.
+func (t tree) next(i int, row []float64) int {
+	return 2*i + bit(row[t.at[i]/lanes] > t.cuts[i])
 }
 
-// draw is a number below n.
-func draw(rng *rand.PCG, n int) int {
-	high, _ := bits.Mul64(rng.Uint64(), uint64(n))
-	return int(high)
-}
-
-// unit is a number from 0 to below 1.
-func unit(v uint64) float64 { return float64(v>>11) * (1.0 / (1 << 53)) }
-
-// split cuts rows at node i, which is depth cuts deep; of the features in live
-// the first n may still vary.
-func (b *builder) split(rows []uint32, i, depth, n int) {
-	if depth == b.depth || len(rows) == 1 {
-		b.end(rows, i, depth)
-		return
-	}
-	feature, low, high, n := b.choose(rows, n)
-	if n == 0 {
-		b.end(rows, i, depth)
-		return
-	}
-	cut := low + float64(unit(b.rng.Uint64())*(high-low))
-	if !(cut < high) {
-		cut = low
-	}
-	b.nodes[i] = node{cut: cut, feature: b.place[feature]}
-	m := partition(rows, b.columns[feature*b.size:], cut)
-	b.split(rows[:m], 2*i, depth+1, n)
-	b.split(rows[m:], 2*i+1, depth+1, n)
-}
-
-// choose draws a feature that varies among rows, with its lowest and highest
-// value. Those that don't are moved behind the n that may.
-func (b *builder) choose(rows []uint32, n int) (feature int, low, high float64, left int) {
-	for n > 0 {
-		j := draw(&b.rng, n)
-		feature := b.live[j]
-		column := b.columns[int(feature)*b.size:][:b.size]
-		low, high := column[rows[0]], column[rows[0]]
-		for _, r := range rows[1:] {
-			v := column[r]
-			if v < low {
-				low = v
-			}
-			if v > high {
-				high = v
-			}
-		}
-		if low < high {
-			return int(feature), low, high, n
-		}
-		n--
-		b.live[j], b.live[n] = b.live[n], feature
-	}
-	return 0, 0, 0, 0
-}
-
-// partition puts the rows that go left first and says how many they are.
-func partition(rows []uint32, column []float64, cut float64) int {
-	m := 0
-	for i, r := range rows {
-		if column[r] <= cut {
-			rows[i], rows[m] = rows[m], r
-			m++
-		}
-	}
-	return m
-}
-
-func (b *builder) end(rows []uint32, i, depth int) {
-	slot := i<<(b.depth-depth) - len(b.leaves)
-	b.leaves[slot] = leaf{depth: float64(depth) + b.c[len(rows)], rows: uint32(len(rows))}
-}
+// bytes is how much memory the trees take.
+func (f *trees) bytes() int { return 20*len(f.cuts) + len(f.near) }

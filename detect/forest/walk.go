@@ -1,7 +1,9 @@
 package forest
 
-// Trees are walked several at a time, because what takes time is to wait for
-// memory: the next cut is not known before the last is read.
+// What takes time in a tree is to wait for memory: the next cut is not known
+// before the last is read. So several trees, or several rows, are walked at a
+// time. Trees of depth 8, the usual ones, have their cuts numbered by a byte, so
+// that no index into them needs a check.
 
 // bit is 1 for true; it compiles to no branch.
 func bit(b bool) int {
@@ -12,57 +14,6 @@ func bit(b bool) int {
 	return i
 }
 
-// walk is the sum of a row's depths over all trees, in their order.
-func (g *grove) walk(row []float64) float64 {
-	if g.depth == 8 {
-		return g.walk8(row)
-	}
-	var sum float64
-	for t := range g.trees {
-		nodes, leaves := g.tree(t)
-		sum += leaves[g.slot(nodes, row)].depth
-	}
-	return sum
-}
-
-// slot is the leaf in which a row's path ends.
-func (g *grove) slot(nodes []node, row []float64) int {
-	i := 1
-	for range g.depth {
-		n := &nodes[i]
-		i = 2*i + bit(row[n.feature] > n.cut)
-	}
-	return i - len(nodes)
-}
-
-// walk8 is walk for trees of depth 8: their cuts are numbered by a byte, so that
-// no index has to be checked.
-func (g *grove) walk8(row []float64) float64 {
-	var sum float64
-	t := 0
-	for ; t+4 <= g.trees; t += 4 {
-		nodes, leaves := g.nodes[t<<8:][:4<<8], g.leaves[t<<8:][:4<<8]
-		a, b := (*[256]node)(nodes), (*[256]node)(nodes[256:])
-		c, d := (*[256]node)(nodes[512:]), (*[256]node)(nodes[768:])
-		i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
-		for range 8 {
-			n, m, o, p := &a[i], &b[j], &c[k], &d[l]
-			i = 2*i + bit8(row[n.feature] > n.cut)
-			j = 2*j + bit8(row[m.feature] > m.cut)
-			k = 2*k + bit8(row[o.feature] > o.cut)
-			l = 2*l + bit8(row[p.feature] > p.cut)
-		}
-		sum += leaves[i].depth
-		sum += leaves[256+int(j)].depth
-		sum += leaves[512+int(k)].depth
-		sum += leaves[768+int(l)].depth
-	}
-	for ; t < g.trees; t++ {
-		sum += g.leaves[t<<8+int(slot8((*[256]node)(g.nodes[t<<8:]), row))].depth
-	}
-	return sum
-}
-
 func bit8(b bool) uint8 {
 	var i uint8
 	if b {
@@ -71,49 +22,72 @@ func bit8(b bool) uint8 {
 	return i
 }
 
-func slot8(nodes *[256]node, row []float64) uint8 {
-	i := uint8(1)
+// walk is the sum of a row's depths over all trees, in their order.
+func (f *trees) walk(row []float64) float64 {
+	var sum float64
+	t := 0
+	if f.depth == 8 {
+		for ; t+4 <= f.count; t += 4 {
+			sum = f.walkFour(t, row, sum)
+		}
+	}
+	for ; t < f.count; t++ {
+		tree := f.tree(t)
+		i := 1
+		for range f.depth {
+			i = tree.next(i, row)
+		}
+		sum += tree.depths[i-len(tree.cuts)]
+	}
+	return sum
+}
+
+// walkFour adds the depths of a row in four trees of depth 8 from t on.
+func (f *trees) walkFour(t int, row []float64, sum float64) float64 {
+	cuts, at := (*[1024]float64)(f.cuts[t<<8:]), (*[1024]uint16)(f.at[t<<8:])
+	i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
 	for range 8 {
-		n := &nodes[i]
-		i = 2*i + bit8(row[n.feature] > n.cut)
+		i = 2*i + bit8(row[at[i]/lanes] > cuts[i])
+		j = 2*j + bit8(row[at[256+int(j)]/lanes] > cuts[256+int(j)])
+		k = 2*k + bit8(row[at[512+int(k)]/lanes] > cuts[512+int(k)])
+		l = 2*l + bit8(row[at[768+int(l)]/lanes] > cuts[768+int(l)])
 	}
-	return i
+	depths := (*[1024]float64)(f.depths[t<<8:])
+	sum += depths[i]
+	sum += depths[256+int(j)]
+	sum += depths[512+int(k)]
+	return sum + depths[768+int(l)]
 }
 
-// walkAll adds each row's depths over all trees to dst, in the order of trees.
-func (g *grove) walkAll(dst, rows []float64) {
-	for t := range g.trees {
-		nodes, leaves := g.tree(t)
-		if g.depth == 8 {
-			walkRows8((*[256]node)(nodes), (*[256]leaf)(leaves), dst, rows, g.dims)
-			continue
-		}
-		for i := range dst {
-			dst[i] += leaves[g.slot(nodes, rows[i*g.dims:(i+1)*g.dims])].depth
-		}
+// walkAll adds the depths of all rows over all trees to sums, in the order of
+// trees. The rows stand side by side, lanes at a time, each stride numbers.
+func (f *trees) walkAll(sums *[block]float64, rows []float64, stride int) {
+	for t := range f.count {
+		tree := f.tree(t)
+		walkRows((*[256]float64)(tree.cuts), (*[256]uint8)(tree.near), (*[256]float64)(tree.depths), sums, rows, stride)
 	}
 }
 
-// walkRows8 walks one tree of depth 8 with four rows at a time.
-func walkRows8(nodes *[256]node, leaves *[256]leaf, dst, rows []float64, dims int) {
-	r := 0
-	for ; r+4 <= len(dst); r += 4 {
-		a, b := rows[r*dims:][:dims], rows[(r+1)*dims:][:dims]
-		c, d := rows[(r+2)*dims:][:dims], rows[(r+3)*dims:][:dims]
+// sideways is how many numbers a place that is a byte, plus a lane, can reach.
+const sideways = 256 + lanes - 1
+
+// walkRows walks a tree of depth 8 over few features with four rows at a time.
+// Behind the last rows there is room, sideways, that no cut reads.
+func walkRows(cuts *[256]float64, at *[256]uint8, depths *[256]float64, sums *[block]float64, rows []float64, stride int) {
+	for n := uint8(0); len(rows) >= sideways && n < block; n += lanes {
+		x := (*[sideways]float64)(rows)
+		rows = rows[stride:]
 		i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
 		for range 8 {
-			n, m, o, p := &nodes[i], &nodes[j], &nodes[k], &nodes[l]
-			i = 2*i + bit8(a[n.feature] > n.cut)
-			j = 2*j + bit8(b[m.feature] > m.cut)
-			k = 2*k + bit8(c[o.feature] > o.cut)
-			l = 2*l + bit8(d[p.feature] > p.cut)
+			i = 2*i + bit8(x[at[i]] > cuts[i])
+			j = 2*j + bit8(x[int(at[j])+1] > cuts[j])
+			k = 2*k + bit8(x[int(at[k])+2] > cuts[k])
+			l = 2*l + bit8(x[int(at[l])+3] > cuts[l])
 		}
-		dst[r] += leaves[i].depth
-		dst[r+1] += leaves[j].depth
-		dst[r+2] += leaves[k].depth
-		dst[r+3] += leaves[l].depth
-	}
-	for ; r < len(dst); r++ {
-		dst[r] += leaves[slot8(nodes, rows[r*dims:][:dims])].depth
+		four := (*[lanes]float64)(sums[n:])
+		four[0] += depths[i]
+		four[1] += depths[j]
+		four[2] += depths[k]
+		four[3] += depths[l]
 	}
 }
