@@ -23,15 +23,19 @@ const (
 )
 
 // readBody reads a body of at most max bytes, JSON or of one of the types,
-// decompressed if it is gzip. The error is a *refusal, with the beginning of what came.
+// decompressed if it is gzip or zstd. The error is a *refusal, with the beginning of what came.
 func readBody(w http.ResponseWriter, req *http.Request, max int64, types []string) ([]byte, error) {
 	in := http.MaxBytesReader(w, req.Body, max)
 	if no := checkType(req.Header, types); no != nil {
 		no.data = head(in)
 		return nil, no
 	}
-	if !strings.HasSuffix(strings.ToLower(req.Header.Get("Content-Encoding")), "gzip") {
+	encoding := strings.ToLower(req.Header.Get("Content-Encoding"))
+	if !strings.HasSuffix(encoding, "gzip") {
 		data, err := readAll(in, min(max, req.ContentLength))
+		if err == nil && encoding == "zstd" {
+			data, err = unzstd(data, max)
+		}
 		if err != nil {
 			return nil, bodyError(err, max, data)
 		}
@@ -65,10 +69,10 @@ func withoutMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xe
 // when its json_output is on, and text/plain when it sends no JSON.
 func checkType(h http.Header, types []string) *refusal {
 	switch strings.ToLower(h.Get("Content-Encoding")) {
-	case "", "identity", "gzip", "x-gzip":
+	case "", "identity", "gzip", "x-gzip", "zstd":
 	default:
 		return &refusal{
-			status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content encoding is not gzip",
+			status: http.StatusUnsupportedMediaType, class: telemetry.ReasonUnsupported, reason: "content encoding is neither gzip nor zstd",
 		}
 	}
 	text := h.Get("Content-Type")
@@ -100,6 +104,8 @@ func bodyError(err error, max int64, data []byte) error {
 			reason = errRatio.Error()
 		}
 		return refuseBody(http.StatusRequestEntityTooLarge, telemetry.ReasonTooLarge, reason, data)
+	case errors.Is(err, errZstd):
+		return refuseBody(http.StatusBadRequest, telemetry.ReasonMalformed, err.Error(), []byte("<not zstd>"))
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
 		return refuseBody(http.StatusBadRequest, telemetry.ReasonMalformed, "malformed gzip", data)
 	}

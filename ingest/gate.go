@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -120,7 +121,10 @@ func errBusy() error {
 // weight is how many bytes a body may take: what the client says where that
 // can be relied on, else the most that is allowed.
 func weight(req *http.Request, most int64) int64 {
-	if req.ContentLength < 0 || req.ContentLength > most || req.Header.Get("Content-Encoding") != "" {
+	switch encoding := req.Header.Get("Content-Encoding"); {
+	case strings.EqualFold(encoding, "zstd"):
+		return 2 * most // as it came, and what it gives
+	case req.ContentLength < 0 || req.ContentLength > most || encoding != "":
 		return most
 	}
 	return max(req.ContentLength, 1)

@@ -1,12 +1,9 @@
 package ingest
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -44,25 +41,24 @@ func unframe(body []byte, encoding string, max int64) ([]byte, error) {
 		return nil, errors.New("malformed gRPC frame: the length is not that of the message")
 	}
 	message := body[frameHead:]
+	var (
+		data []byte
+		err  error
+	)
 	switch {
 	case body[0] == 0:
 		return message, nil
-	case body[0] != 1 || !strings.EqualFold(encoding, "gzip"):
-		return nil, errors.New("malformed gRPC frame: compressed with something else than gzip")
+	case body[0] == 1 && strings.EqualFold(encoding, "gzip"):
+		data, err = gunzip(message, max)
+	case body[0] == 1 && strings.EqualFold(encoding, "zstd"):
+		data, err = unzstd(message, max)
+	default:
+		return nil, errors.New("malformed gRPC frame: compressed with something else than gzip or zstd")
 	}
-	raw := &counter{r: bytes.NewReader(message)}
-	z, err := gzip.NewReader(raw)
-	if err != nil {
-		return nil, errors.New("malformed gzip")
-	}
-	data, err := io.ReadAll(&inflater{r: z, raw: raw, max: max})
 	if errors.Is(err, errInflated) || errors.Is(err, errRatio) {
 		return nil, fmt.Errorf("message is larger than %d bytes, or compressed too well to be true", max)
 	}
-	if err != nil {
-		return nil, errors.New("malformed gzip")
-	}
-	return data, nil
+	return data, err
 }
 
 // answerGRPC answers a call: what went wrong stands in the trailers, the

@@ -229,10 +229,11 @@ func postOTLP(t *testing.T, server *httptest.Server, kind string, data []byte) (
 	return response.StatusCode, body, response.Header.Get("Content-Type")
 }
 
+func frame(flag byte, data []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(data))), data...)
+}
+
 func TestUnframe(t *testing.T) {
-	frame := func(flag byte, data []byte) []byte {
-		return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(data))), data...)
-	}
 	if got, err := unframe(frame(0, []byte("abc")), "", 10); err != nil || string(got) != "abc" {
 		t.Errorf("%q, %v", got, err)
 	}

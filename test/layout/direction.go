@@ -59,6 +59,7 @@ var owners = []owner{
 	{"go.opentelemetry.io", []string{"internal/telemetry"}},
 	{"github.com/prometheus", []string{"internal/telemetry"}},
 	{"github.com/go-json-experiment/json", []string{"ingest"}},
+	{"github.com/klauspost/compress", []string{"ingest"}},
 	{"gonum.org", []string{"detect"}},
 	{"github.com/DataDog/sketches-go", []string{"internal/sketch"}},
 	{"github.com/axiomhq/hyperloglog", []string{"internal/sketch"}},
