@@ -51,7 +51,7 @@ func (c *compiler) chain(spec *SequenceSpec, l Limits) *chained {
 // ofChain adds an event to its group. Steps may have keys of their own, so it
 // is once for each different one.
 func (s *running) ofChain(steps uint, e *event.Event, at event.Address, m Moment) (f event.Finding, ok bool, err error) {
-	entry := sequence.Entry{Time: m.Time.UnixNano(), Order: m.Order, Data: saveLink(e, at)}
+	data := saveLink(e, at)
 	for i, by := range s.chain.by {
 		if steps&(1<<i) == 0 {
 			continue
@@ -70,6 +70,11 @@ func (s *running) ofChain(steps uint, e *event.Event, at event.Address, m Moment
 			}
 		}
 		steps &^= same
+		entry := sequence.Entry{Time: m.Time.UnixNano(), Order: m.Order, Data: data}
+		if same = s.requests.of(e, k).again(same, &entry); same == 0 {
+			s.again = true
+			continue
+		}
 		found := s.chain.machine.Add(namespaceOf(e.Object.Namespace), k, same, entry)
 		if s.watched != nil {
 			s.watched.chains, s.watched.whole = append(s.watched.chains, k), found != nil

@@ -234,6 +234,9 @@ func (s *running) explainWindow(t *taken, e *event.Event, w *watched, l *Look) {
 		l.Reason = "it came too late for the window of its group"
 		return
 	}
+	if s.again {
+		l.Reason = "its request was counted before, at another stage"
+	}
 	for i, call := range s.window.calls {
 		look.Numbers = append(look.Numbers, Number{call.Text, s.window.number(i)})
 	}

@@ -71,11 +71,12 @@ func (q *quiet) key(e *event.Event, group [16]byte) ([16]byte, error) {
 	return groupKey(e, q.by)
 }
 
-// first says whether a finding is the first of its group; if not it is counted.
-func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time) bool {
+// first says whether a finding is the first of its group; if not it is counted,
+// once for all stages of a request.
+func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time, again bool) bool {
 	q.expire(now)
 	if h := q.groups[k]; h != nil {
-		if h.finding != f.ID { // else it is another stage of the same
+		if h.finding != f.ID && !again {
 			h.count++
 			h.last = f.Time
 			if bits.OnesCount64(h.count) == 1 && len(q.changed) < maxChanged {

@@ -21,8 +21,12 @@ type running struct {
 	chain   *chained
 	quiet   *quiet
 	message *conf.Text
-	// group is that of the event that is looked at.
+	// requests are those that were counted, or nil.
+	requests *requests
+	// group is that of the event that is looked at; again says that it is another
+	// stage of a request that was counted.
 	group [16]byte
+	again bool
 	// watched notes what happens to an event that is explained, else it is nil.
 	watched *watched
 }
@@ -68,6 +72,7 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 		s.steps = []step{rule}
 	}
 	s.quiet = c.quiet(spec, l)
+	s.requests = spec.counting(r.sources)
 	s.message = c.message(spec.Message, s.window)
 	if err := novel.open(); err != nil {
 		c.errs = append(c.errs, err)
@@ -158,6 +163,7 @@ func (s *running) found(steps uint, e *event.Event, at event.Address, m Moment) 
 	var f event.Finding
 	var ok bool
 	var err error
+	s.again = false
 	switch {
 	case s.window != nil:
 		f, ok, err = s.ofWindow(e, at, m)
@@ -166,6 +172,8 @@ func (s *running) found(steps uint, e *event.Event, at event.Address, m Moment) 
 	default:
 		f, err = s.finding(e, at)
 		f.ID, ok = event.FindingID(s.r.name, "", origin(e)), true
+		r := s.requests.of(e, [16]byte{})
+		s.again, r.seen = r.seen, true
 	}
 	if s.watched != nil && ok {
 		s.watched.found = f.ID
@@ -178,7 +186,7 @@ func (s *running) found(steps uint, e *event.Event, at event.Address, m Moment) 
 	if s.watched != nil {
 		s.watched.quiet = key
 	}
-	return one(f, s.quiet.first(key, &f, m.Now)), err
+	return one(f, s.quiet.first(key, &f, m.Now, s.again)), err
 }
 
 func one(f event.Finding, ok bool) []event.Finding {
@@ -199,7 +207,7 @@ func (s *running) Advance(now time.Time) []event.Finding {
 	}
 	if s.chain != nil {
 		for _, h := range s.chain.due(now) {
-			if s.quiet.first(h.key, &h.finding, now) {
+			if s.quiet.first(h.key, &h.finding, now, false) {
 				all = append(all, h.finding)
 			}
 		}
@@ -235,6 +243,9 @@ func (s *running) Save(out *pack.Writer) {
 	if s.quiet != nil {
 		s.quiet.save(out)
 	}
+	if s.requests != nil {
+		s.requests.save(out)
+	}
 }
 
 // Load reads what Save wrote.
@@ -248,6 +259,9 @@ func (s *running) Load(in *pack.Reader) error {
 	}
 	if s.quiet != nil {
 		s.quiet.load(in)
+	}
+	if s.requests != nil {
+		s.requests.load(in)
 	}
 	return errors.Join(append(errs, in.Done())...)
 }
@@ -265,6 +279,9 @@ func (s *running) Stats() Memory {
 	}
 	if s.quiet != nil {
 		m.add(s.quiet.stats())
+	}
+	if s.requests != nil {
+		m.add(s.requests.stats())
 	}
 	return m
 }

@@ -127,10 +127,19 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 			return f, false, err
 		}
 	}
+	place := window.Mark{Sequence: at.Sequence, Index: at.Index}
+	if s.again = w.again(s.requests.of(e, w.key)); s.again {
+		if place = (window.Mark{}); !slices.ContainsFunc(w.inputs[:len(w.calls)], func(in window.Input) bool { return in.Valid }) {
+			if w.end = w.groups.Newest(w.key); s.watched != nil {
+				s.watched.window = true
+			}
+			return f, false, nil
+		}
+	}
 	if w.mixed {
 		w.inputs[len(w.calls)] = window.Input{Valid: true, Number: float64(e.Trust)}
 	}
-	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, m.Time, w.inputs, window.Mark{Sequence: at.Sequence, Index: at.Index})
+	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, m.Time, w.inputs, place)
 	if s.watched != nil {
 		s.watched.window, s.watched.late = true, !taken
 		defer func() { w.end = min(w.end, last) }()
@@ -148,6 +157,21 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 		return f, true, err
 	}
 	return f, false, nil
+}
+
+// again takes away what other stages of the request have given, and says whether
+// there was one.
+func (w *windowed) again(r *request) bool {
+	was := r.seen
+	for i := range w.calls {
+		in, bit := &w.inputs[i], uint64(1)<<i // 0 of the 65th, of which the first stage counts
+		in.Again, in.Valid = was, in.Valid && r.taken&bit == 0 && (bit > 0 || !was)
+		if in.Valid {
+			r.taken |= bit
+		}
+	}
+	r.seen = true
+	return was
 }
 
 // behind are the addresses of events of the window: the first of those that are

@@ -45,6 +45,9 @@ type Input struct {
 	// Valid says that there is something: a condition that holds, a number, a
 	// value.
 	Valid bool
+	// Again says that the event was counted before: what is valid is all that is
+	// new about it.
+	Again bool
 	// Number is for Sum, Avg, Min, Max and Quantile, Hash of the value for
 	// Distinct.
 	Number float64
@@ -86,7 +89,9 @@ func (a Aggregate) counts() bool {
 func (a Aggregate) fold(cell []float64, in Input, fresh bool) {
 	switch a.Function {
 	case Ratio:
-		cell[1]++
+		if !in.Again {
+			cell[1]++
+		}
 		if in.Valid {
 			cell[0]++
 		}
