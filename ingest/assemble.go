@@ -74,6 +74,8 @@ type logStream struct {
 	// trace is nil, or what stands in slot.
 	trace *openTrace
 	slot  openTrace
+	// key is a private key that the stream stands in.
+	key privateKey
 }
 
 // openLine is a message that goes on.
@@ -98,10 +100,13 @@ type openLine struct {
 	before stampState
 }
 
-// stampState is what the next line's ordinal depends on.
+// stampState is what the next line's ordinal, and what is kept of it, depends on.
 type stampState struct {
 	stamp string
 	nth   int64
+	// out and err are how many lines a private key on the two streams may
+	// still have.
+	out, err int
 }
 
 // logInput is one line of a file, for the assembler.
@@ -139,7 +144,7 @@ func (a *assembler) add(in logInput) (lineClass, error) {
 	if isBlank(in.text) {
 		return lineBlank, nil
 	}
-	before := stampState{a.stamp, a.nth}
+	before := a.state()
 	l, err := a.envelope(in.text)
 	if err != nil {
 		if in.cut {
@@ -173,8 +178,16 @@ func (a *assembler) add(in logInput) (lineClass, error) {
 		}
 		return class, nil
 	}
+	a.keep(s, o)
 	a.complete(s, o, in.now)
 	return class, nil
+}
+
+// keep takes out of a whole line what must not be kept.
+func (a *assembler) keep(s *logStream, o *openLine) {
+	was := len(o.text)
+	o.text = s.key.cut(o.text)
+	a.spend(len(o.text) - was)
 }
 
 // begin makes the line that a message begins with. Its ordinal is among the
@@ -215,6 +228,26 @@ func (o *openLine) add(text []byte, cut bool, bound int) {
 	o.text = append(o.text, text[:min(room, len(text))]...)
 	o.cut = o.cut || cut || len(text) > room
 }
+
+// state is that before the next line.
+func (a *assembler) state() stampState {
+	before := stampState{stamp: a.stamp, nth: a.nth}
+	for _, s := range a.streams {
+		switch s.name {
+		case streamOut, "":
+			before.out = s.key.left
+		case streamErr:
+			before.err = s.key.left
+		}
+	}
+	return before
+}
+
+// The names of a runtime's streams.
+const (
+	streamOut = "stdout"
+	streamErr = "stderr"
+)
 
 func (a *assembler) stream(name string) *logStream {
 	for _, s := range a.streams {
@@ -282,6 +315,7 @@ func (a *assembler) flush() {
 	for _, s := range a.streams {
 		if o := s.part; o != nil {
 			o.cut, s.part = true, nil
+			a.keep(s, o)
 			a.complete(s, o, time.Time{})
 		}
 		a.settle(s)

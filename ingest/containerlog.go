@@ -127,11 +127,15 @@ func (r *containerLog) Held() (tail.Mark, string, bool) {
 	return o.mark, r.state(o.before), true
 }
 
-// State is the envelope and what the next line's ordinal depends on.
-func (r *containerLog) State() string { return r.state(stampState{r.lines.stamp, r.lines.nth}) }
+// State is the envelope and what the next line depends on.
+func (r *containerLog) State() string { return r.state(r.lines.state()) }
 
 func (r *containerLog) state(s stampState) string {
-	return string(r.lines.format) + " " + strconv.FormatInt(s.nth, 10) + " " + s.stamp
+	head := string(r.lines.format)
+	if s.out > 0 || s.err > 0 {
+		head = fmt.Sprintf("%s,%d,%d", head, s.out, s.err)
+	}
+	return head + " " + strconv.FormatInt(s.nth, 10) + " " + s.stamp
 }
 
 func (r *containerLog) restore(state string) {
@@ -139,9 +143,21 @@ func (r *containerLog) restore(state string) {
 	if len(parts) < 3 {
 		return
 	}
-	switch f := format(parts[0]); f {
+	head := strings.Split(parts[0], ",")
+	switch f := format(head[0]); f {
 	case formatCRI, formatDocker, formatRaw:
 		r.lines.format = f
+	}
+	for i, name := range []string{streamOut, streamErr} {
+		if i+1 < len(head) {
+			left, _ := strconv.Atoi(head[i+1]) // what is no number is no key
+			if left > 0 {
+				if r.lines.format == formatRaw {
+					name = ""
+				}
+				r.lines.stream(name).key.left = min(left, maxKeyLines)
+			}
+		}
 	}
 	r.lines.nth, _ = strconv.ParseInt(parts[1], 10, 64)
 	r.lines.stamp = parts[2]

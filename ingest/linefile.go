@@ -32,6 +32,10 @@ type FileConfig struct {
 	Volume `yaml:",inline"`
 }
 
+// maxAuditLine is how much of a line is read; of an audit event that is longer
+// what stands before its bodies is kept.
+const maxAuditLine = MaxEvent + 4<<10
+
 // stdin is the path that means standard input.
 const stdin = "-"
 
@@ -84,7 +88,7 @@ func (f input) line(line []byte, o Origin) ([]event.Event, []event.Rejected) {
 
 // openLines opens the reader of files with one value a line.
 func openLines(d Deps, c *FileConfig, in input, name, checkpoint string) (Source, error) {
-	o := tail.Options{Name: name, Poll: c.Poll.Std(), MaxFiles: c.MaxFiles, MaxLine: MaxEvent + 4<<10}
+	o := tail.Options{Name: name, Poll: c.Poll.Std(), MaxFiles: c.MaxFiles, MaxLine: maxAuditLine}
 	for _, p := range c.Paths {
 		o.Places = append(o.Places, placeOf(d.under(p)))
 	}

@@ -50,9 +50,16 @@ var patterns = []pattern{
 			`pypi-Ag[A-Za-z0-9_-]{30,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}|shpat_[A-Fa-f0-9]{20,}|ATATT3x[A-Za-z0-9_=-]{20,})`), Redacted},
 	{[]string{"hooks.slack.com/"}, regexp.MustCompile(`(hooks\.slack\.com/(?:services|workflows)/)[A-Za-z0-9_/+-]+`), "${1}" + Redacted},
 	{[]string{"sig=", "signature="}, regexp.MustCompile(`(?i)([?&](?:sig|signature|x-(?:amz|goog)-signature)=)[^\s&"'\\]+`), "${1}" + Redacted},
-	// Headers that carry a secret, as they stand in the text of a command.
+	// Headers that carry a secret, as they stand in the text of a command. The
+	// value ends with the quote that it stands in, or where the flag of another
+	// argument or a URL begins; a cookie has several parts.
 	{[]string{"cookie", "x-", "private-token"},
-		regexp.MustCompile(`(?i)\b((?:set-)?cookie\\*["']?\s*:\s*\\*["']?|(?:x-[a-z-]*(?:token|key|secret|auth)|private-token)\\*["']?\s*:\s*\\*["']?)[^"'\r\n\\]+`), "${1}" + Redacted},
+		regexp.MustCompile(`(?i)\b((?:x-[a-z-]*(?:token|key|secret|auth)|private-token)\\*["']?\s*:\s*\\*["']?)(?:(?:bearer|basic|token)\s+)?[^\s"'\\]+`), "${1}" + Redacted},
+	{[]string{"cookie"},
+		regexp.MustCompile(`(?i)\b((?:set-)?cookie\\*["']?\s*:\s*\\*["']?)[^\s"';,\\]+(?:[;,]\s*[^\s"';,=\\]+=[^\s"';,\\]*)*`), "${1}" + Redacted},
+	// What a statement of SQL sets as a password.
+	{[]string{"password", "identified"},
+		regexp.MustCompile(`(?i)\b((?:password|identified\s+(?:with\s+\S+\s+)?by)\s*\(?\s*\\*')(?:[^'\\]|''|\\+[^'])*`), "${1}" + Redacted},
 	// The credentials of a registry in Docker's configuration.
 	{[]string{`"auth\`, `"auth"`}, regexp.MustCompile(`("auth\\*"\s*:\s*\\*")[^"\\]+`), "${1}" + Redacted},
 	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `\\*["']?\s*[:=]\s*\\*")` + quoted), "${1}" + Redacted},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // scan reads a file of JSON values in any layout: one a line, spread over
@@ -123,6 +125,18 @@ func (s *scanner) giveUp(err error) error {
 	var syntactic *jsontext.SyntacticError
 	if !f.open && errors.As(err, &syntactic) {
 		f.pass(min(f.origin+syntactic.ByteOffset, f.base+int64(len(f.buf))))
+	}
+	if errors.Is(f.fault, errLarge) && s.input.source == event.SourceAudit {
+		o := s.origin
+		o.From = at(s.name, f.line)
+		// As much as the reader of files takes, so that it is the same event.
+		if e, ok := cutAudit(f.buf[:min(len(f.buf), maxAuditLine)], o); ok {
+			if err := s.give(f.line, found{event: e}); err != nil {
+				return err
+			}
+			f.skipLine()
+			return nil
+		}
 	}
 	return s.drop(s.reason(err))
 }

@@ -43,12 +43,14 @@ type shipped struct {
 	traces map[string]*shippedTrace
 	order  []*shippedTrace
 	held   int // bytes of their texts
+	// secret are the streams that stand in a private key.
+	secret map[string]privateKey
 }
 
 func newShipped(o Origin, trusted []netip.Prefix, g give) shipped {
 	return shipped{
 		give: g, origin: o, trusted: trusted, writers: map[string]*assembler{}, seen: map[string]int64{}, open: map[string]*shippedLine{},
-		traces: map[string]*shippedTrace{},
+		traces: map[string]*shippedTrace{}, secret: map[string]privateKey{},
 	}
 }
 
@@ -136,6 +138,7 @@ type shippedTrace struct {
 // complete takes a whole message: into the trace that it continues, or as one
 // that may be followed.
 func (s *shipped) complete(key string, l shippedLine) {
+	l.text = s.cutKey(key, l.text)
 	t := s.traces[key]
 	if t != nil && s.continues(t, &l) {
 		t.text = append(append(t.text, '\n'), l.text...)
@@ -152,6 +155,18 @@ func (s *shipped) complete(key string, l shippedLine) {
 	if s.held += len(t.text); len(s.order) >= maxHeldShipped || s.held >= givenBytes {
 		s.settle()
 	}
+}
+
+// cutKey takes a private key out that is spread over lines of one stream.
+func (s *shipped) cutKey(key string, text []byte) []byte {
+	k := s.secret[key]
+	text = k.cut(text)
+	if k.left == 0 {
+		delete(s.secret, key)
+	} else if s.secret[key] != k {
+		s.secret[key] = k
+	}
+	return text
 }
 
 // maxHeldShipped is how many messages are held back, at most, for a rest that

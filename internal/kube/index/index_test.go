@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -232,5 +233,32 @@ func TestNodes(t *testing.T) {
 	n.remove("a")
 	if len(n.byName)+len(n.byHost)+len(n.byAddress) != 0 {
 		t.Errorf("left: %+v", n)
+	}
+}
+
+// What a policy of images says at a pod is believed where it says that
+// something failed: newer versions of Kyverno let anybody write it.
+func TestPolicyOutcomes(t *testing.T) {
+	for note, want := range map[string]event.Signature{
+		`{"p":{"name":"p","ruleType":"ImageVerify","message":"success","status":"pass"}}`: "",
+		`{"p":{"status":"pass"},"q":{"status":"fail","message":"no signature"}}`:          event.SignatureFailed,
+		`{"p":{"status":"error"}}`: event.SignatureFailed,
+		`{"p":{"status":"skip"}}`:  "",
+		`{"p":"fail"}`:             "",
+		`{`:                        "",
+		`[]`:                       "",
+		strings.Repeat("x", 1<<20): "",
+	} {
+		p := &Pod{signatures: signaturesOf(map[string]string{outcomesAnnotation: note})}
+		if got := p.Signature(&Container{Image: "registry.example/web:1"}); got != want {
+			t.Errorf("%.80s: %q, want %q", note, got, want)
+		}
+	}
+	// What is said of one image outweighs it.
+	p := &Pod{signatures: signaturesOf(map[string]string{
+		signatureAnnotation: `{"registry.example/web:1":"pass"}`, outcomesAnnotation: `{"p":{"status":"fail"}}`,
+	})}
+	if got := p.Signature(&Container{Image: "registry.example/web:1"}); got != event.SignatureVerified {
+		t.Errorf("%q", got)
 	}
 }

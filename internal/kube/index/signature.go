@@ -15,6 +15,14 @@ import (
 // that others write it; where it does not run, whoever writes pods could.
 const signatureAnnotation = "kyverno.io/verify-images"
 
+// An ImageValidatingPolicy of Kyverno up to 1.18 left another note, by policy:
+// {"POLICY": {"status": "pass", …}}. Newer versions neither write nor check it,
+// so whoever writes a pod can say in it that all is well: only that something
+// failed is believed, and of no image in particular
+// (https://kyverno.io/docs/policy-types/image-validating-policy/).
+// Sigstore's policy-controller leaves nothing at a pod.
+const outcomesAnnotation = "kyverno.io/image-verification-outcomes"
+
 // maxSignatures bounds what is read of the annotation.
 const (
 	maxSignatures     = maxContainers
@@ -28,6 +36,14 @@ type signature struct {
 }
 
 func signaturesOf(annotations map[string]string) []signature {
+	all := notedSignatures(annotations)
+	if policyFailed(annotations) {
+		all = append(all, signature{"", event.SignatureFailed})
+	}
+	return all
+}
+
+func notedSignatures(annotations map[string]string) []signature {
 	note := annotations[signatureAnnotation]
 	if note == "" || len(note) > maxSignatureBytes {
 		return nil
@@ -38,12 +54,32 @@ func signaturesOf(annotations map[string]string) []signature {
 	}
 	var all []signature
 	for image, v := range found {
-		if outcome := outcomeOf(v); outcome != "" {
+		if outcome := outcomeOf(v); outcome != "" && image != "" {
 			all = append(all, signature{intern(image), outcome})
 		}
 	}
 	slices.SortFunc(all, func(a, b signature) int { return cmp.Compare(a.image, b.image) })
 	return slices.Clip(all[:min(len(all), maxSignatures)])
+}
+
+// policyFailed says that a policy of the pod's images failed.
+func policyFailed(annotations map[string]string) bool {
+	note := annotations[outcomesAnnotation]
+	if note == "" || len(note) > maxSignatureBytes {
+		return false
+	}
+	var found map[string]struct {
+		Status string `json:"status"`
+	}
+	if json.Unmarshal([]byte(note), &found) != nil {
+		return false
+	}
+	for _, outcome := range found {
+		if outcomeOf(outcome.Status) == event.SignatureFailed {
+			return true
+		}
+	}
+	return false
 }
 
 func outcomeOf(v any) event.Signature {
@@ -61,6 +97,9 @@ func outcomeOf(v any) event.Signature {
 // about says whether the check was of the image that the container runs. One
 // that names a digest is of that digest alone.
 func (s signature) about(c *Container) bool {
+	if s.image == "" {
+		return true
+	}
 	_, digest, ok := strings.Cut(s.image, "@")
 	if !ok {
 		return s.image == c.Image
