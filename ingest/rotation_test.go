@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -111,7 +112,7 @@ func TestRotationAtFullSpeed(t *testing.T) {
 			start := time.Now()
 			for range rounds {
 				w.lines(perRound)
-				rotate(t, kind, w)
+				rotate(t, kind, w, s)
 			}
 			w.lines(100)
 			w.f.Close()
@@ -141,8 +142,9 @@ func TestRotationAtFullSpeed(t *testing.T) {
 }
 
 // rotate rotates once. Of renamed and copied files five are kept, and what is
-// not yet old: nobody rotates a log every few milliseconds.
-func rotate(t *testing.T, kind string, w *writer) {
+// not yet old or was not noticed yet: nobody rotates a log every few
+// milliseconds, and how fast this machine is is not the question.
+func rotate(t *testing.T, kind string, w *writer, s *tracked) {
 	t.Helper()
 	must := func(err error) {
 		if err != nil && !os.IsNotExist(err) {
@@ -155,7 +157,7 @@ func rotate(t *testing.T, kind string, w *writer) {
 			if err != nil {
 				break
 			}
-			if time.Since(info.ModTime()) > 2*time.Second {
+			if time.Since(info.ModTime()) > 2*time.Second && (held(info) || s.all(t, fmt.Sprintf("%s.%d", w.path, i))) {
 				must(os.Remove(fmt.Sprintf("%s.%d", w.path, i)))
 			}
 		}
@@ -175,6 +177,30 @@ func rotate(t *testing.T, kind string, w *writer) {
 		must(os.WriteFile(w.path+".1", data, 0o644))
 	}
 	must(os.Truncate(w.path, 0))
+}
+
+// held says whether this process has the file open.
+func held(info os.FileInfo) bool {
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(open, func(path string) bool {
+		other, err := os.Stat(path)
+		return err == nil && os.SameFile(info, other)
+	})
+}
+
+// all says whether the last line of a file came.
+func (s *tracked) all(t *testing.T, path string) bool {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.TrimSpace(data)
+	n, err := strconv.Atoi(string(data[bytes.LastIndexByte(data, ' ')+1:]))
+	return err == nil && s.has(n)
 }
 
 // wait waits for a line, however slow the machine is, while others come.

@@ -19,6 +19,10 @@ import (
 type Executor struct {
 	Deps   action.Deps
 	Guards *guard.Set
+	// Recent, if set, is the cluster of Deps as plans may see it: its pods may
+	// be a moment old, since what is written is conditional on them. To do and
+	// to undo a step Deps' own are read.
+	Recent action.Cluster
 }
 
 // Plan plans step i of a run and asks the guards. It writes nothing.
@@ -37,11 +41,7 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 	// Parameters are evaluated once; what is done and undone goes by the same.
 	run.Steps = slices.Clone(run.Steps)
 	run.Steps[i].With = nil
-	act, req, with, err := x.prepare(book, run, i, now)
-	p.With = with
-	if err == nil {
-		p.Plan, err = act.Plan(ctx, req)
-	}
+	err := x.plan(ctx, &p, book, run, i, now)
 	if err == nil {
 		p.Digest, err = p.Plan.Digest()
 	}
@@ -52,6 +52,26 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 	check.Plan = p.Plan
 	p.Verdicts = x.Guards.Judge(ctx, check)
 	return p
+}
+
+// plan makes the plan. One that would write nothing is conditional on nothing,
+// nor is one that can't be made: those are made of what is there now.
+func (x *Executor) plan(ctx context.Context, p *Planned, book *Playbook, run event.Run, i int, now time.Time) error {
+	deps := x.Deps
+	if x.Recent != nil {
+		deps.Cluster = x.Recent
+	}
+	for {
+		act, req, with, err := x.prepare(deps, book, run, i, now)
+		p.With = with
+		if err == nil {
+			p.Plan, err = act.Plan(ctx, req)
+		}
+		if deps.Cluster == x.Deps.Cluster || err == nil && len(p.Plan.Writes) > 0 {
+			return err
+		}
+		deps.Cluster = x.Deps.Cluster
+	}
 }
 
 // Held says what stands against carrying out step i's intent now: the guards
@@ -84,7 +104,7 @@ func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i in
 
 func (x *Executor) carry(book *Playbook, run event.Run, i int, now time.Time, f func(action.Action, action.Request) (event.Receipt, error)) Done {
 	d := Done{Step: i}
-	act, req, _, err := x.prepare(book, run, i, now)
+	act, req, _, err := x.prepare(x.Deps, book, run, i, now)
 	if err == nil {
 		d.Receipt, err = f(act, req)
 	}
@@ -96,13 +116,13 @@ func (x *Executor) carry(book *Playbook, run event.Run, i int, now time.Time, f 
 
 // prepare makes the action with the parameters of the record, or, when there
 // are none yet, of the playbook.
-func (x *Executor) prepare(book *Playbook, run event.Run, i int, now time.Time) (action.Action, action.Request, json.RawMessage, error) {
+func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i int, now time.Time) (action.Action, action.Request, json.RawMessage, error) {
 	step := book.Steps[i]
 	config, with, err := parameters(step, run, i)
 	if err != nil {
 		return nil, action.Request{}, nil, fmt.Errorf("parameters of step %s: %w: %w", step.Name, errFinal, err)
 	}
-	act, err := step.Kind.New(x.Deps, config)
+	act, err := step.Kind.New(deps, config)
 	if err != nil {
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}

@@ -31,13 +31,23 @@ type ApplyOptions struct {
 // name [ErrUIDMismatch] or ErrConflict. A create of what is there already is
 // [ErrExists].
 func (c *Client) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
+	object, err := c.apply(ctx, w, o)
+	if err != nil || object == nil {
+		return "", "", err
+	}
+	return string(object.GetUID()), object.GetResourceVersion(), nil
+}
+
+// apply is Apply, and gives the object as it is afterwards; nil after a delete.
+func (c *Client) apply(ctx context.Context, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
 	}
 	if w.Name == "" || w.Resource == "" || w.Version == "" {
-		return "", "", fmt.Errorf("%s %s %q: write without a version, resource or name", w.Verb, w.Resource, w.Name)
+		return nil, fmt.Errorf("%s %s %q: write without a version, resource or name", w.Verb, w.Resource, w.Name)
 	}
 	var object *unstructured.Unstructured
+	var err error
 	at := schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}
 	to := c.resource(at, w.Namespace)
 	switch w.Verb {
@@ -51,12 +61,9 @@ func (c *Client) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid,
 		err = fmt.Errorf("verb %q is none of create, patch, delete", w.Verb)
 	}
 	if err != nil {
-		return "", "", request{w.Verb, w.Group, w.Resource, w.Namespace, w.Name}.fail(err)
+		return nil, request{w.Verb, w.Group, w.Resource, w.Namespace, w.Name}.fail(err)
 	}
-	if object == nil {
-		return "", "", nil
-	}
-	return string(object.GetUID()), object.GetResourceVersion(), nil
+	return object, nil
 }
 
 func create(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {

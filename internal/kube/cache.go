@@ -7,6 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // cacheFor is how old an answer of a [Cache] may be. It is short enough that a
@@ -16,10 +19,13 @@ const cacheFor = time.Second
 
 // Cache is a client whose reads of what surrounds a pod (its namespace, the
 // Services and policies there, its owner) are shared by callers for a second.
-// Pods and nodes, on which writes are conditional, are read afresh each time.
-// It may be used concurrently. What it returns is shared: don't change it.
+// Pods and nodes, on which writes are conditional, are read afresh each time,
+// and so is one network policy; but those who ask for it at the same time share
+// an answer that was asked for after all of them. It may be used concurrently.
+// What it returns is shared: don't change it.
 type Cache struct {
 	*Client
+	single     flights[*networkingv1.NetworkPolicy]
 	namespaces table[*corev1.Namespace]
 	services   table[[]corev1.Service]
 	policies   table[[]networkingv1.NetworkPolicy]
@@ -63,9 +69,58 @@ func (c *Cache) Owner(ctx context.Context, pod *corev1.Pod) (Owner, error) {
 	return c.Client.Owner(ctx, pod)
 }
 
-// Recent is a [Cache] whose pods may be a second old, too. It is for guards:
-// what they look at in a pod never changes in its life (priority class, owner,
-// what it mirrors), and a pod of another UID is no plan's target.
+// NetworkPolicy is [Client.NetworkPolicy], read after it was asked for.
+func (c *Cache) NetworkPolicy(ctx context.Context, namespace, name string) (*networkingv1.NetworkPolicy, error) {
+	return c.single.join(ctx, namespace+"/"+name, func(ctx context.Context) (*networkingv1.NetworkPolicy, error) {
+		return c.Client.NetworkPolicy(ctx, namespace, name)
+	})
+}
+
+// Pod is [Client.Pod]; [Recent] may give the answer again.
+func (c *Cache) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	at := time.Now()
+	pod, err := c.Client.Pod(ctx, namespace, name)
+	if err == nil {
+		c.pods.put(namespace+"/"+name, pod, at)
+	}
+	return pod, err
+}
+
+// Apply is [Client.Apply]. What was known of a pod is forgotten when the write
+// was refused, so that whoever plans again reads it; after one that was taken
+// it is what the API server answered.
+func (c *Cache) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
+	if w.Resource != "pods" || w.Group != "" || o.DryRun {
+		return c.Client.Apply(ctx, w, o)
+	}
+	key := w.Namespace + "/" + w.Name
+	c.pods.forget(key)
+	object, err := c.apply(ctx, w, o)
+	c.pods.forget(key) // somebody may have read it in between
+	if err != nil || object == nil {
+		return "", "", err
+	}
+	pod := &corev1.Pod{}
+	if runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, pod) == nil {
+		c.pods.put(key, pod, time.Now())
+	}
+	return string(object.GetUID()), object.GetResourceVersion(), nil
+}
+
+// Answered is the pod as the API server gave it in answer to a write that
+// [Cache.Apply] sent a moment ago and that made this resourceVersion of it.
+func (c *Cache) Answered(namespace, name, resourceVersion string) (*corev1.Pod, bool) {
+	pod, ok := c.pods.peek(namespace + "/" + name)
+	return pod, ok && pod.ResourceVersion == resourceVersion
+}
+
+// Recent is a [Cache] whose pods may be a second old, too. It is for plans and
+// for guards. A plan's patch carries the UID and resourceVersion of the pod that
+// it was made of, so the API server refuses it when the pod was another by then,
+// and [Cache.Apply] sees to it that the next plan reads the pod. What guards
+// look at in a pod either never changes in its life (priority class, owner, what
+// it mirrors) or changes its resourceVersion; and a pod of another UID is no
+// plan's target.
 type Recent struct{ *Cache }
 
 // Pod is [Client.Pod], at most a second old.
@@ -87,6 +142,46 @@ type entry[T any] struct {
 	turn  chan struct{}
 	at    time.Time
 	value T
+	// floor is when the answers from before were forgotten.
+	floor time.Time
+}
+
+// put notes an answer to a question of some time, if there is none to a later
+// one.
+func (t *table[T]) put(key string, value T, at time.Time) {
+	e := t.entry(key)
+	select {
+	case e.turn <- struct{}{}:
+	default:
+		return // somebody is asking just now
+	}
+	defer func() { <-e.turn }()
+	if at.After(e.at) && at.After(e.floor) {
+		e.value, e.at = value, at
+	}
+}
+
+// peek is an answer that is there.
+func (t *table[T]) peek(key string) (value T, ok bool) {
+	e := t.entry(key)
+	select {
+	case e.turn <- struct{}{}:
+	default:
+		return value, false
+	}
+	defer func() { <-e.turn }()
+	return e.value, time.Since(e.at) < cacheFor
+}
+
+// forget drops an answer, and those to questions that were asked by now. Those
+// who wait for one get theirs still.
+func (t *table[T]) forget(key string) {
+	e := t.entry(key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.entries[key] == e {
+		t.entries[key] = &entry[T]{turn: make(chan struct{}, 1), floor: time.Now()}
+	}
 }
 
 // maxEntries bounds a table: past it the old answers are dropped.

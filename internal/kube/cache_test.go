@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 func TestTableSharesAnswersForAWhile(t *testing.T) {
@@ -60,4 +63,123 @@ func TestTableIsBounded(t *testing.T) {
 	if n := len(table.entries); n > maxEntries {
 		t.Errorf("%d entries are kept", n)
 	}
+}
+
+// TestPlansShareAReadUntilAWrite: a plan takes the pod as it was read for its
+// finding; after a write it is what the API server answered, and after one that
+// was refused it is read again.
+func TestPlansShareAReadUntilAWrite(t *testing.T) {
+	s := &server{status: 200, answer: strings.Replace(podAnswer, `"8"`, `"7"`, 1)}
+	c := NewCache(client(t, s))
+	read := func(from interface {
+		Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
+	}, version string, asked int) {
+		t.Helper()
+		before := s.asked
+		pod, err := from.Pod(t.Context(), "shop", "p")
+		if err != nil || pod.ResourceVersion != version || s.asked-before != asked {
+			t.Errorf("%v, %v, %d requests; want version %s, %d requests", pod, err, s.asked-before, version, asked)
+		}
+	}
+	read(c, "7", 1)
+	read(Recent{c}, "7", 0)
+	read(c, "7", 1) // who does not plan reads it each time
+
+	s.answer = podAnswer
+	if _, version, err := c.Apply(t.Context(), podWrite("patch"), ApplyOptions{}); err != nil || version != "8" {
+		t.Fatal(version, err)
+	}
+	read(Recent{c}, "8", 0)
+	if pod, ok := c.Answered("shop", "p", "8"); !ok || pod.UID != "u1" {
+		t.Errorf("the answer is %v", pod)
+	}
+	if _, ok := c.Answered("shop", "p", "7"); ok {
+		t.Error("an answer was given for another write")
+	}
+
+	s.status, s.answer = 409, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Conflict","code":409}`
+	if _, _, err := c.Apply(t.Context(), podWrite("patch"), ApplyOptions{}); !errors.Is(err, ErrConflict) {
+		t.Fatal(err)
+	}
+	if _, ok := c.Answered("shop", "p", "8"); ok {
+		t.Error("an answer outlived a conflict")
+	}
+	s.status, s.answer = 200, strings.Replace(podAnswer, `"8"`, `"9"`, 1)
+	read(Recent{c}, "9", 1)
+}
+
+func TestTableTakesNothingOlder(t *testing.T) {
+	var table table[int]
+	before := time.Now()
+	table.put("k", 2, before.Add(time.Millisecond))
+	table.put("k", 1, before)
+	if v, ok := table.peek("k"); !ok || v != 2 {
+		t.Errorf("got %d, %v", v, ok)
+	}
+	table.forget("k")
+	table.put("k", 1, before)
+	if v, ok := table.peek("k"); ok {
+		t.Errorf("an answer from before it was forgotten came back: %d", v)
+	}
+}
+
+// TestFlightsAreNeverOlderThanTheQuestion: each caller gets an answer that was
+// asked for after it came, and many share one.
+func TestFlightsAreNeverOlderThanTheQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f flights[time.Time]
+		asked := 0
+		ask := func(context.Context) (time.Time, error) {
+			asked++
+			at := time.Now()
+			<-time.After(100 * time.Millisecond)
+			return at, nil
+		}
+		var group sync.WaitGroup
+		for i := range 50 {
+			group.Go(func() {
+				<-time.After(time.Duration(i) * 3 * time.Millisecond)
+				came := time.Now()
+				if at, err := f.join(t.Context(), "k", ask); err != nil || at.Before(came) {
+					t.Errorf("came at %v and got what was asked for at %v, %v", came, at, err)
+				}
+			})
+		}
+		group.Wait()
+		if asked > 4 {
+			t.Errorf("asked %d times", asked)
+		}
+		if len(f.next)+len(f.turns) > 0 {
+			t.Error("something is left")
+		}
+	})
+}
+
+// TestFlightsOutliveWhoAsked: who shares an answer does not share the patience
+// of the one who asked for it.
+func TestFlightsOutliveWhoAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f flights[int]
+		ask := func(ctx context.Context) (int, error) {
+			select {
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			case <-time.After(time.Second):
+				return 7, nil
+			}
+		}
+		var group sync.WaitGroup
+		for _, patience := range []time.Duration{time.Millisecond, 20 * time.Millisecond, time.Hour, time.Hour} {
+			group.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				v, err := f.join(ctx, "k", ask)
+				if patience == time.Hour && (v != 7 || err != nil) || patience != time.Hour && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("with %s of patience: %d, %v", patience, v, err)
+				}
+			})
+			<-time.After(100 * time.Microsecond)
+		}
+		group.Wait()
+	})
 }

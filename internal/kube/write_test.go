@@ -15,6 +15,7 @@ import (
 
 // server answers every request with one status and keeps what was asked.
 type server struct {
+	asked        int
 	status       int
 	answer       string
 	method, path string
@@ -24,6 +25,7 @@ type server struct {
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // a cut body shows in the test
+	s.asked++
 	s.method, s.path, s.header, s.body = r.Method, r.URL.RequestURI(), r.Header, string(body)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(s.status)

@@ -27,6 +27,15 @@ type Cluster interface {
 
 var _ Cluster = (*kube.Client)(nil)
 
+// answering is a cluster that still knows what the API server answered to a
+// write: the pod as it is with that resourceVersion. That is as good as reading
+// it right after.
+type answering interface {
+	Answered(namespace, name, resourceVersion string) (*corev1.Pod, bool)
+}
+
+var _ answering = (*kube.Cache)(nil)
+
 // Webhook is a receiver that the operator's config names.
 type Webhook struct {
 	URL string

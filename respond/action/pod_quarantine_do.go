@@ -24,7 +24,8 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 	if err := ensurePolicy(ctx, q.Cluster, policy); err != nil {
 		return event.Receipt{}, err
 	}
-	if err := q.hold(ctx, r, patch); err != nil {
+	version, err := q.hold(ctx, r, patch)
+	if err != nil {
 		if errors.Is(err, ErrConflict) || errors.Is(err, ErrGone) {
 			// The policy may be of no use now.
 			err = errors.Join(err, sweep(ctx, q.Cluster, policy.Namespace, false))
@@ -37,7 +38,7 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 	if err := ensurePolicy(ctx, q.Cluster, policy); err != nil {
 		return event.Receipt{}, err
 	}
-	return q.verify(ctx, r)
+	return q.verify(ctx, r, version)
 }
 
 // writes takes the plan apart. The policy must be the static one to the byte:
@@ -65,20 +66,34 @@ func (q quarantine) writes(r Request, p event.Plan) (policy, patch event.Write, 
 }
 
 // hold sends the patch. When the pod changed since the plan it looks whether
-// that was this very patch, sent before a crash.
-func (q quarantine) hold(ctx context.Context, r Request, patch event.Write) error {
-	_, _, err := q.Cluster.Apply(ctx, patch, kube.ApplyOptions{})
-	if err == nil || !lost(err) {
-		return err
+// that was this very patch, sent before a crash. It gives the pod's
+// resourceVersion after the patch, if it was this one.
+func (q quarantine) hold(ctx context.Context, r Request, patch event.Write) (version string, err error) {
+	uid, version, err := q.Cluster.Apply(ctx, patch, kube.ApplyOptions{})
+	if err == nil && uid == r.Target.UID {
+		return version, nil
+	}
+	if err != nil && !lost(err) {
+		return "", err
 	}
 	pod, err := readPod(ctx, q.Deps, r.Target)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !holds(pod, r.Key) {
-		return conflict(r.Target)
+		return "", conflict(r.Target)
 	}
-	return nil
+	return "", nil
+}
+
+// written is the pod as the API server answered the patch with, or as it is.
+func (q quarantine) written(ctx context.Context, target event.Ref, version string) (*corev1.Pod, error) {
+	if a, ok := q.Cluster.(answering); ok && version != "" {
+		if pod, ok := a.Answered(target.Namespace, target.Name, version); ok && string(pod.UID) == target.UID {
+			return pod, nil
+		}
+	}
+	return readPod(ctx, q.Deps, target)
 }
 
 // holds says whether the pod is held and key is one of those that hold it.
@@ -89,11 +104,11 @@ func holds(pod *corev1.Pod, key string) bool {
 	return err == nil && mine && labelled
 }
 
-// verify reads back and says what is known to hold: partial when a policy
+// verify looks at what was written and says what is known to hold: partial when a policy
 // still selects the pod and allows something, else unverified, because no
 // packet was tried.
-func (q quarantine) verify(ctx context.Context, r Request) (event.Receipt, error) {
-	pod, err := readPod(ctx, q.Deps, r.Target)
+func (q quarantine) verify(ctx context.Context, r Request, version string) (event.Receipt, error) {
+	pod, err := q.written(ctx, r.Target, version)
 	if err != nil {
 		return event.Receipt{}, err
 	}

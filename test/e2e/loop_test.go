@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -306,6 +308,7 @@ func (l *loop) fifty() {
 	t := l.t
 	const n = 50
 	pods := l.shop("storm", n)
+	before := l.requests()
 	began := time.Now()
 	failed := make(chan error, n)
 	for _, pod := range pods {
@@ -325,5 +328,45 @@ func (l *loop) fifty() {
 		}
 		return nil
 	})
-	t.Logf("%d alerts contained %s after the first was sent", n, time.Since(began).Round(time.Millisecond))
+	took := time.Since(began)
+	var asked []string
+	for what, count := range l.requests() {
+		if count -= before[what]; count >= n/10 {
+			asked = append(asked, fmt.Sprintf("%s %d", what, count))
+		}
+	}
+	slices.Sort(asked)
+	t.Logf("%d alerts contained %s after the first was sent; requests of everybody: %s", n, took.Round(time.Millisecond), strings.Join(asked, ", "))
 }
+
+// requests counts what the API server was asked, by verb and resource, by
+// everybody.
+func (l *loop) requests() map[string]int {
+	l.t.Helper()
+	text, err := l.admin.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	all := map[string]int{}
+	for _, m := range requestTotal.FindAllStringSubmatch(string(text), -1) {
+		labels := map[string]string{}
+		for _, pair := range labelPair.FindAllStringSubmatch(m[1], -1) {
+			labels[pair[1]] = pair[2]
+		}
+		n, err := strconv.ParseFloat(m[2], 64)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		what := labels["verb"] + " " + labels["resource"]
+		if labels["subresource"] != "" {
+			what += "/" + labels["subresource"]
+		}
+		all[what] += int(n)
+	}
+	return all
+}
+
+var (
+	requestTotal = regexp.MustCompile(`(?m)^apiserver_request_total\{([^}]*)\} (\S+)$`)
+	labelPair    = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
+)

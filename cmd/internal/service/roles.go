@@ -172,6 +172,9 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			Control: control, Cluster: guardCluster(s), Self: self, Namespace: os.Getenv("POD_NAMESPACE"), Node: os.Getenv("NODE_NAME"),
 			Namespaces: s.Config.Respond.Protected.Namespaces, Nodes: s.Config.Respond.Protected.Nodes,
 		})}
+		if s.kube != nil {
+			executor.Recent = kube.Recent{Cache: s.kube}
+		}
 		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
 			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
 		})
