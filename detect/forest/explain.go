@@ -104,7 +104,7 @@ func (g *grove) explain(row []float64, normal float64, examples []float64) (*Exp
 	for i, share := range shares {
 		c := g.contribution(i, row[i], examples)
 		c.Depth = math.Round(share*grain) / grain
-		e.Distance += c.Depth
+		e.Distance += float64(c.Depth)
 		e.Features = append(e.Features, c)
 	}
 	slices.SortStableFunc(e.Features, func(a, b Contribution) int {
@@ -156,7 +156,7 @@ func (t tree) expect(expected, count []float64) {
 		count[i] = count[l] + count[r]
 		expected[i] = 0
 		if count[i] > 0 {
-			expected[i] = float64(expected[l]*count[l]+float64(expected[r]*count[r])) / count[i]
+			expected[i] = (float64(expected[l]*count[l]) + float64(expected[r]*count[r])) / count[i]
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package forest
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -74,5 +75,69 @@ func TestRollingResumes(t *testing.T) {
 		}
 		r.Add(row, uint64(i%100), at.Add(time.Duration(i)*time.Second))
 		s.Add(row, uint64(i%100), at.Add(time.Duration(i)*time.Second))
+	}
+}
+
+// What is strange in many features at once needs all of them to be usual again,
+// and no other.
+func TestCounterfactual(t *testing.T) {
+	const dims = 12
+	f, err := Fit(cloud(3000, dims, 1), dims, Options{Seed: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for many := 1; many <= 6; many++ {
+		row := make([]float64, dims)
+		for i := range many {
+			row[2*i] = 5
+		}
+		e, err := f.Explain(row, 0.45)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := append([]float64(nil), row...)
+		for _, c := range e.Counterfactual {
+			if c.Feature%2 != 0 || c.Feature >= 2*many || c.From != 5 {
+				t.Errorf("%d strange: feature %d is changed from %v", many, c.Feature, c.From)
+			}
+			changed[c.Feature] = c.To
+		}
+		if n := len(e.Counterfactual); n == 0 || n > many {
+			t.Errorf("%d strange: %d changes", many, n)
+		}
+		if s := f.Score(changed); s != e.After || s > 0.45 {
+			t.Errorf("%d strange: after the changes %v, it says %v", many, s, e.After)
+		}
+		for i, c := range e.Features[:many] {
+			if c.Feature%2 != 0 || c.Feature >= 2*many || c.Direction != 1 || c.Depth <= 0 {
+				t.Errorf("%d strange: place %d is %+v", many, i, c)
+			}
+		}
+	}
+	if e, _ := f.Explain(make([]float64, dims), 0.5); len(e.Counterfactual) != 0 || e.After != e.Score {
+		t.Errorf("what is normal needs %v", e.Counterfactual)
+	}
+}
+
+// Of a row with a missing value the missing one contributes as the usual one
+// does, and is shown as missing.
+func TestExplainMissing(t *testing.T) {
+	f, err := Fit(cloud(1000, 3, 1), 3, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.Explain([]float64{math.NaN(), -7, math.Inf(1)}, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range e.Features {
+		switch {
+		case c.Feature == 0 && (c.Value == c.Value || c.Direction != 0 || c.New):
+			t.Errorf("missing: %+v", c)
+		case c.Feature == 1 && (c.Direction != -1 || !c.New || c.Low > c.Middle || c.Middle > c.High):
+			t.Errorf("low: %+v", c)
+		case c.Feature == 2 && (c.Direction != 1 || !c.New):
+			t.Errorf("endless: %+v", c)
+		}
 	}
 }

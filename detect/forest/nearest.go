@@ -38,7 +38,8 @@ const tries = 512
 // counterfactual looks for the smallest set of features that makes the row
 // normal when each is set to its usual value: among all single ones, pairs and
 // triples of those that contribute most, as far as the tries go; else it takes
-// one after the other, whichever helps most, and drops what was not needed.
+// one after the other of those, whichever helps most, and leaves out again what
+// was not needed.
 func (g *grove) counterfactual(row []float64, normal float64, order []Contribution) ([]Change, float64) {
 	left := tries
 	for size := 1; size <= 3; size++ {
@@ -47,7 +48,7 @@ func (g *grove) counterfactual(row []float64, normal float64, order []Contributi
 			return g.changes(row, set), score
 		}
 	}
-	set, score := g.greedy(row, normal)
+	set, score := g.greedy(row, normal, order[:min(len(order), candidates)])
 	if score > normal || len(set) == g.dims {
 		return nil, g.Score(row)
 	}
@@ -81,25 +82,37 @@ func (g *grove) smallest(row []float64, order []Contribution, size int, left *in
 	return best, least
 }
 
-func (g *grove) greedy(row []float64, normal float64) (set []int, score float64) {
+// candidates is how many features are taken one after the other at most.
+const candidates = 64
+
+func (g *grove) greedy(row []float64, normal float64, order []Contribution) (set []int, score float64) {
 	changed := slices.Clone(row)
-	score = g.Score(row)
-	for score > normal && len(set) < g.dims {
+	for score = 2; score > normal && len(set) < len(order); {
 		best, least := -1, 2.0
-		for f := range row {
+		for _, c := range order {
+			f := c.Feature
 			if slices.Contains(set, f) {
 				continue
 			}
+			was := changed[f]
 			changed[f] = g.fill[f]
 			if s := g.Score(changed); s < least {
 				best, least = f, s
 			}
-			changed[f] = row[f]
+			changed[f] = was
 		}
 		changed[best], score = g.fill[best], least
 		set = append(set, best)
-		row = slices.Clone(changed)
 	}
+	set = slices.DeleteFunc(set, func(f int) bool {
+		changed[f] = row[f]
+		if s := g.Score(changed); s <= normal {
+			score = s
+			return true
+		}
+		changed[f] = g.fill[f]
+		return false
+	})
 	return set, score
 }
 
