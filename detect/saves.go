@@ -27,6 +27,8 @@ type saves struct {
 	// many bytes after a frame.
 	always bool
 	piece  int
+	// silences is what was told of silences last.
+	silences string
 	// wanted are the rules of the files, when the snapshot had others.
 	wanted *RuleSet
 }
@@ -140,6 +142,10 @@ func (w *Worker) beginSave(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
+	silences, told, err := w.silences(sequence)
+	if err != nil {
+		return err
+	}
 	g.begin()
 	w.saves.frames, w.saves.now = 0, s
 	out := pack.Writer{Data: line}
@@ -148,8 +154,11 @@ func (w *Worker) beginSave(ctx context.Context) error {
 	ctx, s.abandon = context.WithCancel(ctx)
 	go func() {
 		defer close(s.done)
-		s.err = w.store(ctx, s, ids.Data)
+		if s.err = w.store(ctx, s, ids.Data); s.err == nil && silences != nil {
+			s.err = w.Snapshots.Put(ctx, bus.SnapshotSilences, silences)
+		}
 	}()
+	w.saves.now.silences = told
 	return nil
 }
 
@@ -179,7 +188,7 @@ func (w *Worker) endSave(ctx context.Context) error {
 		return nil
 	}
 	w.saves.cost, w.saves.some = s.cost+s.stored, true
-	w.saves.seen = s.seen
+	w.saves.seen, w.saves.silences = s.seen, s.silences
 	w.saves.size -= s.size
 	m := w.Engine.Memory()
 	w.memory.Store(&m)

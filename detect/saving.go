@@ -17,6 +17,8 @@ type saving struct {
 	base uint64
 	turn uint64
 	seen seenIDs
+	// silences is what is told of silences.
+	silences string
 	// at is the detector that is next, next when.
 	at       int
 	next     time.Time

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -16,17 +16,12 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// selection are the flags that say which rules and playbooks to load.
-type selection struct {
-	rules, playbooks []string
-	noShipped        bool
-}
-
 // replayed are the flags of replay.
 type replayed struct {
 	selection
-	falco, audit, log     []string
-	output, cluster, mode string
+	recorded
+	output, mode string
+	against      []string
 }
 
 func newReplay() *cobra.Command {
@@ -43,32 +38,47 @@ before it, the beginning of an event, or rejected with its reason.
 
 The exit code is 0 when all input was read, whatever was found or rejected;
 1 when something is wrong with the rules or playbooks; 2 when a file can't be
-read or the arguments make no sense.`,
+read or the arguments make no sense.
+
+With --against it says instead what the rules and playbooks of --rules and
+--playbooks change beside older ones: findings and runs that are added (+) or
+removed (-), and those that say something else now (~).`,
 		Example: `  firebreak replay --audit /var/log/kubernetes/audit.log --falco falco.jsonl
-  kubectl logs -n falco ds/falco | firebreak replay --falco - --output ndjson`,
+  kubectl logs -n falco ds/falco | firebreak replay --falco - --output ndjson
+  firebreak replay --audit audit.log --rules rules/ --against rules-of-last-week/`,
 	}
 	cmd.SetFlagErrorFunc(misused)
 	f := cmd.Flags()
-	f.StringArrayVar(&r.falco, "falco", nil, "file of Falco alerts, - for stdin (repeatable)")
-	f.StringArrayVar(&r.audit, "audit", nil, "file of API server audit events, - for stdin (repeatable)")
-	f.StringArrayVar(&r.log, "log", nil, "container log file, - for stdin (repeatable)")
-	f.StringArrayVar(&r.rules, "rules", nil, "file or directory of rules (repeatable); one of a shipped rule's name takes its place")
-	f.StringArrayVar(&r.playbooks, "playbooks", nil, "file or directory of playbooks (repeatable), as --rules")
-	f.BoolVar(&r.noShipped, "no-shipped", false, "leave out the rules and playbooks that come with Firebreak")
+	r.recorded.flags(cmd)
+	r.selection.flags(cmd)
 	f.StringVarP(&r.output, "output", "o", "text", "text or ndjson")
-	f.StringVar(&r.cluster, "cluster-name", "", "name of the cluster in events and findings")
 	f.StringVar(&r.mode, "mode", string(event.ModeAct), "the ceiling: observe, ask or act; no playbook's mode exceeds it")
+	f.StringArrayVar(&r.against, "against", nil, "file or directory of older rules and playbooks (repeatable): say what would change")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return r.run(cmd) }
 	return cmd
 }
 
 func (r *replayed) run(cmd *cobra.Command) error {
-	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
-	o, sink, err := r.options(cmd, out)
+	bar := newProgress(cmd.ErrOrStderr())
+	defer bar.clear()
+	out := bufio.NewWriterSize(bar.before(cmd.OutOrStdout()), 64<<10)
+	o, err := r.options(cmd)
 	if err != nil {
 		return err
 	}
-	if err := replay.Replay(cmd.Context(), o, sink); err != nil {
+	if bar != nil {
+		o.Progress = bar.tell
+	}
+	if len(r.against) > 0 {
+		err = r.compare(cmd.Context(), o, out)
+	} else {
+		err = replay.Replay(cmd.Context(), o, map[string]func(io.Writer) replay.Sink{"text": replay.Text, "ndjson": replay.NDJSON}[r.output](out))
+	}
+	if err != nil {
+		var e exit
+		if errors.As(err, &e) {
+			return err
+		}
 		return exit{2, errors.Join(err, out.Flush())}
 	}
 	if err := out.Flush(); err != nil {
@@ -77,58 +87,42 @@ func (r *replayed) run(cmd *cobra.Command) error {
 	return nil
 }
 
-func (r *replayed) options(cmd *cobra.Command, out io.Writer) (o replay.Options, sink replay.Sink, err error) {
-	switch r.output {
-	case "text":
-		sink = replay.Text(out)
-	case "ndjson":
-		sink = replay.NDJSON(out)
-	default:
-		return o, nil, exit{2, fmt.Errorf("--output %q is neither text nor ndjson", r.output)}
+// compare replays through what --against names, too.
+func (r *replayed) compare(ctx context.Context, o replay.Options, out io.Writer) error {
+	old := selection{rules: r.against, playbooks: r.against, noShipped: r.noShipped}
+	rules, books, err := old.load()
+	if err != nil {
+		return err
+	}
+	before := replay.Options{Rules: rules, Playbooks: books}
+	if mine, err := files.Playbooks(r.against, false); err == nil && len(mine) == 0 {
+		before.Playbooks = o.Playbooks // they are about rules alone
+	}
+	to := replay.TextDifferences(out)
+	if r.output == "ndjson" {
+		to = replay.NDJSONDifferences(out)
+	}
+	return replay.Compare(ctx, o, before, to)
+}
+
+func (r *replayed) options(cmd *cobra.Command) (o replay.Options, err error) {
+	if r.output != "text" && r.output != "ndjson" {
+		return o, exit{2, fmt.Errorf("--output %q is neither text nor ndjson", r.output)}
 	}
 	mode := event.Mode(r.mode)
 	if !slices.Contains([]event.Mode{event.ModeObserve, event.ModeAsk, event.ModeAct}, mode) {
-		return o, nil, exit{2, fmt.Errorf("--mode %q is none of observe, ask, act", r.mode)}
+		return o, exit{2, fmt.Errorf("--mode %q is none of observe, ask, act", r.mode)}
 	}
 	inputs, err := r.inputs(cmd)
 	if err != nil {
-		return o, nil, exit{2, err}
+		return o, exit{2, err}
 	}
-	if err := files.Readable(slices.Concat(r.rules, r.playbooks)...); err != nil {
-		return o, nil, exit{2, err}
-	}
-	rules, err := files.Rules(r.rules, !r.noShipped)
-	books, more := files.Playbooks(r.playbooks, !r.noShipped)
-	if err := errors.Join(err, more); err != nil {
-		return o, nil, exit{1, err}
+	rules, books, err := r.load()
+	if err != nil {
+		return o, err
 	}
 	return replay.Options{
 		Inputs: inputs, Rules: rules, Playbooks: books, Ceiling: mode, Cluster: r.cluster,
 		Logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}, sink, nil
-}
-
-func (r *replayed) inputs(cmd *cobra.Command) ([]replay.Input, error) {
-	var inputs []replay.Input
-	stdin := 0
-	for _, source := range []struct {
-		name  string
-		paths []string
-	}{{"falco", r.falco}, {"audit", r.audit}, {"log", r.log}} {
-		for _, path := range source.paths {
-			in := replay.Input{Source: source.name, Name: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
-			if path == "-" {
-				stdin++
-				in.Open = func() (io.ReadCloser, error) { return io.NopCloser(cmd.InOrStdin()), nil }
-			}
-			inputs = append(inputs, in)
-		}
-	}
-	switch {
-	case len(inputs) == 0:
-		return nil, errors.New("nothing to replay: give --falco, --audit or --log")
-	case stdin > 1:
-		return nil, errors.New("stdin (-) can be read once only")
-	}
-	return inputs, nil
+	}, nil
 }

@@ -11,6 +11,10 @@ import (
 	"strconv"
 )
 
+// SnapshotSilences is the key under which the detectors say which silences hold:
+// {"sequence": …, "silences": […]}.
+const SnapshotSilences = "silences"
+
 // Snapshots holds the detectors' state: values of any size, by key.
 type Snapshots struct{ kv *KV }
 

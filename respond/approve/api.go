@@ -52,6 +52,11 @@ type API struct {
 //	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
 //	GET  /v1/pause                   get pauses
 //	POST /v1/pause, /v1/resume       create, delete pauses
+//	GET  /v1/silences                list silences
+//	POST /v1/silences                create silences
+//	POST /v1/silences/{id}/end       delete silences
+//	GET  /v1/events?from=N&limit=N   list events, see [Page]
+//	GET  /v1/findings/{id}           get findings
 //
 // The right of each is the verb and resource of the group firebreak.io that
 // stands behind it. Errors are {"error": "…"}.
@@ -66,6 +71,11 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
 	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))
 	mux.HandleFunc("POST /v1/resume", a.signed(a.resume))
+	mux.HandleFunc("GET /v1/silences", a.signed(a.silences))
+	mux.HandleFunc("POST /v1/silences", a.signed(a.silence))
+	mux.HandleFunc("POST /v1/silences/{id}/end", a.signed(a.unsilence))
+	mux.HandleFunc("GET /v1/events", a.signed(a.events))
+	mux.HandleFunc("GET /v1/findings/{id}", a.signed(a.finding))
 	return mux
 }
 

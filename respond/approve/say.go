@@ -77,19 +77,27 @@ func (a *API) say(c call) error {
 
 func read(c call) (Say, error) {
 	var body Say
-	dec := json.NewDecoder(c.r.Body)
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&body)
-	if large := new(http.MaxBytesError); errors.As(err, &large) {
-		return body, problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes", large.Limit)}
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return body, problem{http.StatusBadRequest, "the body can't be read: " + err.Error()}
+	if err := decode(c, &body); err != nil {
+		return body, err
 	}
 	if len(body.Reason) > maxReason {
 		return body, problem{http.StatusBadRequest, fmt.Sprintf("the reason is over %d bytes", maxReason)}
 	}
 	return body, nil
+}
+
+// decode reads a body, strictly; none at all is an empty one.
+func decode(c call, into any) error {
+	dec := json.NewDecoder(c.r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes", large.Limit)}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return problem{http.StatusBadRequest, "the body can't be read: " + err.Error()}
+	}
+	return nil
 }
 
 // sensible refuses at once what the run could only ignore.

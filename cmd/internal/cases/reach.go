@@ -36,7 +36,9 @@ type Branch struct {
 
 // place tells a condition apart from others; the first part of one begins where it
 // does.
-func place(c *conf.Condition) string { return fmt.Sprintf("%s:%d:%d %s %s", c.File, c.Line, c.Column, c.Op, c.Text) }
+func place(c *conf.Condition) string {
+	return fmt.Sprintf("%s:%d:%d %s %s", c.File, c.Line, c.Column, c.Op, c.Text)
+}
 
 // note takes what an event reached.
 func (r *Reach) note(_ *event.Event, _ event.Address, x detect.Explanation) {

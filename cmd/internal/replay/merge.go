@@ -21,6 +21,8 @@ type Input struct {
 	// Name stands in what events say of where they are from.
 	Name string
 	Open func() (io.ReadCloser, error)
+	// Size is how many bytes there are, 0 if that is not known.
+	Size int64
 }
 
 // item is one event or reject, as the spool holds it.
@@ -44,14 +46,18 @@ type merged struct {
 
 // merge reads all inputs. Files are ordered by name, so that the order of the
 // arguments does not matter.
-func merge(ctx context.Context, inputs []Input, cluster string) (*merged, error) {
+func merge(ctx context.Context, o Options) (*merged, error) {
 	m := &merged{spool: &spool{limit: memory}}
-	inputs = slices.Clone(inputs)
+	inputs := slices.Clone(o.Inputs)
 	slices.SortStableFunc(inputs, func(a, b Input) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Source, b.Source))
 	})
+	read := &reading{o: &o}
+	for _, in := range inputs {
+		read.total += in.Size
+	}
 	for i, in := range inputs {
-		if err := m.scan(ctx, i, in, cluster); err != nil {
+		if err := m.scan(ctx, i, in, o.Cluster, read); err != nil {
 			m.spool.close()
 			return nil, err
 		}
@@ -62,7 +68,7 @@ func merge(ctx context.Context, inputs []Input, cluster string) (*merged, error)
 	return m, nil
 }
 
-func (m *merged) scan(ctx context.Context, file int, in Input, cluster string) error {
+func (m *merged) scan(ctx context.Context, file int, in Input, cluster string, read *reading) error {
 	r, err := in.Open()
 	if err != nil {
 		return fmt.Errorf("open %s: %w", in.Name, err)
@@ -72,7 +78,7 @@ func (m *merged) scan(ctx context.Context, file int, in Input, cluster string) e
 	// stands before it.
 	var last time.Time
 	begin := len(m.items)
-	counts, err := ingest.Scan(in.Source, in.Name, r, ingest.Origin{Cluster: cluster}, func(it ingest.Item) error {
+	counts, err := ingest.Scan(in.Source, in.Name, read.of(r), ingest.Origin{Cluster: cluster}, func(it ingest.Item) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -95,6 +101,7 @@ func (m *merged) scan(ctx context.Context, file int, in Input, cluster string) e
 			return err
 		}
 		m.items = append(m.items, next)
+		read.items = len(m.items)
 		return nil
 	})
 	if err != nil {

@@ -38,7 +38,9 @@ type eventLine struct {
 	From string `json:"from"`
 }
 
-func (n *ndjson) Finding(f event.Finding) error {
+func (n *ndjson) Finding(f event.Finding) error { return n.write(findingOf(f)) }
+
+func findingOf(f event.Finding) findingLine {
 	l := findingLine{
 		Type: "finding", ID: f.ID, Rule: f.Rule + f.Model, Severity: f.Severity, Time: f.Time, Score: f.Score, Subject: subject(f),
 		Events: make([]eventLine, 0, len(f.Events)),
@@ -46,7 +48,7 @@ func (n *ndjson) Finding(f event.Finding) error {
 	for _, a := range f.Events {
 		l.Events = append(l.Events, eventLine{ID: a.ID, From: a.From})
 	}
-	return n.write(l)
+	return l
 }
 
 // subject is what a finding is about: an object, or else who did it.
@@ -73,12 +75,14 @@ type stepLine struct {
 	Verdict string      `json:"verdict"`
 }
 
-func (n *ndjson) Run(r Run) error {
+func (n *ndjson) Run(r Run) error { return n.write(runOf(r)) }
+
+func runOf(r Run) runLine {
 	l := runLine{Type: "run", Playbook: r.Playbook, Incident: r.Incident.ID, Mode: r.Would, Steps: make([]stepLine, 0, len(r.Steps))}
 	for i, s := range r.Steps {
 		l.Steps = append(l.Steps, stepLine{Action: s.Action, Target: r.Target, Plan: s.Plan, Verdict: r.Verdicts[i].Decision})
 	}
-	return n.write(l)
+	return l
 }
 
 type rejectedLine struct {

@@ -15,7 +15,10 @@ import (
 
 // Options say what to replay through what.
 type Options struct {
-	Inputs    []Input
+	Inputs []Input
+	// Stream, if set, takes the place of the inputs: it gives frames of a stream
+	// in order.
+	Stream func(ctx context.Context, yield func(sequence uint64, events []event.Event) error) error
 	Rules     *detect.RuleSet
 	Playbooks []*respond.Playbook
 	// Ceiling is the mode that no playbook exceeds.
@@ -23,10 +26,14 @@ type Options struct {
 	// Cluster is the name that the events get.
 	Cluster string
 	Logger  *slog.Logger
-	// Explained, if set, is told of each event how the rules looked at it; of
-	// those that the index passes over only where Every names them.
-	Explained func(e *event.Event, at event.Address, x detect.Explanation)
-	Every     func(rule string) bool
+	// Progress, if set, is told now and then how far it is.
+	Progress func(Progress)
+	// Explained, if set, is told of each event how the rules looked at it, or of
+	// those that Explaining names; of the rules that the index passes over only
+	// where Every names them. Explaining is asked before an event is folded.
+	Explained  func(e *event.Event, at event.Address, x detect.Explanation)
+	Explaining func(e *event.Event, at event.Address) bool
+	Every      func(rule string) bool
 }
 
 // Summary counts. Of the lines each is blank, joined to what began before it,
@@ -61,16 +68,58 @@ type Sink interface {
 
 // Replay reads all inputs to their end, then gives what is found to the sink.
 func Replay(ctx context.Context, o Options, to Sink) error {
-	m, err := merge(ctx, o.Inputs, o.Cluster)
+	s := NewSession(o, to)
+	if err := feed(ctx, o, s); err != nil {
+		return err
+	}
+	return s.End(ctx)
+}
+
+// feed gives everything that is to be replayed to each of the sessions, step by
+// step.
+func feed(ctx context.Context, o Options, all ...*Session) error {
+	if o.Stream != nil {
+		return o.Stream(ctx, func(sequence uint64, events []event.Event) error {
+			return each(all, func(s *Session) error { return s.Frame(ctx, sequence, events) })
+		})
+	}
+	m, err := merge(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer m.spool.close()
-	s := NewSession(o, to)
-	s.resolve = m.resolve
-	s.summary = Summary{Lines: m.counts.Lines, Blank: m.counts.Blank, Joined: m.counts.Joined, Rejected: m.counts.Rejected}
-	if err := m.frames(func(f frame) error { return s.frame(ctx, f) }); err != nil {
-		return err
+	for _, s := range all {
+		s.summary = Summary{Lines: m.counts.Lines, Blank: m.counts.Blank, Joined: m.counts.Joined, Rejected: m.counts.Rejected}
 	}
-	return s.End(ctx)
+	done := 0
+	return m.frames(func(f frame) error {
+		o.tell(Progress{Stage: "evaluated", Done: int64(done), Total: int64(len(m.items)), Events: done})
+		done += len(f.items)
+		return each(all, func(s *Session) error { return s.frame(ctx, f) })
+	})
+}
+
+func each(all []*Session, do func(s *Session) error) error {
+	for _, s := range all {
+		if err := do(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Progress is how far a replay is.
+type Progress struct {
+	// Stage is read or evaluated. Done counts bytes that are read, or events and
+	// rejects that are evaluated; Total is 0 when it is not known.
+	Stage       string
+	Done, Total int64
+	// Events is how many events there were so far in this stage.
+	Events int
+}
+
+func (o *Options) tell(p Progress) {
+	if o.Progress != nil {
+		o.Progress(p)
+	}
 }

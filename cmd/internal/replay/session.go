@@ -174,7 +174,8 @@ func (s *Session) fold(ctx context.Context, e *event.Event, index int) error {
 
 // ask folds an event, and tells how if somebody wants to know.
 func (s *Session) ask(e *event.Event, at event.Address) ([]event.Finding, error) {
-	if s.o.Explained == nil {
+	explain := s.o.Explaining == nil || s.o.Explaining(e, at)
+	if !explain || s.o.Explained == nil {
 		findings, _, err := s.engine.Fold(e, at)
 		return findings, err
 	}

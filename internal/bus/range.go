@@ -1,0 +1,29 @@
+package bus
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// From says where a reading of [Bus.Range] begins: at a sequence, or, where that
+// is 0, at what was stored at a time or later.
+type From struct {
+	Sequence uint64
+	Time     time.Time
+}
+
+// Range yields what a stream holds now, from a place on, in stream order, and
+// ends. It ends after an error.
+func (b *Bus) Range(ctx context.Context, stream Stream, from From) iter.Seq2[Message, error] {
+	c := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}
+	switch {
+	case from.Sequence > 0:
+		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from.Sequence
+	case !from.Time.IsZero():
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &from.Time
+	}
+	return b.scanFrom(ctx, stream, c)
+}
