@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -20,7 +21,8 @@ import (
 //     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html),
 //     and lines of an export, which a time precedes.
 //   - AKS: diagnostic records {records: [{category, properties: {log}}]}
-//     (https://learn.microsoft.com/azure/aks/monitor-aks-reference).
+//     (https://learn.microsoft.com/azure/aks/monitor-aks-reference), and rows
+//     of the resource-specific tables {records: [{Type: AKSAudit, AuditId, …}]}.
 //   - GKE: a LogEntry whose protoPayload is an AuditLog of k8s.io
 //     (https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry),
 //     alone or in a Pub/Sub message {message: {data: base64}}
@@ -78,6 +80,8 @@ func (u *unwrapper) piece(p piece, depth int) error {
 		return nil
 	case isMap(t["protoPayload"]):
 		return u.entry(p, obj)
+	case isTableRow(t):
+		return u.row(p, obj)
 	case isMap(t["jsonPayload"]):
 		return u.inner(p, obj.member("jsonPayload"), depth)
 	case isMap(t["message"]) && isText(t["message"].(map[string]any)["data"]):
@@ -120,6 +124,22 @@ func (u *unwrapper) entry(p piece, obj object) error {
 	}
 	// When it was received says nothing of what happened.
 	e, err := auditEvent(tree, obj.id(event.SourceAudit, "receiveTimestamp"), u.origin, cloud)
+	p.mended.tell(&e)
+	return u.yield(found{e, err, p.raw})
+}
+
+// row makes an event of a row of Azure's tables.
+func (u *unwrapper) row(p piece, obj object) error {
+	if len(p.raw) > MaxEvent {
+		return u.fail(p, fmt.Errorf("event has %d bytes, the bound is %d", len(p.raw), MaxEvent))
+	}
+	tree, cloud, cut := fromTable(obj.tree)
+	// When Azure took it says nothing of what happened.
+	e, err := auditEvent(tree, obj.id(event.SourceAudit, "TimeGenerated", "_TimeReceived", "_BilledSize", "Type"), u.origin, cloud)
+	if err == nil && len(cut) > 0 {
+		e.Cut = append(e.Cut, cut...)
+		slices.Sort(e.Cut)
+	}
 	p.mended.tell(&e)
 	return u.yield(found{e, err, p.raw})
 }

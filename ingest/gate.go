@@ -18,6 +18,7 @@ type gates struct {
 	// and is not on disk yet.
 	bodies, events *room
 	decodes        *semaphore.Weighted
+	drains         drains
 }
 
 const (
@@ -32,7 +33,7 @@ const (
 func newGates(budget int64) *gates {
 	return &gates{
 		bodies: newRoom(budget, maxWaiting), events: newRoom(maxHeld, maxWaiting),
-		decodes: semaphore.NewWeighted(maxDecoded),
+		decodes: semaphore.NewWeighted(maxDecoded), drains: newDrains(),
 	}
 }
 

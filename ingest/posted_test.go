@@ -101,6 +101,7 @@ func TestFirehose(t *testing.T) {
 	}{
 		{"good", good, testToken, 200, "", 2, 0},
 		{"control message", firehoseOf(t, `{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE: Checking health."}]}`), testToken, 200, "", 0, 0},
+		{"control message, its type behind", firehoseOf(t, `{"logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE: Checking health."}],"logGroup":"","messageType":"CONTROL_MESSAGE"}`), testToken, 200, "", 0, 0},
 		{"no records", `{"requestId":"r","timestamp":1,"records":[]}`, testToken, 200, "", 0, 0},
 		{"kept as dead letters", firehoseOf(t, "words"), testToken, 200, "malformed JSON", 0, 1},
 		{"partly", firehoseOf(t, oneAudit, "words"), testToken, 200, "", 1, 1},
@@ -126,6 +127,30 @@ func TestFirehose(t *testing.T) {
 				t.Errorf("%d events, %d dead, want %d, %d: %.300s", len(store.events()), len(store.dead), c.events, c.dead, store.dead)
 			}
 		})
+	}
+}
+
+// Which cluster it is from is known in whatever order the members come.
+func TestCloudWatchOrder(t *testing.T) {
+	event, err := json.Marshal(oneAudit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`{"messageType":"DATA_MESSAGE","logGroup":"/aws/eks/shop/cluster","logEvents":[{"message":%s}]}`,
+		`{"logEvents":[{"message":%s}],"logGroup":"/aws/eks/shop/cluster","messageType":"DATA_MESSAGE"}`,
+		`{"owner":"1","logEvents":[{"message":%s}],"messageType":"DATA_MESSAGE","subscriptionFilters":["a","b"],"logGroup":"/aws/eks/shop/cluster"}`,
+	} {
+		events, rejects := mustDecode(t, "audit", fmt.Sprintf(text, event))
+		if len(events) != 1 || len(rejects) != 0 || events[0].Cluster != "shop" {
+			t.Errorf("%s: %+v %+v", text, events, rejects)
+		}
+	}
+	// Of two messages each says its own.
+	two := `{"logEvents":[{"message":%s}],"logGroup":"/aws/eks/a/cluster"}`
+	events, _ := mustDecode(t, "audit", fmt.Sprintf(two+two, event, event))
+	if len(events) != 2 || events[1].Cluster == "a" {
+		t.Errorf("%+v", events)
 	}
 }
 

@@ -116,7 +116,7 @@ func hidePatch(m map[string]any) {
 func hideBodies(m map[string]any) {
 	for name := range m {
 		switch {
-		case name == "requestObject", name == "responseObject", strings.HasSuffix(name, "last-applied-configuration"):
+		case strings.EqualFold(name, "requestObject"), strings.EqualFold(name, "responseObject"), strings.HasSuffix(name, "last-applied-configuration"):
 			m[name] = hideAll(m[name])
 		}
 	}

@@ -56,9 +56,9 @@ func clipAny(s string, n int) string {
 // Members that may hold secrets by their kind; cloudBodies are Google's names,
 // and those of envelopes. The names may be quoted again, inside of a text.
 var (
-	bodies      = regexp.MustCompile(`\\*"(?:requestObject|responseObject|data|stringData|binaryData)\\*"\s*:\s*`)
+	bodies      = regexp.MustCompile(`\\*"(?:[rR]equestObject|[rR]esponseObject|data|stringData|binaryData)\\*"\s*:\s*`)
 	cloudBodies = regexp.MustCompile(`\\*"(?:request|response)\\*"\s*:\s*`)
-	kindSecret  = regexp.MustCompile(`\\*"kind\\*"\s*:\s*\\*"(?:Secret|SecretList|TokenReview|TokenRequest|ConfigMap|ConfigMapList)\\*"|\\*"(?:requestObject|responseObject|stringData)\\*"\s*:`)
+	kindSecret  = regexp.MustCompile(`\\*"kind\\*"\s*:\s*\\*"(?:Secret|SecretList|TokenReview|TokenRequest|ConfigMap|ConfigMapList)\\*"|\\*"(?:[rR]equestObject|[rR]esponseObject|stringData)\\*"\s*:`)
 )
 
 // dropSecretBodies cuts out of a text what may be an object that is secret by

@@ -85,6 +85,7 @@ func (r *receiver) refuse(ctx context.Context, w http.ResponseWriter, req *http.
 			r.Logger.WarnContext(ctx, "keep reject", "source", r.Name, "from", o.From, "error", err)
 		}
 	}
+	r.gate.all.drains.drain(w, req)
 	if no.after > 0 {
 		w.Header().Set("Retry-After", retryAfter(no.after))
 	}

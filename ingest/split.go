@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -236,13 +237,54 @@ func (f input) pieces(data []byte, yield func(p piece) error) error {
 	if err := wellFormed(data, max(f.depth, maxDepth)); err != nil {
 		return err
 	}
-	w := walker{dec: jsontext.NewDecoder(bytes.NewBuffer(data), lenient()...), src: whole(data), lists: f.lists, yield: yield}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewBuffer(data), lenient()...), src: whole(data), lists: f.lists, yield: behind(data, yield)}
 	for w.dec.PeekKind() != 0 {
 		if err := w.value(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// behind gives pieces also what stands behind their list, where the members of
+// CloudWatch's message come in another order than CloudWatch writes them.
+func behind(data []byte, yield func(p piece) error) func(p piece) error {
+	if !bytes.Contains(data, []byte(`"logEvents"`)) {
+		return yield
+	}
+	texts := sync.OnceValue(func() map[string]string { return textsOf(data) })
+	return func(p piece) error {
+		if p.around["messageType"] == "" {
+			p.around = texts()
+		}
+		return yield(p)
+	}
+}
+
+// textsOf are the short texts of a text that is one object.
+func textsOf(data []byte) map[string]string {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data), lenient()...)
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return nil
+	}
+	members := aside{}
+	for dec.PeekKind() != '}' {
+		tok, err := dec.ReadToken()
+		if err != nil {
+			return nil
+		}
+		name := tok.String()
+		dec.PeekKind()
+		start := offsetOfNext(dec)
+		if err := dec.SkipValue(); err != nil {
+			return nil
+		}
+		members.add(name, start, dec.InputOffset())
+	}
+	if _, err := dec.ReadToken(); err != nil || dec.PeekKind() != 0 {
+		return nil
+	}
+	return members.texts(whole(data))
 }
 
 // wellFormed checks that data is JSON, one value or more, without what only a
