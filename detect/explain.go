@@ -108,6 +108,9 @@ func (s *running) watch(w *watched) { s.watched = w }
 
 // explain says how far the last event came; see [explaining].
 func (s *running) explain(e *event.Event, m Moment, l *Look) {
+	if l.Error = s.ready(); l.Error != nil {
+		return
+	}
 	t := s.r.apart()
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -29,6 +29,7 @@ type Rule struct {
 	labels        map[string]string
 	attack        []string
 	sources       []event.Source
+	doc           *conf.Document
 	exceptions    []*Exception
 	// first is one that runs, to ask for a single event; see [Rule.Match].
 	first *running
@@ -41,7 +42,7 @@ type Rule struct {
 }
 
 func newRule(doc *conf.Document) (Detector, error) {
-	r := &Rule{name: doc.Metadata.Name, version: doc.Digest(), file: doc.File, line: doc.Line, labels: doc.Metadata.Labels}
+	r := &Rule{doc: doc, name: doc.Metadata.Name, version: doc.Digest(), file: doc.File, line: doc.Line, labels: doc.Metadata.Labels}
 	if err := doc.Decode(&r.Spec); err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (r *Rule) Open(l Limits) (Running, error) {
 	if s := r.first.stateless(r, l); s != nil {
 		return s, nil
 	}
-	return compileRule(r, l)
+	return &running{r: r, later: &l}, nil
 }
 
 // Selects are expressions of which at least one is true of each event that it

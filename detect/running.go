@@ -27,6 +27,9 @@ type running struct {
 	// stage of a request that was counted.
 	group [16]byte
 	again bool
+	// later are the limits of a rule that is compiled when it is first needed:
+	// many never are, and to compile takes longer than all else about a rule.
+	later *Limits
 	// watched notes what happens to an event that is explained, else it is nil.
 	watched *watched
 }
@@ -53,7 +56,7 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 	switch {
 	case spec.Window != nil:
 		s.steps = []step{rule}
-		s.window = c.window(spec.Window, l)
+		s.window = c.window(spec.Window, l, spec.ofSummaries())
 		s.window.mixed = len(r.sources) > 1 || slices.Contains(r.sources, event.SourceFalco)
 	case spec.Sequence != nil:
 		s.chain = c.chain(spec.Sequence, l)
@@ -81,6 +84,21 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 		return nil, errors.Join(c.errs...)
 	}
 	return s, nil
+}
+
+// ready compiles what was left for later. The error is none that a rule which
+// was loaded can have.
+func (s *running) ready() error {
+	if s.later == nil {
+		return nil
+	}
+	own, err := compileRule(s.r, *s.later)
+	if err != nil {
+		return err
+	}
+	own.watched = s.watched
+	*s = *own
+	return nil
 }
 
 // stateless is another one that runs, with the same programs, of a rule that
@@ -136,6 +154,9 @@ func (st *step) match(e *event.Event) (when, unless bool, err error) {
 
 // Fold takes an event; see [Running].
 func (s *running) Fold(e *event.Event, at event.Address, m Moment) ([]event.Finding, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
 	var belongs uint
 	var errs []error
 	s.steps[0].novel.begin(e, m)
@@ -233,6 +254,9 @@ func (s *running) Counts() []event.FindingCount {
 
 // Save writes what is remembered.
 func (s *running) Save(out *pack.Writer) {
+	if s.ready() != nil {
+		return
+	}
 	s.steps[0].novel.save(out)
 	if s.window != nil {
 		s.window.groups.Save(out)
@@ -250,6 +274,9 @@ func (s *running) Save(out *pack.Writer) {
 
 // Load reads what Save wrote.
 func (s *running) Load(in *pack.Reader) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
 	errs := []error{s.steps[0].novel.load(in)}
 	if s.window != nil {
 		errs = append(errs, s.window.groups.Load(in))
@@ -268,6 +295,9 @@ func (s *running) Load(in *pack.Reader) error {
 
 // Stats counts what is remembered.
 func (s *running) Stats() Memory {
+	if s.later != nil {
+		return Memory{}
+	}
 	m := s.steps[0].novel.stats()
 	if s.window != nil {
 		w := s.window.groups.Stats()
@@ -289,6 +319,9 @@ func (s *running) Stats() Memory {
 // Evict makes room of about so many bytes, if there is as much: of what has most
 // of it.
 func (s *running) Evict(size int) {
+	if s.later != nil {
+		return
+	}
 	for target := max(s.Stats().Bytes-size, 0); s.Stats().Bytes > target; {
 		least, most := func() {}, 0
 		consider := func(bytes int, evict func()) {

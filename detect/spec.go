@@ -135,6 +135,7 @@ func (s *RuleSpec) check(doc *conf.Document) []error {
 		span(".suppress.for", p.For, maxSuppress)
 		errs = append(errs, tooMany(p.By)...)
 	}
+	errs = append(errs, s.checkSummaries(doc)...)
 	return append(errs, checkLabels(doc)...)
 }
 

@@ -30,15 +30,22 @@ type windowed struct {
 	key    window.Key
 	end    int64
 	inputs []window.Input
+	// summaries says that all events are summaries, parts what the calls take of
+	// one.
+	summaries bool
+	parts     []part
 	// mixed says that events of different trust may come together. Then the
 	// least is the last of the aggregates.
 	mixed bool
 }
 
-func (c *compiler) window(spec *WindowSpec, l Limits) *windowed {
-	w := &windowed{o: window.Options{Over: spec.Over.Std(), Late: l.Late, Sample: true, MaxGroups: l.Groups, MaxBytes: l.Bytes}}
-	if spec.Type == "tumbling" {
+func (c *compiler) window(spec *WindowSpec, l Limits, summaries bool) *windowed {
+	w := &windowed{summaries: summaries, o: window.Options{Over: spec.Over.Std(), Late: l.Late, Sample: true, MaxGroups: l.Groups, MaxBytes: l.Bytes}}
+	switch {
+	case spec.Type == "tumbling":
 		w.o.Panes = 1
+	case summaries:
+		w.o.Panes, w.o.Exact = int(spec.Over.Std()/time.Second), true
 	}
 	w.by = c.values(spec.By)
 	var places []int
@@ -63,11 +70,19 @@ func (w *windowed) take(fail func(string, ...any) *conf.Error, calls []conf.Aggr
 		i := slices.IndexFunc(w.calls, func(c conf.Aggregate) bool { return c.Text == call.Text })
 		if i < 0 {
 			a, why := aggregateOf(call)
+			part, problem := partOf(call)
+			if w.summaries && why == "" {
+				if why = problem; part == partSet {
+					a.Function = window.Union
+				}
+			} else {
+				part = partNone
+			}
 			if why != "" {
 				errs = append(errs, fail("%s: %s", call.Text, why))
 			}
 			i = len(w.calls)
-			w.calls, w.o.Aggregates = append(w.calls, call), append(w.o.Aggregates, a)
+			w.calls, w.o.Aggregates, w.parts = append(w.calls, call), append(w.o.Aggregates, a), append(w.parts, part)
 		}
 		places = append(places, i)
 	}
@@ -122,8 +137,14 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 		return f, false, err
 	}
 	s.group = w.key
+	of, err := w.moment(e, m)
+	if err != nil {
+		return f, false, err
+	}
 	for i, call := range w.calls {
-		if w.inputs[i], err = inputOf(e, call, w.o.Aggregates[i].Function); err != nil {
+		if w.parts[i] != partNone {
+			w.inputs[i] = of.input(call, w.parts[i])
+		} else if w.inputs[i], err = inputOf(e, call, w.o.Aggregates[i].Function); err != nil {
 			return f, false, err
 		}
 	}
@@ -139,12 +160,12 @@ func (s *running) ofWindow(e *event.Event, at event.Address, m Moment) (f event.
 	if w.mixed {
 		w.inputs[len(w.calls)] = window.Input{Valid: true, Number: float64(e.Trust)}
 	}
-	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, m.Time, w.inputs, place)
+	first, last, taken := w.groups.Add(namespaceOf(e.Object.Namespace), w.key, of.time, w.inputs, place)
 	if s.watched != nil {
 		s.watched.window, s.watched.late = true, !taken
 		defer func() { w.end = min(w.end, last) }()
 	}
-	for w.end = first; taken && w.end <= last; w.end++ {
+	for w.end = of.align(first); taken && w.end <= last; w.end += of.step {
 		if ok, err = w.having.Bool(e); err != nil {
 			return f, false, err
 		}
@@ -200,7 +221,9 @@ func inputOf(e *event.Event, call conf.Aggregate, function window.Function) (in 
 	case window.Distinct:
 		hash, some, err := tuple(e, call.Args)
 		return window.Input{Valid: some, Hash: binary.LittleEndian.Uint64(hash[:8])}, err
-	case window.Count, window.Rate, window.Ratio, window.Baseline:
+	case window.Rate, window.Baseline:
+		return weightOf(e, call.Args)
+	case window.Count, window.Ratio:
 		if in.Valid = true; len(call.Args) > 0 {
 			in.Valid, err = call.Args[0].Bool(e)
 			if err != nil { // what is no truth is not true
@@ -217,4 +240,26 @@ func inputOf(e *event.Event, call conf.Aggregate, function window.Function) (in 
 		return window.Input{Valid: true, Number: v}, err
 	}
 	return in, err
+}
+
+// weightOf is how much an event counts: once where a condition holds or there is
+// none, or as much as a number says that is not negative.
+func weightOf(e *event.Event, args []*conf.Program) (window.Input, error) {
+	if len(args) == 0 {
+		return window.Input{Valid: true, Number: 1}, nil
+	}
+	v, err := args[0].Any(e)
+	if err != nil { // what is no truth is not true
+		return window.Input{}, nil
+	}
+	n := 0.0
+	switch v := v.(type) {
+	case bool:
+		return window.Input{Valid: v, Number: 1}, nil
+	case int64:
+		n = float64(v)
+	case float64:
+		n = v
+	}
+	return window.Input{Valid: n > 0, Number: n}, nil
 }

@@ -59,6 +59,10 @@ func CheckVolume(k Kind, config any) error {
 // none.
 func FilterOf(config any) conf.Expression { return volumeOf(config).Store }
 
+// SummariesOf says how the lines of a source are summarised; nil where they are
+// not.
+func SummariesOf(config any) *summary.Config { return volumeOf(config).Summarise }
+
 func volumeOf(config any) *Volume {
 	if t, ok := config.(thins); ok {
 		return t.volume()

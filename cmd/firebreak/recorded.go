@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/respond"
 )
 
@@ -44,6 +46,8 @@ func (s *selection) load() (*detect.RuleSet, []*respond.Playbook, error) {
 type recorded struct {
 	falco, audit, log []string
 	cluster           string
+	// config says in its source log how log lines are summarised.
+	config string
 }
 
 func (r *recorded) flags(cmd *cobra.Command) {
@@ -51,6 +55,7 @@ func (r *recorded) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&r.falco, "falco", nil, "file of Falco alerts, - for stdin (repeatable)")
 	f.StringArrayVar(&r.audit, "audit", nil, "file of API server audit events, - for stdin (repeatable)")
 	f.StringArrayVar(&r.log, "log", nil, "container log file, - for stdin (repeatable)")
+	f.StringVar(&r.config, "config", "", "config that says how lines of logs are summarised (summarise of its source log)")
 	f.StringVar(&r.cluster, "cluster-name", "", "name of the cluster in events and findings")
 }
 
@@ -80,5 +85,22 @@ func (r *recorded) inputs(cmd *cobra.Command) ([]replay.Input, error) {
 	case stdin > 1:
 		return nil, errors.New("stdin (-) can be read once only")
 	}
-	return inputs, nil
+	return inputs, r.summarise(inputs)
+}
+
+// summarise has the lines of logs counted in summaries, as the config says.
+func (r *recorded) summarise(inputs []replay.Input) error {
+	if r.config == "" {
+		return nil
+	}
+	c, err := config.Load(r.config)
+	if err != nil {
+		return err
+	}
+	for i := range inputs {
+		if inputs[i].Source == "log" {
+			inputs[i].Summarise = ingest.SummariesOf(c.Decoded["log"])
+		}
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/firebreak-io/firebreak/internal/sketch"
 )
 
 // Function is what an aggregate makes of the events of a window.
@@ -23,12 +25,17 @@ const (
 	// [sketch.QuantileError] of it, 1 %, as long as the numbers of no pane need
 	// more than [MaxBins] bins.
 	Quantile Function = "quantile"
-	// Rate is events a second, over the whole window.
+	// Union is how many different values there are in all sketches of values,
+	// with their error: exact up to [sketch.MaxExact], and from there on
+	// [sketch.DistinctError].
+	Union Function = "union"
+	// Rate is events a second, over the whole window; of events that stand for
+	// several, or for an amount, their numbers a second.
 	Rate Function = "rate"
 	// Ratio is the share of valid events among all.
 	Ratio Function = "ratio"
-	// Baseline is the count of valid events in the window by the group's mean
-	// count in the windows before, which forgets: the newest has a tenth of
+	// Baseline is the count of valid events in the window, or the sum of their
+	// numbers, by the group's mean in the windows before, which forgets: the newest has a tenth of
 	// the weight. NaN until three windows are over.
 	Baseline Function = "baseline_ratio"
 )
@@ -48,16 +55,19 @@ type Input struct {
 	// Again says that the event was counted before: what is valid is all that is
 	// new about it.
 	Again bool
-	// Number is for Sum, Avg, Min, Max and Quantile, Hash of the value for
-	// Distinct.
+	// Number is for Sum, Avg, Min, Max and Quantile, and for how much the event
+	// counts in Rate and Baseline; Hash of the value for Distinct.
 	Number float64
 	Hash   uint64
+	// Set is for Union, Numbers for Quantile in place of Number.
+	Set     *sketch.Distinct
+	Numbers *sketch.Quantiles
 }
 
 // Check says what of an aggregate is wrong.
 func (a Aggregate) Check() error {
 	switch a.Function {
-	case Count, Distinct, Sum, Avg, Min, Max, Rate, Ratio, Baseline:
+	case Count, Distinct, Union, Sum, Avg, Min, Max, Rate, Ratio, Baseline:
 		return nil
 	case Quantile:
 		if !(a.Q >= 0 && a.Q <= 1) {
@@ -73,15 +83,10 @@ func (a Aggregate) width() int {
 	switch a.Function {
 	case Avg, Ratio:
 		return 2
-	case Distinct, Quantile:
+	case Distinct, Union, Quantile:
 		return 0
 	}
 	return 1
-}
-
-// counts says that it only matters that an input is valid.
-func (a Aggregate) counts() bool {
-	return a.Function == Count || a.Function == Rate || a.Function == Baseline
 }
 
 // fold adds an event to the numbers of its pane; fresh says that the pane has
@@ -101,13 +106,13 @@ func (a Aggregate) fold(cell []float64, in Input, fresh bool) {
 			cell[0] = math.NaN()
 		}
 	}
-	if !in.Valid || !a.counts() && math.IsNaN(in.Number) {
+	if !in.Valid || a.Function != Count && math.IsNaN(in.Number) {
 		return
 	}
 	switch a.Function {
-	case Count, Rate, Baseline:
+	case Count:
 		cell[0]++
-	case Sum:
+	case Sum, Rate, Baseline:
 		cell[0] += in.Number
 	case Avg:
 		cell[0] += in.Number

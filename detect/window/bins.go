@@ -102,6 +102,17 @@ func (b *bins) add(v float64, count uint64) {
 	}
 }
 
+// take adds what an event says.
+func (b *bins) take(in Input) {
+	if in.Numbers == nil {
+		b.add(in.Number, 1)
+		return
+	}
+	for v, count := range in.Numbers.All {
+		b.add(v, count)
+	}
+}
+
 func (b *bins) put(n bin) {
 	at, found := slices.BinarySearchFunc(b.list, n.index, func(o bin, index int32) int { return int(o.index) - int(index) })
 	if found {

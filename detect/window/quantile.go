@@ -77,8 +77,8 @@ const (
 
 const baselineBytes = 32
 
-// add counts an event in its window. One of a window that is over is left out.
-func (b *baseline) add(epoch int64) {
+// add counts so many events in their window. One of a window that is over is left out.
+func (b *baseline) add(epoch int64, n float64) {
 	if b.closed == 0 && b.count == 0 {
 		b.epoch = epoch
 	}
@@ -92,7 +92,7 @@ func (b *baseline) add(epoch int64) {
 		b.epoch, b.count = epoch, 0
 	}
 	if epoch == b.epoch {
-		b.count++
+		b.count += n
 	}
 }
 

@@ -46,6 +46,9 @@ func (w *Windows) saveGroup(out *pack.Writer, g *group) {
 	for i := range g.extra.sets {
 		g.extra.sets[i].save(out, g.newest)
 	}
+	for i := range g.extra.wide {
+		g.extra.wide[i].save(out, g.newest)
+	}
 	for i := range g.extra.ranks {
 		q := &g.extra.ranks[i]
 		out.Len(len(q.panes))
@@ -131,6 +134,9 @@ func (w *Windows) loadGroup(in *pack.Reader, spaces int) *group {
 func (w *Windows) loadExtra(in *pack.Reader, g *group) {
 	for i := range g.extra.sets {
 		g.extra.sets[i].load(in, g.newest)
+	}
+	for i := range g.extra.wide {
+		g.extra.wide[i].load(in, g.newest)
 	}
 	for i := range g.extra.ranks {
 		q := &g.extra.ranks[i]

@@ -21,6 +21,8 @@ func (w *Windows) Value(key Key, i int, end int64) float64 {
 	switch a.Function {
 	case Distinct:
 		return g.extra.sets[w.offset[i]].count(after, end)
+	case Union:
+		return g.extra.wide[w.offset[i]].count(after, end)
 	case Quantile:
 		w.ranked = g.extra.ranks[w.offset[i]].within(w.ranked[:0], after, end)
 		return rank(a.Q, w.ranked)

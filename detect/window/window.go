@@ -86,6 +86,7 @@ type group struct {
 // extra is what does not fit in cells; most rules have none.
 type extra struct {
 	sets  []distincts
+	wide  []unions
 	ranks []quantiles
 	bases []baseline
 }
@@ -113,7 +114,7 @@ func New(o Options) (*Windows, error) {
 		w.span++ // the newest pane is not over yet
 	}
 	w.keep = w.span + (int64(o.Late)+w.pane-1)/w.pane
-	sets, ranks, bases := 0, 0, 0
+	sets, wide, ranks, bases := 0, 0, 0, 0
 	for _, a := range o.Aggregates {
 		if err := a.Check(); err != nil {
 			return nil, fmt.Errorf("window: %w", err)
@@ -121,6 +122,9 @@ func New(o Options) (*Windows, error) {
 		switch a.Function {
 		case Distinct:
 			w.offset, w.apart, sets = append(w.offset, sets), true, sets+1
+			continue
+		case Union:
+			w.offset, w.apart, wide = append(w.offset, wide), true, wide+1
 			continue
 		case Quantile:
 			w.offset, w.apart, ranks = append(w.offset, ranks), true, ranks+1
@@ -193,14 +197,19 @@ func (w *Windows) fold(g *group, pane int64, t time.Time, inputs []Input) {
 				g.extra.sets[w.offset[i]].add(in.Hash, pane, w.oldest(g))
 			}
 			continue
+		case Union:
+			if in.Valid {
+				g.extra.wide[w.offset[i]].add(in.Set, pane)
+			}
+			continue
 		case Quantile:
 			if in.Valid {
-				g.extra.ranks[w.offset[i]].of(pane).add(in.Number, 1)
+				g.extra.ranks[w.offset[i]].of(pane).take(in)
 			}
 			continue
 		case Baseline:
 			if in.Valid {
-				g.extra.bases[base].add(floor(t.UnixNano(), int64(w.o.Over)))
+				g.extra.bases[base].add(floor(t.UnixNano(), int64(w.o.Over)), in.Number)
 			}
 			base++
 		}
@@ -240,6 +249,8 @@ func (w *Windows) newExtra() *extra {
 		switch a.Function {
 		case Distinct:
 			x.sets = append(x.sets, distincts{})
+		case Union:
+			x.wide = append(x.wide, unions{})
 		case Quantile:
 			x.ranks = append(x.ranks, quantiles{})
 		case Baseline:
@@ -253,9 +264,12 @@ func (w *Windows) newExtra() *extra {
 func (w *Windows) weigh(g *group) {
 	n := groupBytes + 8*cap(g.cells) + 8*cap(g.marks)
 	if g.extra != nil {
-		n += 80 + baselineBytes*len(g.extra.bases)
+		n += 104 + baselineBytes*len(g.extra.bases)
 		for i := range g.extra.sets {
 			n += 56 + g.extra.sets[i].bytes()
+		}
+		for i := range g.extra.wide {
+			n += 24 + g.extra.wide[i].bytes()
 		}
 		for i := range g.extra.ranks {
 			n += 24 + g.extra.ranks[i].bytes()
@@ -309,6 +323,9 @@ func (w *Windows) trim(g *group) {
 	}
 	for i := range g.extra.sets {
 		g.extra.sets[i].drop(oldest)
+	}
+	for i := range g.extra.wide {
+		g.extra.wide[i].drop(oldest)
 	}
 	for i := range g.extra.ranks {
 		g.extra.ranks[i].drop(oldest)

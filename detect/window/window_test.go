@@ -119,7 +119,7 @@ func (o *oracle) value(key Key, i int, end int64) float64 {
 	case Max:
 		return high
 	case Rate:
-		return valid / o.o.Over.Seconds()
+		return sum / o.o.Over.Seconds()
 	case Ratio:
 		return valid / total
 	}
@@ -352,7 +352,7 @@ func TestBaseline(t *testing.T) {
 	at := start.Truncate(time.Minute)
 	for minute := range 30 {
 		for i := range 10 {
-			w.Add(0, Key{}, at.Add(time.Duration(minute)*time.Minute+time.Duration(i)*6*time.Second), []Input{{Valid: true}}, Mark{})
+			w.Add(0, Key{}, at.Add(time.Duration(minute)*time.Minute+time.Duration(i)*6*time.Second), []Input{{Valid: true, Number: 1}}, Mark{})
 		}
 		if got := ratio(); minute < 3 && !math.IsNaN(got) || minute >= 3 && (got < 0.95 || got > 1.15) {
 			t.Fatalf("minute %d is %v times the usual", minute, got)
@@ -360,7 +360,7 @@ func TestBaseline(t *testing.T) {
 	}
 	w = saved(t, w)
 	for range 80 {
-		w.Add(0, Key{}, at.Add(30*time.Minute), []Input{{Valid: true}}, Mark{})
+		w.Add(0, Key{}, at.Add(30*time.Minute), []Input{{Valid: true, Number: 1}}, Mark{})
 	}
 	if got := ratio(); got < 8 || got > 9.1 {
 		t.Errorf("a burst is %v times the usual", got)
@@ -369,7 +369,7 @@ func TestBaseline(t *testing.T) {
 	if w.Stats().Groups != 1 {
 		t.Error("the baseline was forgotten after a quarter of an hour")
 	}
-	w.Add(0, Key{}, at.Add(100*time.Hour), []Input{{Valid: true}}, Mark{})
+	w.Add(0, Key{}, at.Add(100*time.Hour), []Input{{Valid: true, Number: 1}}, Mark{})
 	if got := ratio(); got != 1 {
 		t.Errorf("one event after days without is %v times the usual", got)
 	}

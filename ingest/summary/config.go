@@ -76,6 +76,9 @@ func (c Config) Check() error {
 	return nil
 }
 
+// Every is how long a summary is over.
+func (c Config) Every() time.Duration { return c.filled().Interval.Std() }
+
 // filled has the defaults in place of zeros.
 func (c Config) filled() Config {
 	for _, d := range []struct {

@@ -87,6 +87,22 @@ func (q *Quantiles) At(p float64) (float64, bool) {
 	return v, err == nil
 }
 
+// All gives a value within [QuantileError] of so many of those that were added,
+// for all of them, from the smallest.
+func (q *Quantiles) All(yield func(value float64, count uint64) bool) {
+	if q.s == nil {
+		return
+	}
+	if zero := q.s.GetZeroCount(); zero > 0 && !yield(0, uint64(zero)) {
+		return
+	}
+	for _, b := range q.bins() {
+		if !yield(q.s.IndexMapping.Value(b.index), b.count) {
+			return
+		}
+	}
+}
+
 // bin is one count.
 type bin struct {
 	index int

@@ -41,6 +41,17 @@ func Read(e *event.Event) (*Summary, error) {
 	return s, nil
 }
 
+// Interval is when the interval of an event of class log.summary begins, and how
+// long it is. The error says that there is none.
+func Interval(e *event.Event) (start time.Time, length time.Duration, err error) {
+	r := fieldReader{fields: e.Fields}
+	start, length = r.time(fieldStart), r.duration(fieldInterval)
+	if r.err != nil {
+		return start, length, fmt.Errorf("read summary: %w", r.err)
+	}
+	return start, length, nil
+}
+
 // maxSketches is more than the largest summary has.
 const maxSketches = 32 << 10
 

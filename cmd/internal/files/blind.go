@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/ingest/summary"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 // Blind finds the rules that would need events which a source of the config
-// does not store one by one. A rule sees all that it is for when its when
+// does not store one by one, and those whose windows can't be made of the
+// summaries that it stores. A rule sees all that it is for when its when
 // implies the source's store, or when it is for summaries, which are always
 // stored; see [conf.Implies] for what can be told. Each problem is at the rule's
 // when.
@@ -23,16 +26,36 @@ func Blind(c *config.Config, rules *detect.RuleSet) []*conf.Error {
 	for _, name := range slices.Sorted(maps.Keys(c.Decoded)) {
 		kind, ok := ingest.Lookup(name)
 		filter := ingest.FilterOf(c.Decoded[name])
-		if !ok || filter.IsZero() {
+		if !ok {
 			continue
 		}
 		for _, d := range rules.Detectors() {
-			if slices.Contains(d.Sources(), kind.Source) {
+			if !slices.Contains(d.Sources(), kind.Source) {
+				continue
+			}
+			if !filter.IsZero() {
 				all = append(all, blind(d, name, kind.Source, filter)...)
 			}
+			all = append(all, unfit(d, name, ingest.SummariesOf(c.Decoded[name]))...)
 		}
 	}
 	return all
+}
+
+// unfit says that a window is no multiple of a source's interval.
+func unfit(d detect.Detector, name string, s *summary.Config) []*conf.Error {
+	r, ok := d.(interface {
+		FitsInterval(interval time.Duration) *conf.Error
+	})
+	if !ok || s == nil {
+		return nil
+	}
+	problem := r.FitsInterval(s.Every())
+	if problem == nil {
+		return nil
+	}
+	problem.Msg = fmt.Sprintf("%s: %s (sources.%s.summarise.interval)", d.Name(), problem.Msg, name)
+	return []*conf.Error{problem}
 }
 
 // selecting is a detector that looks only at events for which one of some
@@ -93,7 +116,7 @@ func BlindTo(c *config.Config) (problems, notes []*conf.Error, err error) {
 
 func filters(c *config.Config) bool {
 	for _, decoded := range c.Decoded {
-		if !ingest.FilterOf(decoded).IsZero() {
+		if !ingest.FilterOf(decoded).IsZero() || ingest.SummariesOf(decoded) != nil {
 			return true
 		}
 	}
@@ -101,8 +124,9 @@ func filters(c *config.Config) bool {
 }
 
 // Notes says of the configs among paths which of the rules that come with
-// Firebreak may not see all that they are for. That is the operator's choice,
-// and no problem.
+// Firebreak may not see all that they are for, which is the operator's choice
+// and no problem; and of the rules among them which of their numbers are
+// estimates, and how good those are.
 func Notes(paths []string) []*conf.Error {
 	docs, err := conf.Read(paths...)
 	if err != nil {
@@ -113,6 +137,15 @@ func Notes(paths []string) []*conf.Error {
 		if c := parsedConfig(doc); c != nil {
 			_, notes, _ := BlindTo(c)
 			all = append(all, notes...)
+		}
+	}
+	set, err := detect.NewRuleSet(docs)
+	if err != nil {
+		return all
+	}
+	for _, d := range set.Detectors() {
+		if r, ok := d.(interface{ Estimates() []*conf.Error }); ok {
+			all = append(all, r.Estimates()...)
 		}
 	}
 	return all

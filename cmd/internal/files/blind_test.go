@@ -81,6 +81,32 @@ func TestNoFilterNeedsNothing(t *testing.T) {
 	}
 }
 
+// A window of summaries is a multiple of their interval; what of it is an
+// estimate is noted.
+func TestCheckHoldsWindowsAgainstIntervals(t *testing.T) {
+	windowed := func(name, over string) string {
+		return strings.TrimSuffix(logRule(name, "log", `class == "log.summary"`), "---\n") +
+			"  window: {by: [object.name], over: " + over + ", having: distinct(fields.distinct_addresses) > 1000 }\n---\n"
+	}
+	dir := write(t, map[string]string{
+		"c.yaml":      strings.Replace(strings.Replace(thinned(""), "      store: \n", "", 1), "summarise: {}", "summarise: {interval: 2m}", 1),
+		"mine/a.yaml": windowed("fits", "10m") + windowed("unfit", "5m") + windowed("too-long", "24h"),
+	})
+	_, problems := files.Check([]string{dir})
+	if len(problems) != 2 {
+		t.Fatalf("problems %v", problems)
+	}
+	for i, want := range []string{"unfit: a window of 5m0s is no multiple of the summaries' interval of 2m0s (sources.log.summarise.interval)", "too-long: a window of 24h0m0s has more than 120"} {
+		if p := problems[i]; !strings.Contains(p.Msg, want) || p.Line == 0 || !strings.Contains(p.Snippet, "over:") {
+			t.Errorf("%+v", p)
+		}
+	}
+	notes := files.Notes([]string{dir + "/mine"})
+	if len(notes) != 3 || !strings.Contains(notes[0].Msg, "is exact up to 128, and past that within 3.3 %") || notes[0].Line == 0 {
+		t.Errorf("notes %v", notes)
+	}
+}
+
 // A filter that is wrong is shown where it is written.
 func TestFilterHasAPlace(t *testing.T) {
 	dir := write(t, map[string]string{"c.yaml": thinned(`klass == "x"`)})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/ingest/summary"
 )
 
 const endRules = `apiVersion: firebreak.io/v1alpha1
@@ -62,6 +63,43 @@ spec: {title: Many, severity: low, source: falco, when: "true", window: {by: [ob
 	}
 	if strings.Join(got, " ") != "f:1 f:5 f:11" {
 		t.Errorf("events of %v", got)
+	}
+}
+
+// Lines of a log are summarised where somebody wants that, with the same numbers
+// as the lines have.
+func TestLinesAreSummarised(t *testing.T) {
+	o := small(t)
+	o.Rules = loaded(t, `apiVersion: firebreak.io/v1alpha1
+kind: Rule
+metadata: {name: flood}
+spec:
+  title: Many addresses
+  severity: low
+  source: log
+  class: log.summary
+  when: "true"
+  window: {over: 2m, having: distinct(fields.distinct_addresses) >= 60 and sum(fields.requests) == 120}
+  message: ${distinct(fields.distinct_addresses)} addresses, ${sum(fields.requests)} requests, ${count()} summaries
+`)
+	var lines strings.Builder
+	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	for i := range 150 {
+		fmt.Fprintf(&lines, "10.0.0.%d - - [%s] \"GET /%d HTTP/1.1\" 200 12 \"-\" \"curl\"\n", i%60, at.Add(time.Duration(i)*time.Second).Format("02/Jan/2006:15:04:05 -0700"), i)
+	}
+	o.Inputs = []replay.Input{{Source: "log", Name: "web.log", Summarise: &summary.Config{}, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(lines.String())), nil
+	}}}
+	r := run(t, o)
+	if len(r.findings) != 1 || r.findings[0].Explanation != "60 addresses, 120 requests, 2 summaries" || r.summary.Events != 153 {
+		t.Fatalf("found %+v, %+v", r.findings, r.summary)
+	}
+	if got := r.findings[0].Received; !got.Equal(at.Add(125 * time.Second)) {
+		t.Errorf("received at %s", got)
+	}
+	o.Inputs[0].Summarise = nil
+	if r := run(t, o); len(r.findings) != 0 || r.summary.Events != 150 {
+		t.Errorf("without: found %d, %+v", len(r.findings), r.summary)
 	}
 }
 

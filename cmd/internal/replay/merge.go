@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/ingest"
+	"github.com/firebreak-io/firebreak/ingest/summary"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -23,6 +24,9 @@ type Input struct {
 	Open func() (io.ReadCloser, error)
 	// Size is how many bytes there are, 0 if that is not known.
 	Size int64
+	// Summarise, if set, counts the lines in summaries too, which come when they
+	// would be stored. Lines whose time names no year are left out.
+	Summarise *summary.Config
 }
 
 // item is one event or reject, as the spool holds it.
@@ -78,37 +82,46 @@ func (m *merged) scan(ctx context.Context, file int, in Input, cluster string, r
 	// stands before it.
 	var last time.Time
 	begin := len(m.items)
+	sums := newSums(in)
 	counts, err := ingest.Scan(in.Source, in.Name, read.of(r), ingest.Origin{Cluster: cluster}, func(it ingest.Item) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		next := item{file: file, line: it.Line}
-		var data []byte
-		var err error
-		if it.Event != nil {
-			timed(it.Event, &last)
-			data, err = json.Marshal(it.Event)
-		} else {
+		if it.Event == nil {
 			it.Rejected.Data = nil
-			next.rejected = true
-			data, err = json.Marshal(it.Rejected)
+			return m.add(item{file: file, line: it.Line, time: last, rejected: true}, it.Rejected)
 		}
-		if err != nil {
-			return fmt.Errorf("encode: %w", err)
-		}
-		next.time, next.size = last, len(data)
-		if next.at, err = m.spool.add(data); err != nil {
+		timed(it.Event, &last)
+		if err := m.add(item{file: file, line: it.Line, time: last}, it.Event); err != nil {
 			return err
 		}
-		m.items = append(m.items, next)
 		read.items = len(m.items)
-		return nil
+		return sums.add(it.Event, it.Line, func(e *event.Event) error {
+			return m.add(item{file: file, line: it.Line, time: e.Received}, e)
+		})
 	})
+	if err == nil {
+		err = sums.end(func(e *event.Event, line int) error { return m.add(item{file: file, line: line, time: e.Received}, e) })
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", in.Name, err)
 	}
 	m.counts.Add(counts)
 	date(m.items[begin:])
+	return nil
+}
+
+// add puts something into the spool.
+func (m *merged) add(it item, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	it.size = len(data)
+	if it.at, err = m.spool.add(data); err != nil {
+		return err
+	}
+	m.items = append(m.items, it)
 	return nil
 }
 

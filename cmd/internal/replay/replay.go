@@ -18,7 +18,7 @@ type Options struct {
 	Inputs []Input
 	// Stream, if set, takes the place of the inputs: it gives frames of a stream
 	// in order.
-	Stream func(ctx context.Context, yield func(sequence uint64, events []event.Event) error) error
+	Stream    func(ctx context.Context, yield func(sequence uint64, events []event.Event) error) error
 	Rules     *detect.RuleSet
 	Playbooks []*respond.Playbook
 	// Ceiling is the mode that no playbook exceeds.
@@ -89,6 +89,7 @@ func feed(ctx context.Context, o Options, all ...*Session) error {
 	}
 	defer m.spool.close()
 	for _, s := range all {
+		s.resolve = m.resolve
 		s.summary = Summary{Lines: m.counts.Lines, Blank: m.counts.Blank, Joined: m.counts.Joined, Rejected: m.counts.Rejected}
 	}
 	done := 0
