@@ -41,7 +41,7 @@ func TestOpenMakesAllStreams(t *testing.T) {
 		got := s.CachedInfo().Config
 		if got.Storage != jetstream.FileStorage || got.Retention != want.Retention || got.MaxAge != want.MaxAge ||
 			got.DenyDelete != want.DenyDelete || got.DenyPurge != want.DenyPurge || got.AllowDirect != want.AllowDirect ||
-			got.Duplicates > minDuplicates || got.MaxBytes != want.MaxBytes {
+			got.Duplicates != want.Duplicates || got.MaxBytes != want.MaxBytes {
 			t.Errorf("%s: got %+v", want.Name, got)
 		}
 	}

@@ -127,6 +127,41 @@ func take(t *testing.T, c *Consumer, want string) Delivery {
 	return d
 }
 
+// TestDeadLettersComeOnce: what is buried again after a crash is there once,
+// also over a restart; the same from somewhere else is another.
+func TestDeadLettersComeOnce(t *testing.T) {
+	ctx, dir := within(t), t.TempDir()
+	b := open(t, dir)
+	bury := func(want int, from, reason, data string) {
+		t.Helper()
+		if err := b.Dead(ctx, event.Rejected{Source: event.SourceFalco, From: from, Reason: reason, Data: []byte(data)}); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, err := range b.DeadLetters(ctx, 100) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != want {
+			t.Errorf("%d letters, want %d", n, want)
+		}
+	}
+	bury(1, "falco http 10.0.0.1:1234", "malformed", "{")
+	bury(1, "falco http 10.0.0.1:4321", "malformed", "{")
+	bury(1, "falco http 10.0.0.1:1234", "malformed", "{")
+	bury(2, "falco http 10.0.0.2:1234", "malformed", "{")
+	bury(3, "/var/log/falco.json:12", "malformed", "{")
+	bury(4, "/var/log/falco.json:13", "malformed", "{")
+	bury(5, "/var/log/falco.json:13", "too large", "{")
+	bury(6, "/var/log/falco.json:13", "malformed", "[")
+	b.Close()
+	b = open(t, dir)
+	bury(6, "falco http 10.0.0.1:5678", "malformed", "{")
+	bury(6, "/var/log/falco.json:12", "malformed", "{")
+}
+
 func TestDeadLetters(t *testing.T) {
 	ctx := within(t)
 	b := open(t, t.TempDir())

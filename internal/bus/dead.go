@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,7 +36,8 @@ type DeadLetter struct {
 const maxText = 2 << 10
 
 // Dead stores what could not be processed, its data cut to 64 KiB. The
-// caller has redacted it.
+// caller has redacted it. The same again within [deadAgain], as after a crash
+// between storing it and telling so, is there once.
 func (b *Bus) Dead(ctx context.Context, r event.Rejected) error {
 	sum := sha256.Sum256(r.Data)
 	letter, err := json.Marshal(DeadLetter{
@@ -45,10 +48,21 @@ func (b *Bus) Dead(ctx context.Context, r event.Rejected) error {
 	if err != nil {
 		return fmt.Errorf("store dead letter: %w", err)
 	}
-	if _, err := b.Publish(ctx, SubjectDead(r.Source), letter); err != nil {
+	id := event.HashID("dead", string(r.Source), sender(r.From), r.Reason, string(sum[:]))
+	if _, err := b.send(ctx, SubjectDead(r.Source), letter, jetstream.WithMsgID(id)); err != nil {
 		return fmt.Errorf("store dead letter: %w", err)
 	}
 	return nil
+}
+
+// sender is where something is from, without the port: who sends again does so
+// over another connection.
+func sender(from string) string {
+	at := strings.LastIndexByte(from, ' ') + 1
+	if peer, err := netip.ParseAddrPort(from[at:]); err == nil {
+		return from[:at] + peer.Addr().String()
+	}
+	return from
 }
 
 // DeadLetters yields the newest dead letters, at most n of them, oldest first.

@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,37 +75,63 @@ func (b *Bus) progress(ctx context.Context) (p Progress, err error) {
 	return p, nil
 }
 
-// lowestRead finds the reader that is furthest behind. It lists the subjects
-// of the bucket, because a consumer each time would cost a cluster more.
+// ReadBy is how far a reader of EVENTS has come.
+type ReadBy struct {
+	Reader string `json:"reader"`
+	// Sequence is the last frame that it is done with.
+	Sequence uint64 `json:"sequence"`
+}
+
+// Readers are those of EVENTS that were noted and not forgotten, by name.
+func (b *Bus) Readers(ctx context.Context) ([]ReadBy, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	all, err := b.readers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list readers: %w", err)
+	}
+	slices.SortFunc(all, func(x, y ReadBy) int { return cmp.Compare(x.Reader, y.Reader) })
+	return all, nil
+}
+
+// lowestRead is how far the reader has come that is furthest behind.
 func (b *Bus) lowestRead(ctx context.Context) (uint64, error) {
+	all, err := b.readers(ctx)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	return slices.MinFunc(all, func(x, y ReadBy) int { return cmp.Compare(x.Sequence, y.Sequence) }).Sequence, nil
+}
+
+// readers lists the subjects of the bucket, because a consumer each time would
+// cost a cluster more.
+func (b *Bus) readers(ctx context.Context) ([]ReadBy, error) {
 	filter := keyPrefix(control) + readPrefix
 	s, err := b.js.Stream(ctx, string(control))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter+">"))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	lowest, found := uint64(0), false
+	var all []ReadBy
 	for subject := range info.State.Subjects {
 		raw, err := s.GetLastMsgForSubject(ctx, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if len(raw.Data) == 0 {
 			continue // it was forgotten
 		}
 		sequence, err := strconv.ParseUint(string(raw.Data), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("key %s: %w", strings.TrimPrefix(subject, keyPrefix(control)), err)
+			return nil, fmt.Errorf("key %s: %w", strings.TrimPrefix(subject, keyPrefix(control)), err)
 		}
-		if !found || sequence < lowest {
-			lowest, found = sequence, true
-		}
+		all = append(all, ReadBy{strings.TrimPrefix(subject, filter), sequence})
 	}
-	return lowest, nil
+	return all, nil
 }

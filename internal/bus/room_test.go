@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -58,8 +59,14 @@ func TestRoomIsMadeOfWhatWasRead(t *testing.T) {
 	if p, err := b.Progress(ctx); err != nil || p.First != 11 || p.Read != 10 {
 		t.Errorf("%+v, %v", p, err)
 	}
+	if got, err := b.Readers(ctx); err != nil || !slices.Equal(got, []ReadBy{{"fast", 30}, {"slow", 10}}) {
+		t.Errorf("readers %v, %v", got, err)
+	}
 	if err := b.ForgetReader(ctx, "slow"); err != nil {
 		t.Fatal(err)
+	}
+	if got, err := b.Readers(ctx); err != nil || !slices.Equal(got, []ReadBy{{"fast", 30}}) {
+		t.Errorf("readers %v, %v", got, err)
 	}
 	if got := fill(); got != last+30 {
 		t.Errorf("up to %d was stored, 30 were read", got)

@@ -66,8 +66,13 @@ func SubjectDead(source event.Source) string {
 const (
 	month = 30 * 24 * time.Hour
 	// minDuplicates is the least that the server takes (0 would be two
-	// minutes). No message carries an id, so nothing is ever dropped by it.
+	// minutes). Only dead letters carry an id, so nothing else is ever dropped
+	// by it.
 	minDuplicates = 100 * time.Millisecond
+	// deadAgain is for how long the server knows a dead letter by its id, in
+	// memory. It is longer than the five minutes after which Kubernetes starts
+	// again what crashes.
+	deadAgain = 10 * time.Minute
 	// incidentHistory is how many records of an incident stay.
 	incidentHistory = 16
 )
@@ -113,7 +118,7 @@ func topology(o Options) []jetstream.StreamConfig {
 				"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
 				"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
 			},
-			MaxAge: month, MaxBytes: 1 << 30,
+			MaxAge: month, MaxBytes: 1 << 30, Duplicates: deadAgain,
 		},
 		bucket(control, "operator state and leases", 8),
 		bucket(snapshots, "detector state", 1),
@@ -121,7 +126,7 @@ func topology(o Options) []jetstream.StreamConfig {
 	for i := range table {
 		table[i].Replicas = o.Replicas
 		table[i].Storage = jetstream.FileStorage
-		table[i].Duplicates = minDuplicates
+		table[i].Duplicates = max(table[i].Duplicates, minDuplicates)
 		if table[i].MaxBytes == 0 {
 			table[i].MaxBytes = -1
 		}

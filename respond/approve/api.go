@@ -46,6 +46,8 @@ type API struct {
 //	GET  /v1/runs/{id}/history       get runs
 //	GET  /v1/incidents               list incidents
 //	GET  /v1/dead?limit=N            list deadletters
+//	GET  /v1/readers                 list readers
+//	DELETE /v1/readers/{name}        delete readers NAME
 //	POST /v1/runs/{id}/approve       approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/deny          approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
@@ -67,6 +69,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
 	mux.HandleFunc("GET /v1/incidents", a.signed(a.incidents))
 	mux.HandleFunc("GET /v1/dead", a.signed(a.dead))
+	mux.HandleFunc("GET /v1/readers", a.signed(a.readers))
+	mux.HandleFunc("DELETE /v1/readers/{name}", a.signed(a.forget))
 	mux.HandleFunc("POST /v1/runs/{id}/{deed}", a.signed(a.say))
 	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
 	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))

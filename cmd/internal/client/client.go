@@ -148,6 +148,16 @@ func (c *Client) Dead(ctx context.Context, limit int) (list []bus.DeadLetter, er
 	return list, c.call(ctx, http.MethodGet, "/v1/dead?limit="+strconv.Itoa(limit), nil, &list)
 }
 
+// Readers lists those for whom events are kept, and how far each has come.
+func (c *Client) Readers(ctx context.Context) (list []bus.ReadBy, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/readers", nil, &list)
+}
+
+// ForgetReader keeps events no longer for a reader. It gives how far that came.
+func (c *Client) ForgetReader(ctx context.Context, name string) (was bus.ReadBy, err error) {
+	return was, c.call(ctx, http.MethodDelete, "/v1/readers/"+url.PathEscape(name), nil, &was)
+}
+
 // Paused says whether effects are held back.
 func (c *Client) Paused(ctx context.Context) (s approve.Status, err error) {
 	return s, c.call(ctx, http.MethodGet, "/v1/pause", nil, &s)
