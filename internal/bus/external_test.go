@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +83,60 @@ func TestExternalRestart(t *testing.T) {
 	}
 	if err := b.Healthy(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// said is what is logged.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+// TestReaderNeedsNoHeartbeatToNotice: a reader that waits while the server is
+// started again goes on with the connection, not when it misses heartbeats.
+func TestReaderNeedsNoHeartbeatToNotice(t *testing.T) {
+	ctx, dir := within(t), t.TempDir()
+	srv := serve(t, dir, -1)
+	log := &said{}
+	b, err := Open(ctx, Options{URL: srv.ClientURL(), Replicas: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	r, err := b.Read(ctx, Events, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close(ctx)
+	fill(t, b, 1, 1)
+	expect(t, r, 1, 1)
+	came := make(chan error, 1)
+	go func() {
+		m, err := r.Next(ctx)
+		if err == nil && string(m.Data) != "2" {
+			err = fmt.Errorf("got %s", m.Data)
+		}
+		came <- err
+	}()
+	port := srv.Addr().String()
+	var n int
+	fmt.Sscan(port[strings.LastIndexByte(port, ':')+1:], &n)
+	stop(srv)
+	serve(t, dir, n)
+	retryPublish(t, b, SubjectEvents, "2")
+	if err := <-came; err != nil {
+		t.Error(err)
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if text := log.text.String(); strings.Contains(text, "heartbeat") || !strings.Contains(text, "reading again") {
+		t.Errorf("it was noticed late:\n%s", text)
 	}
 }
 

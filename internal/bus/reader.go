@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -20,6 +21,7 @@ type Reader struct {
 
 	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
+	unwatch  func()
 	expect   uint64 // the consumer's own count of the next message
 
 	last   atomic.Uint64
@@ -110,7 +112,23 @@ func (r *Reader) open(ctx context.Context) error {
 	r.messages, err = r.consumer.Messages(
 		jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(heartbeat),
 		jetstream.PullExpiry(30*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err == nil {
+		r.unwatch = r.watch(r.messages)
+	}
 	return err
+}
+
+// watch ends messages when the connection was lost and is there again: the
+// server may have forgotten the consumer, and would only be missed by its
+// heartbeats, seconds later.
+func (r *Reader) watch(messages jetstream.MessagesContext) (stop func()) {
+	restored := r.bus.conn.StatusChanged(nats.CONNECTED)
+	go func() {
+		for range restored {
+			messages.Stop()
+		}
+	}()
+	return func() { r.bus.conn.RemoveStatusListener(restored) }
 }
 
 // Position is the sequence of the last message that Next gave, or what the
@@ -141,6 +159,7 @@ func (r *Reader) Close(ctx context.Context) {
 
 func (r *Reader) release(ctx context.Context) {
 	if r.messages != nil {
+		r.unwatch()
 		r.messages.Stop()
 		r.messages = nil
 	}
