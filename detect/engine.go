@@ -60,7 +60,7 @@ func (o EngineOptions) withDefaults() EngineOptions {
 type Engine struct {
 	o        EngineOptions
 	set      *RuleSet
-	running  []slot // in order of their names
+	running  []slot // in order of their names, those that hear of the others last
 	index    *index
 	events   *recent
 	findings *recent
@@ -158,7 +158,12 @@ func (g *Engine) Fold(e *event.Event, at event.Address) (findings []event.Findin
 	}
 	var errs []error
 	m := g.moment(e)
+	due, told := len(findings), false
 	for i := range g.index.of(e) {
+		if _, hears := g.running[i].run.(hearing); hears && !told {
+			g.tell(e, at, findings[due:], m)
+			told = true
+		}
 		if g.running[i].off || at.Sequence < g.running[i].from {
 			continue
 		}
@@ -168,7 +173,22 @@ func (g *Engine) Fold(e *event.Event, at event.Address) (findings []event.Findin
 		}
 		findings = g.keep(findings, found, at.Sequence)
 	}
+	if !told {
+		g.tell(e, at, findings[due:], m)
+	}
 	return findings, true, errors.Join(errs...)
+}
+
+// tell has the detectors that want to know hear what was found of an event.
+func (g *Engine) tell(e *event.Event, at event.Address, found []event.Finding, m Moment) {
+	if len(found) == 0 {
+		return
+	}
+	for i := range g.running {
+		if h, ok := g.running[i].run.(hearing); ok && !g.running[i].off && at.Sequence >= g.running[i].from {
+			h.Hear(e, found, m)
+		}
+	}
 }
 
 // moment is when an event is, for detectors.

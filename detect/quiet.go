@@ -64,6 +64,21 @@ func (c *compiler) quiet(spec *RuleSpec, l Limits) *quiet {
 	return q
 }
 
+// newQuiet makes one for groups whose keys the caller makes.
+func newQuiet(most int, length time.Duration) *quiet {
+	if most <= 0 {
+		most = DefaultGroups
+	}
+	return &quiet{most: most, length: length, groups: map[[16]byte]*list.Element{}, order: list.New()}
+}
+
+// holds says whether a group's time lasts.
+func (q *quiet) holds(k [16]byte, now time.Time) bool {
+	q.expire(now)
+	_, ok := q.groups[k]
+	return ok
+}
+
 func (q *quiet) key(e *event.Event, group [16]byte) ([16]byte, error) {
 	if q.grouped {
 		return group, nil

@@ -158,15 +158,22 @@ func kindNames() []string {
 	return names
 }
 
-// sort puts detectors in the order in which they see an event.
+// sort puts detectors in the order in which they see an event: models hear of
+// what rules found first.
 func (s *RuleSet) sort() {
-	slices.SortFunc(s.detectors, func(a, b Detector) int { return cmp.Compare(a.Name(), b.Name()) })
+	late := func(d Detector) int {
+		if _, model := d.(*Model); model {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(s.detectors, func(a, b Detector) int { return cmp.Or(cmp.Compare(late(a), late(b)), cmp.Compare(a.Name(), b.Name())) })
 }
 
 // Library is what the expressions of the set's rules may name.
 func (s *RuleSet) Library() *conf.Library { return s.library }
 
-// Detectors lists them by name.
+// Detectors lists them by name, models after the others.
 func (s *RuleSet) Detectors() []Detector { return slices.Clone(s.detectors) }
 
 // Lookup is the detector of that name, or nil.

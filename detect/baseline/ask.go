@@ -93,16 +93,17 @@ func (t *table) prior(v Value, times float64, most int) {
 
 // Relative is by how many deviations a number of an entity is from what is
 // usual at that hour of the week, above 0 when it is larger; false as long as
-// too little is known. Jump is that against the last hour or so.
-func (s *Store) Relative(e *Entity, number int, x float64, now time.Time) (float64, bool) {
+// too little is known. trust, from 0 to 1, is how much of it is more than chance:
+// a share of two is less than one of two thousand.
+func (s *Store) Relative(e *Entity, number int, x, trust float64, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return q.distance(squash(x)-q.expected(now), deviation(q.variance, q.n, s.spreads[number].slow), e.InGrace(now))
+	return q.distance(trust*(squash(x)-q.expected(now)), deviation(q.variance, q.n, s.spreads[number].slow), e.InGrace(now))
 }
 
 // Jump is [Store.Relative] against the last hour.
-func (s *Store) Jump(e *Entity, number int, x float64, now time.Time) (float64, bool) {
+func (s *Store) Jump(e *Entity, number int, x, trust float64, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return q.distance(squash(x)-q.fast, deviation(q.fastVariance, q.n, s.spreads[number].fast), e.InGrace(now))
+	return q.distance(trust*(squash(x)-q.fast), deviation(q.fastVariance, q.n, s.spreads[number].fast), e.InGrace(now))
 }
 
 // graced is how many times larger deviations are in the time of grace.
@@ -133,9 +134,9 @@ func (s *Store) Range(e *Entity, number int, now time.Time) (low, high float64, 
 	return low, high, q.n >= enough
 }
 
-// Learn makes a number one that came.
-func (s *Store) Learn(e *Entity, number int, x float64, now time.Time) {
+// Learn makes a number one that came; trust is as in [Store.Relative].
+func (s *Store) Learn(e *Entity, number int, x, trust float64, now time.Time) {
 	if !math.IsNaN(x) && !math.IsInf(x, 0) {
-		e.series[number].learn(x, now, &s.spreads[number], e.InGrace(now))
+		e.series[number].learn(x, trust, now, &s.spreads[number], e.InGrace(now))
 	}
 }

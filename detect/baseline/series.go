@@ -8,7 +8,7 @@ import (
 )
 
 // series is what is usual of one number of one entity. Numbers are kept as
-// their logarithm (see squash), as what is usual of a rate is a multiple.
+// squash makes them.
 type series struct {
 	n    uint32
 	last int64
@@ -36,22 +36,34 @@ const (
 	slowHalf    = 7 * 24 * time.Hour
 	fastHalf    = 30 * time.Minute
 	// enough is how many numbers say what is usual.
-	enough = 8
+	enough = 20
 	// outlier is how many deviations a number may change what is usual by.
 	outlier = 4
+	// wild is by how many it may change how much they vary: what comes once in
+	// a hundred times is no wonder.
+	wild = 16
 	// pooled is how many numbers the deviation of all entities counts for.
-	pooled = 30
+	pooled = 100
 	// maxWeeks is how many weeks an hour's mean is of, mostly.
 	maxWeeks = 6
 	// longest is the least weight of a number in the variance.
-	longest                 = 1.0 / 1000
+	longest                 = 1.0 / 500
 	seriesBytes, hoursBytes = 96, 8 * hoursOfWeek
 )
 
-// squash makes multiples distances, and leaves small numbers as they are.
-func squash(x float64) float64 { return math.Copysign(math.Log1p(math.Abs(x)), x) }
+// squash makes numbers comparable: of small ones the root, as counts vary by
+// the root of what is usual, and of large ones the logarithm, as those vary by a
+// part of it (the variance-stabilising transform of counts that vary more than
+// by chance).
+func squash(x float64) float64 { return math.Copysign(math.Asinh(math.Sqrt(math.Abs(x)/large)), x) }
 
-func unsquash(y float64) float64 { return math.Copysign(math.Expm1(math.Abs(y)), y) }
+func unsquash(y float64) float64 {
+	r := math.Sinh(math.Abs(y))
+	return math.Copysign(large*r*r, y)
+}
+
+// large is about where numbers begin to be large.
+const large = 30
 
 // weekHour is the hour since 1970, and which of the week that is.
 func weekHour(now time.Time) (since int64, ofWeek int) {
@@ -60,10 +72,10 @@ func weekHour(now time.Time) (since int64, ofWeek int) {
 }
 
 // expected is what is usual at a time: what that hour of the week was, or, in
-// the first week, that hour of other days, or the slow mean.
+// the first week, that hour of other days, or the last hour.
 func (s *series) expected(now time.Time) float64 {
 	if s.hours == nil {
-		return s.slow
+		return (s.slow + 3*s.fast) / 4
 	}
 	_, at := weekHour(now)
 	if h := s.hours[at]; h.weeks > 0 {
@@ -73,7 +85,7 @@ func (s *series) expected(now time.Time) float64 {
 	return s.day(at)
 }
 
-// day is the mean of an hour of the day.
+// day is the mean of an hour of the day and of the last hour.
 func (s *series) day(at int) float64 {
 	var sum, n float64
 	for d := range 7 {
@@ -82,33 +94,38 @@ func (s *series) day(at int) float64 {
 			n++
 		}
 	}
-	if n == 0 {
-		return s.slow
-	}
-	return (sum + s.slow) / (n + 1)
+	return (sum + s.fast) / (n + 1)
 }
 
 // deviation blends the entity's own with that of all: of few numbers nobody
 // knows how much they vary.
 func deviation(own float64, n uint32, all float64) float64 {
-	return math.Sqrt((own*float64(n) + all*pooled) / (float64(n) + pooled))
+	known := min(float64(n), 1/longest)
+	return math.Sqrt((own*known + all*pooled) / (known + pooled))
 }
 
-// learn takes a number. One far off counts as less far: a spike is not the new
-// usual. quickly is for the time of grace.
-func (s *series) learn(x float64, now time.Time, all *spread, quickly bool) {
+// learn takes a number, as far as it is to be trusted: 0 is not at all. One far
+// off counts as less far: a spike is not the new usual. quickly is for the time
+// of grace.
+func (s *series) learn(x, trust float64, now time.Time, all *spread, quickly bool) {
 	y := squash(x)
+	if before := s.expected(now); s.n > 0 {
+		y = before + trust*(y-before)
+	}
 	if s.n > 0 && s.n < math.MaxUint32 {
 		before := s.expected(now)
-		if d := outlier * max(deviation(s.variance, s.n, all.slow), tiny); s.n >= enough && !quickly {
-			y = min(before+d, max(before-d, y))
+		far, farFast := y-before, y-s.fast
+		if s.n >= enough && !quickly {
+			d := max(deviation(s.variance, s.n, all.slow), tiny)
+			y = before + within(far, outlier*d)
+			far, farFast = within(far, wild*d), within(farFast, wild*d)
 		}
 		n := s.n
 		if quickly {
 			n = min(n, 2*enough)
 		}
 		keep := max(1/float64(n+1), longest)
-		off, jump := (y-before)*(y-before), (y-s.fast)*(y-s.fast)
+		off, jump := far*far, farFast*farFast
 		s.variance += keep * (off - s.variance)
 		s.fastVariance += keep * (jump - s.fastVariance)
 		all.add(off, jump)
@@ -122,6 +139,8 @@ func (s *series) learn(x float64, now time.Time, all *spread, quickly bool) {
 	s.last = max(s.last, now.UnixNano())
 	s.inHour(y, now)
 }
+
+func within(v, most float64) float64 { return min(most, max(-most, v)) }
 
 // tiny is the least deviation: of numbers that never vary.
 const tiny = 1e-3

@@ -24,8 +24,8 @@ const (
 )
 
 const (
-	// share is the part of all entities that one namespace may have.
-	share = 0.3
+	// share is the part of all entities that those of one space may have.
+	share = 0.5
 	// maxGroups is how many peer groups are remembered.
 	maxGroups = 1024
 	maxLabel  = 128
@@ -63,7 +63,8 @@ type Stats struct {
 type Who struct {
 	// Entity and Peers name it and the group that it is compared with.
 	Entity, Peers Key
-	// Space is a number for its namespace; 0 is none.
+	// Space is a number for what has a share of the room, its namespace or its
+	// peers; 0 is none.
 	Space uint64
 	// Label is its name for people.
 	Label string

@@ -170,6 +170,9 @@ func (b *Budget) Forget(entity uint64, score float64) {
 // P is the share of recent scores that are at least as high.
 func (b *Budget) P(score float64) float64 { return b.recent.p(score) }
 
+// Usual is the score that a share of recent ones is above.
+func (b *Budget) Usual(share float64) float64 { return b.recent.score(share) }
+
 // Threshold is the score that is about what an alert needs now.
 func (b *Budget) Threshold() float64 {
 	if b.o.Contamination > 0 {

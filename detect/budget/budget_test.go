@@ -94,7 +94,7 @@ func TestStormIsHeld(t *testing.T) {
 		}
 	}
 	after := b.Counts()
-	if n := after.Found - before.Found; n > 15 || n < 8 {
+	if n := after.Found - before.Found; n > 11+5+5 || n < 1 {
 		t.Errorf("%d alerts in a day of storm", n)
 	}
 	if after.Held == before.Held {
@@ -110,7 +110,6 @@ func TestRuleLowersWhatIsNeeded(t *testing.T) {
 	found := func(c Circumstance) (bool, Decision) {
 		b := budgetOf(t, Options{P: 0.001, Floor: -100})
 		drifting(b, 2, 1, 20_000)
-		b.tokens = b.room()
 		score := b.recent.score(4 * b.Need())
 		d := b.Judge(3, start.Add(24*time.Hour), score, c)
 		return d.Found, d
@@ -226,6 +225,9 @@ func TestSetAgainstAList(t *testing.T) {
 func TestSaveLoad(t *testing.T) {
 	o := Options{PerDay: 20, Floor: -100}
 	a := budgetOf(t, o)
+	for i := range 3_000 { // of one entity alone
+		a.Learn(1, start, float64(i%100)/100)
+	}
 	drifting(a, 4, 2, 5_000)
 	a.Verdict(3, start.Add(48*time.Hour), false)
 	var out pack.Writer

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// clear is how far beyond what is needed, in units of ln p, a score may be found
-// although only the reserve of the bucket is left: who spends the budget on
-// small things does not hide a large one.
-const clear = 3.0
+// clear is how far beyond what is needed, in units of ln p, a score is found
+// although the bucket is empty, on credit: who spends the budget on small things
+// does not hide a large one. The credit is as much as the bucket holds.
+const clear = 2.0
 
 // refill is how fast the bucket fills, as a multiple of the budget. A little
 // faster: what it holds back by chance is spent later.
@@ -62,24 +62,23 @@ func (b *Budget) clamp(need float64) float64 {
 	return min(usual+above, max(need, usual-below, -math.Log(lowest)))
 }
 
-// room is how many alerts there may be at once: half of a day's, or, of a
+// room is how many alerts there may be at once: half of a day's, at least two, or, of a
 // probability, those of so many scores that a burst by chance fits.
 func (b *Budget) room() float64 {
 	if b.o.PerDay > 0 {
-		return max(1, b.o.PerDay/2)
+		return max(2, b.o.PerDay/2)
 	}
 	return 10
 }
 
-// take spends one alert, if there is one left. A third of the bucket is for
-// what is clear.
+// take spends one alert, if there is one left.
 func (b *Budget) take(clearly bool) bool {
 	if b.o.Contamination > 0 {
 		return true
 	}
 	least := 1.0
-	if !clearly && b.room() >= 3 {
-		least += b.room() / 3
+	if clearly {
+		least -= b.room()
 	}
 	if b.tokens < least {
 		return false

@@ -52,9 +52,11 @@ func (r *recent) add(entity uint64, now time.Time, score float64, high bool) {
 		r.tail.add(above)
 	}
 	r.body.add(it)
-	if r.kept++; r.kept >= bodySize/4 && len(r.body.items) > bodySize/2 {
+	if r.kept++; r.kept >= bodySize/4 {
 		r.kept = 0
-		r.rethin()
+		if r.body.full() {
+			r.rethin()
+		}
 	}
 }
 

@@ -78,6 +78,11 @@ func (s *set) remove(i int) {
 	}
 }
 
+// full says that a new score takes the place of another.
+func (s *set) full() bool {
+	return len(s.items) >= s.most || len(s.items) >= s.share*len(s.held)
+}
+
 // drop takes out one score of somebody, if it is there.
 func (s *set) drop(entity uint64, score float64) {
 	if i := slices.IndexFunc(s.items, func(o item) bool { return o.entity == entity && o.raw == score }); i >= 0 {

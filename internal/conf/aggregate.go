@@ -28,7 +28,8 @@ type Aggregate struct {
 // aggregates. It gives each different call once; when the program runs it asks
 // value for the number of the i-th, and only when the expression needs it. A
 // name that ends in ? is of a function that gives true or false, which is
-// whether the number is not 0. Everything else is as in [Expression.Compile].
+// whether the number is not 0; one that ends in + is of a function whose
+// arguments may have aggregates in them, which come before it. Everything else is as in [Expression.Compile].
 // The program may be run by as many at a time as value may be called by.
 func (e Expression) CompileAggregates(env any, kind Kind, names []string, value func(i int) float64, funcs ...Func) (*Program, []Aggregate, error) {
 	found := newAggregates(names)
@@ -36,7 +37,7 @@ func (e Expression) CompileAggregates(env any, kind Kind, names []string, value 
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := arguments(e.at, e.Errorf, found.calls, env, funcs)
+	calls, err := found.arguments(e.at, e.Errorf, env, funcs, value)
 	return program, calls, err
 }
 
@@ -48,7 +49,7 @@ func (t Template) CompileAggregates(env any, names []string, value func(i int) f
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := arguments(t.at, t.Errorf, found.calls, env, funcs)
+	calls, err := found.arguments(t.at, t.Errorf, env, funcs, value)
 	return text, calls, err
 }
 
@@ -59,15 +60,19 @@ const (
 )
 
 // arguments compiles what the calls are given.
-func arguments(
-	at origin, fail func(string, ...any) *Error, calls []*ast.CallNode, env any, funcs []Func,
+func (a *aggregates) arguments(
+	at origin, fail func(string, ...any) *Error, env any, funcs []Func, value func(i int) float64,
 ) ([]Aggregate, error) {
-	out := make([]Aggregate, len(calls))
-	for i, call := range calls {
+	out := make([]Aggregate, len(a.calls))
+	for i, call := range a.calls {
 		out[i] = Aggregate{Name: call.Callee.(*ast.IdentifierNode).Value, Text: call.String()}
+		from, with := origin{part: part{lib: at.part.lib, text: at.part.text}}, funcs
+		if slices.Contains(a.nesting, out[i].Name) {
+			from.part.nested, with = true, a.functions(funcs, value)
+		}
 		for _, arg := range call.Arguments {
 			text := arg.String()
-			program, err := compile(origin{part: part{lib: at.part.lib, text: at.part.text}}, text, 0, text, env, Any, funcs)
+			program, err := compile(from, text, 0, text, env, Any, with)
 			if err != nil {
 				return nil, fail("%s: %v", call.String(), err)
 			}
@@ -95,6 +100,7 @@ func constantOf(n ast.Node) any {
 type aggregates struct {
 	names   []string
 	boolean []string
+	nesting []string
 	calls   []*ast.CallNode
 }
 
@@ -103,6 +109,9 @@ func newAggregates(names []string) *aggregates {
 	for _, name := range names {
 		if plain, ok := strings.CutSuffix(name, "?"); ok {
 			a.boolean, name = append(a.boolean, plain), plain
+		}
+		if plain, ok := strings.CutSuffix(name, "+"); ok {
+			a.nesting, name = append(a.nesting, plain), plain
 		}
 		a.names = append(a.names, name)
 	}

@@ -82,3 +82,25 @@ func TestTemplatesHaveAggregates(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// An aggregate whose name says so may be made of others, which come first.
+func TestCompileAggregatesOfAggregates(t *testing.T) {
+	values := []float64{7, 0}
+	value := func(i int) float64 { return values[i] }
+	p, calls, err := Expression{Text: `rel(count(user == "ann") * 2)`}.CompileAggregates(aggregateEnv{}, Any, []string{"count", "rel+"}, value)
+	if err != nil || len(calls) != 2 || calls[0].Name != "count" || calls[1].Name != "rel" {
+		t.Fatalf("calls are %+v, %v", calls, err)
+	}
+	if v, err := calls[1].Args[0].Any(&aggregateEnv{}); err != nil || v != int64(14) {
+		t.Errorf("argument is %v, %v", v, err)
+	}
+	values[1] = 3
+	if v, err := p.Any(&aggregateEnv{}); err != nil || v != int64(3) {
+		t.Errorf("value is %v, %v", v, err)
+	}
+	for _, text := range []string{`count(rel(1) > 2)`, `rel(__aggregate(0))`, `rel(count() + usr)`} {
+		if _, _, err := (Expression{Text: text}).CompileAggregates(aggregateEnv{}, Any, []string{"count", "rel+"}, value); err == nil {
+			t.Errorf("%s is taken", text)
+		}
+	}
+}

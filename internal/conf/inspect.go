@@ -224,6 +224,8 @@ func (in *inspector) call(n *ast.CallNode) {
 	switch {
 	case !ok:
 		in.refuse(n, "methods can't be called")
+	case in.part.nested && (name.Value == aggregateName || name.Value == holdsName):
+		return
 	case !slices.Contains(in.funcs, name.Value) || strings.HasPrefix(name.Value, "__"):
 		in.refuse(n, "unknown function %s%s", name.Value, Suggest(name.Value, slices.Concat(iterating, plainFunctions, in.funcs)))
 	}

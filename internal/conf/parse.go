@@ -20,6 +20,9 @@ type part struct {
 	lines int
 	// lib is what its expressions may name, if it was given one.
 	lib *Library
+	// nested is of the argument of an aggregate, in which others have been put
+	// in place of their calls.
+	nested bool
 }
 
 // split cuts a file at its `---` lines, so that one document that can't be

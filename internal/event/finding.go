@@ -13,13 +13,23 @@ type Finding struct {
 	Title    string   `json:"title" expr:"title"`
 	Severity Severity `json:"severity" expr:"severity"`
 	// Score is 0 to 1; a rule's is 1.
-	Score       float64 `json:"score" expr:"score"`
+	Score float64 `json:"score" expr:"score"`
+	// P is the share of a model's recent scores that are as high; a rule's is 0.
+	P           float64 `json:"p,omitempty" expr:"p"`
 	Explanation string  `json:"explanation,omitempty" expr:"explanation"`
 	// Subject is the object that the claim is about, Actor who did it.
-	Subject Ref      `json:"subject,omitzero" expr:"subject"`
-	Actor   Actor    `json:"actor,omitzero" expr:"actor"`
-	Attack  []string `json:"attack,omitempty" expr:"attack"`
-	Source  Source   `json:"source" expr:"source"`
+	Subject Ref   `json:"subject,omitzero" expr:"subject"`
+	Actor   Actor `json:"actor,omitzero" expr:"actor"`
+	// Entity is what a model compares with its own past: the values that its
+	// document names.
+	Entity string `json:"entity,omitempty" expr:"entity"`
+	// Features say why a model found it, the one that counts most first.
+	Features []Feature `json:"features,omitempty" expr:"features"`
+	// Counterfactual are the features of which it would be usual, had they
+	// their usual value; all of them together.
+	Counterfactual []string `json:"counterfactual,omitempty" expr:"counterfactual"`
+	Attack         []string `json:"attack,omitempty" expr:"attack"`
+	Source         Source   `json:"source" expr:"source"`
 	// Threat is the class of the risk matrix, with Likelihood and Impact (low,
 	// medium, high) where the rule says so.
 	Threat     string `json:"threat,omitempty" expr:"threat"`

@@ -1,0 +1,117 @@
+package detect
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+func init() {
+	register(Kind{
+		Name: "Model",
+		Doc:  "Entities measured by expressions, and what is unlike their usual found by an isolation forest within a budget.",
+		Spec: ModelSpec{},
+		New:  newModel,
+	})
+}
+
+// Model is a detector that learns what is usual.
+type Model struct {
+	Spec          ModelSpec
+	name, version string
+	memory        string
+	labels        map[string]string
+	attack        []string
+	sources       []event.Source
+}
+
+func newModel(doc *conf.Document) (Detector, error) {
+	d := &Model{name: doc.Metadata.Name, version: doc.Digest(), labels: doc.Metadata.Labels}
+	if err := doc.Decode(&d.Spec); err != nil {
+		return nil, err
+	}
+	errs := d.Spec.check(doc)
+	d.Spec.usually()
+	for _, t := range d.Spec.Attack {
+		d.attack = append(d.attack, string(t))
+	}
+	d.sources = plainSources(d.Spec.Source, d.Spec.Sources)
+	d.memory = d.Spec.memory()
+	if _, err := openModel(d, Limits{Groups: 1}); err != nil {
+		errs = append(errs, placed(doc, err))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if d.Spec.Enabled != nil && !*d.Spec.Enabled {
+		return nil, nil
+	}
+	return d, nil
+}
+
+// placed gives an error that has no place in a file that of the spec.
+func placed(doc *conf.Document, err error) error {
+	if len(conf.Problems(err)) > 0 {
+		var e *conf.Error
+		if errors.As(err, &e) {
+			return err
+		}
+	}
+	return doc.Errorf("spec", "%v", err)
+}
+
+// memory is the digest of what decides what the model remembers: one whose
+// title, message or budget changes goes on where it was.
+func (s *ModelSpec) memory() string {
+	data, err := json.Marshal([]any{
+		s.Source, s.Sources, s.Class, s.When, s.Unless, s.Entity, s.Peers, s.Every, s.Features, s.Forest, s.Rollout, s.Priors,
+	})
+	if err != nil {
+		return ""
+	}
+	return event.HashID("model", string(data))
+}
+
+// Name is the model's name.
+func (d *Model) Name() string { return d.name }
+
+// Version is the digest of the model's text.
+func (d *Model) Version() string { return d.version }
+
+// Memory is the digest of all of the spec that decides what is remembered.
+func (d *Model) Memory() string { return d.memory }
+
+// Sources are those whose events it measures.
+func (d *Model) Sources() []event.Source { return slices.Clone(d.sources) }
+
+// Open makes one that runs.
+func (d *Model) Open(l Limits) (Running, error) { return openModel(d, l) }
+
+// Needs are the alternatives of what events have to be like: those that it
+// measures, the summaries of lines that it would, and what people say of its
+// findings.
+func (d *Model) Needs(paths []string) []conf.Needs {
+	own := conf.Needs{"source": nil}
+	for _, s := range d.sources {
+		own["source"] = append(own["source"], string(s))
+	}
+	if d.Spec.Class != "" {
+		own["class"] = []string{string(d.Spec.Class)}
+	}
+	all := []conf.Needs{{"source": {string(event.SourceControl)}, "verb": {event.VerbVerdict, event.VerbModel}}}
+	for _, n := range conf.Select(paths, d.Spec.When) {
+		if n, possible := own.And(n); possible {
+			all = append(all, n)
+		}
+	}
+	if d.Spec.Every != 0 && slices.Contains(d.sources, event.SourceLog) {
+		all = append(all, conf.Needs{"source": {string(event.SourceLog)}, "class": {event.ClassLogSummary}})
+	}
+	return all
+}
+
+func text(i int) string { return strconv.Itoa(i) }

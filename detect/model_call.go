@@ -1,0 +1,237 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/firebreak-io/firebreak/detect/baseline"
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// modelFunctions are what features are made of; see [ModelSpec.Features].
+var modelFunctions = []string{
+	"count", "rate", "ratio", "sum", "avg", "min", "max", "quantile", "distinct", "entropy",
+	fnSurprisal, fnNovelty, fnGap, fnRel + "+", fnJump + "+",
+}
+
+const (
+	fnSurprisal = "surprisal"
+	fnNovelty   = "novelty"
+	fnGap       = "interarrival"
+	fnRel       = "rel"
+	fnJump      = "jump"
+)
+
+// arguments are how many each takes, least and most.
+var modelArguments = map[string][2]int{
+	"count": {0, 1}, "rate": {0, 1}, "ratio": {1, 2}, "sum": {1, 1}, "avg": {1, 1}, "min": {1, 1}, "max": {1, 1}, "quantile": {2, 2},
+	"distinct": {1, 4}, "entropy": {1, 4}, fnSurprisal: {1, 4}, fnNovelty: {1, 4}, fnGap: {0, 0}, fnRel: {1, 1}, fnJump: {1, 1},
+}
+
+// measure is one call of a function in a feature.
+type measure struct {
+	conf.Aggregate
+	q float64
+	// category and number are its place in the baseline, cell in the interval;
+	// -1 where it has none.
+	category, number, cell int
+	// feature is which one it is of.
+	feature int
+	// noted is what came out last, for the explanation and to be learned:
+	// the number that rel was given, or the most surprising value.
+	given, trust float64
+	noted        baseline.Value
+	seen         []baseline.Value
+}
+
+// feature is one column of the forest's rows.
+type feature struct {
+	name string
+	*conf.Program
+	from, to int // its measures
+	// number is where the baseline keeps what is usual of it.
+	number int
+	// told is the measure that speaks for it in an explanation, if one does:
+	// the outermost, of values or against the entity's past.
+	told *measure
+}
+
+// accumulates says whether a function needs an interval.
+func accumulates(name string) bool {
+	switch name {
+	case fnSurprisal, fnNovelty, fnGap, fnRel, fnJump:
+		return false
+	}
+	return true
+}
+
+// takeMeasures adds the calls of a feature to those of the model.
+func (m *modeller) takeMeasures(x conf.Expression, calls []conf.Aggregate) {
+	for _, call := range calls {
+		c := &measure{Aggregate: call, category: -1, number: -1, cell: -1, feature: len(m.features)}
+		n := modelArguments[call.Name]
+		if len(call.Args) < n[0] || len(call.Args) > n[1] {
+			m.c.failed(x.Errorf("%s: has the wrong number of arguments", call.Text))
+		}
+		switch {
+		case accumulates(call.Name):
+			if m.d.Spec.Every == 0 {
+				m.c.failed(x.Errorf("%s: is of an interval; say how long it is in every", call.Text))
+			}
+			c.cell, m.cells = m.cells, m.cells+1
+		case call.Name == fnSurprisal || call.Name == fnNovelty:
+			c.category, m.categories = m.categories, m.categories+1
+			if m.d.Spec.Every != 0 {
+				c.cell, m.cells = m.cells, m.cells+1
+			}
+		case call.Name == fnRel || call.Name == fnJump:
+			c.number, m.numbers = m.numbers, m.numbers+1
+		}
+		if call.Name == "quantile" && len(call.Args) == 2 {
+			q, ok := call.Constants[1].(float64)
+			if c.q = q; !ok || !(q >= 0 && q <= 1) {
+				m.c.failed(x.Errorf("%s: the second argument has to be a constant from 0 to 1", call.Text))
+			}
+		}
+		m.measures = append(m.measures, c)
+	}
+}
+
+// answer is the number of a measure for what is being measured. What can't be
+// told is missing: NaN.
+func (m *modeller) answer(i int) float64 {
+	c, o := m.measures[i], m.now
+	switch {
+	case o == nil:
+		return math.NaN()
+	case c.category >= 0:
+		return m.unusual(c, o)
+	case c.Name == fnGap:
+		if gap, ok := o.e.Gap(o.at); ok {
+			return math.Log10(max(gap.Seconds(), 1e-3))
+		}
+		return math.NaN()
+	case c.number >= 0:
+		v, err := c.Args[0].Any(o.env)
+		m.failed(err)
+		c.given = toNumber(v)
+		ask := m.base.Relative
+		if c.Name == fnJump {
+			ask = m.base.Jump
+		}
+		c.trust = m.support(i, o)
+		if z, ok := ask(o.e, c.number, c.given, c.trust, o.at); ok {
+			return deviations * math.Asinh(z/deviations)
+		}
+		return math.NaN()
+	}
+	return o.cells[c.cell].value(c, m.d.Spec.Every.Std().Seconds())
+}
+
+// deviations is up to which many of them a distance is told as it is; what is
+// farther off is brought nearer, so that nothing makes all the rest look alike.
+const deviations = 4
+
+// few is of how many events a share or a quantile is half chance.
+const few = 5
+
+// support says how far a number is to be trusted, by how many events the
+// measures that it is made of are of: those before it in its feature.
+func (m *modeller) support(i int, o *observation) float64 {
+	trust := 1.0
+	for j := i - 1; j >= 0 && m.measures[j].feature == m.measures[i].feature; j-- {
+		c := m.measures[j]
+		var n float64
+		switch c.Name {
+		case "ratio":
+			n = o.cells[c.cell].of
+		case "avg":
+			n = o.cells[c.cell].n
+		case "quantile":
+			if ranks := o.cells[c.cell].ranks; ranks != nil {
+				n = float64(ranks.Count())
+			}
+		default:
+			continue
+		}
+		trust = min(trust, n/(n+few))
+	}
+	return trust
+}
+
+// unusual is how surprising, or new, the most unusual of the values is.
+func (m *modeller) unusual(c *measure, o *observation) float64 {
+	c.seen, c.noted = c.seen[:0], baseline.Value{}
+	if c.cell >= 0 {
+		for _, v := range o.cells[c.cell].values {
+			c.seen = append(c.seen, v.Value)
+		}
+	} else if v, ok := m.valueOf(c.Args, o.env); ok {
+		c.seen = append(c.seen, v)
+	}
+	worst := math.NaN()
+	for _, v := range c.seen {
+		var bits float64
+		if c.Name == fnNovelty {
+			bits = m.base.Novelty(o.e, c.category, v, o.at)
+		} else {
+			bits = m.base.Surprisal(o.e, c.category, v, o.at)
+		}
+		if !(bits <= worst) {
+			worst, c.noted = bits, v
+		}
+	}
+	return worst
+}
+
+// valueOf is the value of a category that arguments have together; false when
+// all of them are empty.
+func (m *modeller) valueOf(args []*conf.Program, e *event.Event) (baseline.Value, bool) {
+	texts, some := make([]string, 0, 4), false
+	for _, p := range args {
+		text, err := p.Text(e)
+		m.failed(err)
+		some = some || text != ""
+		texts = append(texts, text)
+	}
+	return baseline.ValueOf(texts...), some
+}
+
+func toNumber(v any) float64 {
+	switch v := v.(type) {
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	case bool:
+		if v {
+			return 1
+		}
+		return 0
+	}
+	return math.NaN()
+}
+
+// unitOf is how far from a feature that never varied is far.
+func (f *feature) unit() float64 {
+	if f.told == nil {
+		return 1
+	}
+	switch f.told.Name {
+	case fnSurprisal:
+		return 4
+	case fnRel, fnJump:
+		return deviations
+	case "ratio":
+		return 0.25
+	}
+	return 1
+}
+
+// failed notes what could not be evaluated of the event at hand.
+func (m *modeller) failed(err error) {
+	if err != nil && m.trouble == nil {
+		m.trouble = fmt.Errorf("model %s: %w", m.d.name, err)
+	}
+}

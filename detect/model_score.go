@@ -1,0 +1,197 @@
+package detect
+
+import (
+	"encoding/hex"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/firebreak-io/firebreak/detect/baseline"
+	"github.com/firebreak-io/firebreak/detect/budget"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// anomaly is what expressions see of a score.
+type anomaly struct {
+	// Score is the forest's, 0 to 1; P the share of recent scores that are as
+	// high; Decision is below 0 for what counts as anomalous, as in
+	// scikit-learn.
+	Score    float64 `expr:"score"`
+	P        float64 `expr:"p"`
+	Decision float64 `expr:"decision"`
+}
+
+// modelEnv is what the threshold and the message see.
+type modelEnv struct {
+	Anomaly anomaly     `expr:"anomaly"`
+	Entity  string      `expr:"entity"`
+	Object  event.Ref   `expr:"object"`
+	Actor   event.Actor `expr:"actor"`
+}
+
+// warming is what was seen so far.
+type warming struct {
+	events uint64
+	since  time.Time
+}
+
+// measure scores what was observed, learns it, and gives the finding if it is
+// one.
+func (m *modeller) measure(o *observation) []event.Finding {
+	o.e = m.base.Touch(o.who)
+	m.now = o
+	defer func() { m.now = nil }()
+	m.renew(o)
+	for i, f := range m.features {
+		v, err := f.Any(o.env)
+		m.failed(err)
+		m.row[i] = toNumber(v)
+	}
+	score := m.forest.Score(m.row)
+	found, d := m.judge(o, score)
+	m.warm.events++
+	if m.warm.since.IsZero() {
+		m.warm.since = o.at
+	}
+	var out []event.Finding
+	if found {
+		f := m.finding(o, score, d)
+		m.quiet.first(o.who.Entity, &f, o.at)
+		out = append(out, f)
+		m.hold(o, &f, score)
+	}
+	m.learn(o, score, found || d.P <= d.Need && m.ready(o.at))
+	m.base.Observe(o.e, o.at)
+	return out
+}
+
+// renew tells the baseline which version the entity has.
+func (m *modeller) renew(o *observation) {
+	if m.version == nil {
+		return
+	}
+	version := o.version
+	if m.d.Spec.Every == 0 {
+		text, err := m.version.Text(o.env)
+		m.failed(err)
+		version = text
+	}
+	if version != "" {
+		o.e.Rollout(baseline.ValueOf(version), o.at, m.d.Spec.Rollout.For.Std())
+	}
+}
+
+// ready says whether enough was seen.
+func (m *modeller) ready(now time.Time) bool {
+	events, left := m.missing(now)
+	return events == 0 && left == 0
+}
+
+// missing is what has to be seen yet before anything is found.
+func (m *modeller) missing(now time.Time) (events int, left time.Duration) {
+	w := m.d.Spec.WarmUp
+	_, events = m.forest.Ready()
+	events = max(events, w.Events-int(min(m.warm.events, math.MaxInt32))) // #nosec G115 -- bounded
+	left = w.For.Std()
+	if !m.warm.since.IsZero() {
+		left -= now.Sub(m.warm.since)
+	}
+	return max(0, events), max(0, left)
+}
+
+// judge says whether a score is found.
+func (m *modeller) judge(o *observation, score float64) (bool, budget.Decision) {
+	entity := entityNumber(o.who)
+	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at)}
+	silent := !m.ready(o.at)
+	again := m.quiet.holds(o.who.Entity, o.at)
+	c.Quiet = silent || again || m.threshold != nil
+	if m.threshold != nil {
+		p := m.budget.P(score)
+		ok, err := m.threshold.Bool(&modelEnv{Anomaly: anomaly{score, p, m.budget.Threshold() - score}, Entity: o.who.Label, Object: o.env.Object, Actor: o.env.Actor})
+		m.failed(err)
+		switch {
+		case !ok:
+			return false, m.budget.Judge(entity, o.at, score, c)
+		case m.alone():
+			d := m.budget.Judge(entity, o.at, score, c)
+			d.Need = d.P
+			return !silent && m.fresh(o, again), d
+		}
+		c.Quiet = silent || again
+	}
+	d := m.budget.Judge(entity, o.at, score, c)
+	if again && !silent && d.P <= d.Need {
+		m.fresh(o, true)
+	}
+	return d.Found, d
+}
+
+// alone says whether the condition decides without a budget.
+func (m *modeller) alone() bool {
+	b := m.d.Spec.Budget
+	return b.AlertsPerDay == 0 && b.P == 0 && b.Contamination == 0
+}
+
+// fresh is false for an entity that was found just now, which is counted.
+func (m *modeller) fresh(o *observation, again bool) bool {
+	if again {
+		m.quiet.first(o.who.Entity, &event.Finding{Time: o.env.Time}, o.at)
+	}
+	return !again
+}
+
+// learn makes what was observed part of what is usual. What is found, or would
+// be, waits: only its numbers are taken, of which one far off counts as less
+// far.
+func (m *modeller) learn(o *observation, score float64, odd bool) {
+	m.budget.Learn(entityNumber(o.who), o.at, score)
+	if len(m.pinned) > 0 {
+		return
+	}
+	for i, f := range m.features {
+		if f.told == nil || f.number != f.told.number {
+			m.base.Learn(o.e, f.number, m.row[i], 1, o.at)
+		}
+	}
+	for _, c := range m.measures {
+		if c.number >= 0 {
+			m.base.Learn(o.e, c.number, c.given, c.trust, o.at)
+		}
+	}
+	if odd {
+		return
+	}
+	for _, c := range m.measures {
+		for _, v := range c.seen {
+			if c.category >= 0 {
+				m.base.See(o.e, c.category, v, o.at)
+			}
+		}
+	}
+	// What came first was measured against hardly any past.
+	if 2*m.warm.events > uint64(m.d.Spec.WarmUp.Events) { // #nosec G115 -- not negative
+		m.forest.Add(m.row, principal(o), o.at)
+	}
+}
+
+// finding is what is claimed of an observation.
+func (m *modeller) finding(o *observation, score float64, d budget.Decision) event.Finding {
+	s := &m.d.Spec
+	f := event.Finding{
+		ID:    event.FindingID(m.d.name, hex.EncodeToString(o.who.Entity[:]), o.id),
+		Model: m.d.name, Version: m.d.version, Title: s.Title, Severity: event.Severity(s.Severity), Score: score, P: d.P,
+		Entity: o.who.Label, Subject: o.env.Object, Actor: o.env.Actor, Attack: slices.Clone(m.d.attack), Source: o.env.Source, Trust: o.env.Trust,
+		Threat: m.d.labels[labelThreat], Likelihood: m.d.labels[labelLikelihood], Impact: m.d.labels[labelImpact], Mode: event.Mode(s.Mode),
+		Events: o.events, Time: o.env.Time, Received: o.env.Received,
+	}
+	m.explainFinding(o, &f)
+	text, err := m.message.Render(&modelEnv{Anomaly: anomaly{score, d.P, m.budget.Threshold() - score}, Entity: o.who.Label, Object: f.Subject, Actor: f.Actor})
+	if m.failed(err); text != "" {
+		f.Explanation = text + ". " + f.Explanation
+	}
+	if len(f.Explanation) > maxExplanation {
+		f.Explanation = cutText(f.Explanation, maxExplanation)
+	}
+	return f
+}

@@ -1,0 +1,200 @@
+package detect
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/conf"
+)
+
+// ModelSpec is the spec of a Model document: what is measured of each entity,
+// and how much of what is unlike the usual is told.
+type ModelSpec struct {
+	Title    string `yaml:"title,required"`
+	Severity level  `yaml:"severity,required"`
+	// Attack are techniques of MITRE ATT&CK.
+	Attack []technique `yaml:"attack"`
+	// Source or Sources are those whose events it measures; with a class, only
+	// those of it, and only those that when is true of and unless is not.
+	Source  source          `yaml:"source"`
+	Sources []source        `yaml:"sources"`
+	Class   class           `yaml:"class"`
+	When    conf.Expression `yaml:"when"`
+	Unless  conf.Expression `yaml:"unless"`
+	// Entity is who or what is compared with its own past, Peers those that it
+	// is compared with beside: all entities of the same values.
+	Entity []conf.Expression `yaml:"entity,required"`
+	Peers  []conf.Expression `yaml:"peers"`
+	// Every is the interval that is measured. Without it each event is.
+	Every conf.Duration `yaml:"every"`
+	// Features are what is measured, as expressions by name. Of an interval:
+	// count(condition), rate(condition), ratio(condition, of), sum(x), avg(x),
+	// min(x), max(x), quantile(x, 0.99), distinct(x, …), entropy(x, …). Against
+	// what the entity and its peers had: surprisal(x, …) in bits, novelty(x, …)
+	// from 0 to 3, interarrival(), and rel(number) and jump(number), in
+	// deviations from what is usual at that hour and from the last one.
+	Features map[string]conf.Expression `yaml:"features,required"`
+	Forest   ForestSpec                 `yaml:"forest"`
+	WarmUp   WarmUpSpec                 `yaml:"warm_up"`
+	Budget   BudgetSpec                 `yaml:"budget"`
+	// Rollout opens a time of grace for an entity with a new version.
+	Rollout *RolloutSpec `yaml:"rollout"`
+	// Priors are what every cluster has, so that it is known from the start.
+	Priors []PriorSpec `yaml:"priors"`
+	// Quarantine is how long what was found is not learned when nobody says
+	// whether it was right: a day if it is left open.
+	Quarantine conf.Duration `yaml:"quarantine"`
+	// Quiet is how long an entity that was found is not found again, but
+	// counted: an hour if it is left open.
+	Quiet conf.Duration `yaml:"quiet"`
+	// Message tells a person what happened, before the explanation. It sees
+	// entity, object, actor and anomaly.score, anomaly.p and anomaly.decision.
+	Message conf.Template `yaml:"message"`
+	// Mode is the most that playbooks may do because of its findings: observe,
+	// or ask, which is the usual. A model alone never acts.
+	Mode    mode  `yaml:"mode"`
+	Enabled *bool `yaml:"enabled"`
+
+	// For people alone.
+	Description    string   `yaml:"description"`
+	FalsePositives []string `yaml:"false_positives"`
+	Response       string   `yaml:"response"`
+	References     []string `yaml:"references"`
+}
+
+// ForestSpec is the isolation forest that scores.
+type ForestSpec struct {
+	// Trees are 100 and Sample 256 if they are left open.
+	Trees  int `yaml:"trees"`
+	Sample int `yaml:"sample"`
+	// Reservoir is how many measurements it learns from, 2,048 if left open,
+	// and Memory how fast they are forgotten, 7 days.
+	Reservoir int           `yaml:"reservoir"`
+	Memory    conf.Duration `yaml:"memory"`
+	// Share is the part of the reservoir that one entity may have, 0.02 if left
+	// open.
+	Share float64 `yaml:"share"`
+	// Beyond is the share of cuts outside of all that was seen, 0.5 if left
+	// open.
+	Beyond float64 `yaml:"beyond"`
+}
+
+// WarmUpSpec is what has to be seen before anything is found: both.
+type WarmUpSpec struct {
+	// Events are measurements, 512 if left open.
+	Events int `yaml:"events"`
+	// For is since the first one, an hour if left open.
+	For conf.Duration `yaml:"for"`
+}
+
+// BudgetSpec is how much is found: alerts_per_day (5, if all is left open), a
+// probability of false alarms p, or a contamination; and what has to hold
+// beside, or alone.
+type BudgetSpec struct {
+	AlertsPerDay  float64 `yaml:"alerts_per_day"`
+	P             float64 `yaml:"p"`
+	Contamination float64 `yaml:"contamination"`
+	// Threshold is a condition on anomaly.score, anomaly.p and
+	// anomaly.decision. Without a budget it decides alone.
+	Threshold conf.Expression `yaml:"threshold"`
+	// WithRules is how many times as large a p will do when a rule matched on
+	// the entity in the last ten minutes: 10 if left open, 1 for no difference.
+	WithRules float64 `yaml:"with_rules"`
+}
+
+// RolloutSpec is when an entity is another one than before.
+type RolloutSpec struct {
+	// On is its version, an image's digest.
+	On conf.Expression `yaml:"on,required"`
+	// For is how long its own past counts less.
+	For conf.Duration `yaml:"for,required"`
+}
+
+// PriorSpec are values of a feature of surprisal or novelty that peers have
+// before anything was seen.
+type PriorSpec struct {
+	// Peers are the values of the model's peers.
+	Peers []string `yaml:"peers"`
+	// Feature names the feature, Values what it measures: each a list of the
+	// values of its arguments.
+	Feature string     `yaml:"feature,required"`
+	Values  [][]string `yaml:"values,required"`
+	// Times is as how often each counts, 20 if left open.
+	Times float64 `yaml:"times"`
+}
+
+const (
+	maxFeatures   = 64
+	maxModelSpan  = 7 * 24 * time.Hour
+	maxQuarantine = 90 * 24 * time.Hour
+)
+
+// check finds what is wrong with the spec besides its expressions.
+func (s *ModelSpec) check(doc *conf.Document) []error {
+	var errs []error
+	bad := func(path, format string, args ...any) { errs = append(errs, doc.Errorf("spec"+path, format, args...)) }
+	if s.Source != "" && len(s.Sources) > 0 {
+		bad(".sources", "source and sources exclude each other")
+	}
+	if s.Source == "" && len(s.Sources) == 0 {
+		bad("", "required key %q is missing", "source")
+	}
+	if n := len(s.Features); n == 0 || n > maxFeatures {
+		bad(".features", "a model has 1 to %d features, not %d", maxFeatures, n)
+	}
+	if d := s.Every.Std(); s.Every != 0 && (d < minOver || d > maxModelSpan) {
+		bad(".every", "%s is not from %s to %s", s.Every, minOver, maxModelSpan)
+	}
+	if s.Mode == "act" {
+		bad(".mode", "a model alone never acts: observe or ask")
+	}
+	if d := s.Quarantine.Std(); d > maxQuarantine {
+		bad(".quarantine", "%s is more than %s", s.Quarantine, maxQuarantine)
+	}
+	if d := s.Quiet.Std(); d > maxSuppress {
+		bad(".quiet", "%s is more than %s", s.Quiet, maxSuppress)
+	}
+	if w := s.WarmUp; w.Events < 0 {
+		bad(".warm_up.events", "%d is below 0", w.Events)
+	}
+	if w := s.Budget.WithRules; w != 0 && (w < 1 || w > 1000) {
+		bad(".budget.with_rules", "%v is not from 1 to 1000", w)
+	}
+	for i, p := range s.Priors {
+		if _, ok := s.Features[p.Feature]; !ok {
+			errs = append(errs, doc.Errorf("spec.priors["+text(i)+"].feature", "there is no feature %q%s", p.Feature, conf.Suggest(p.Feature, s.names())))
+		}
+		if len(p.Peers) != len(s.Peers) {
+			errs = append(errs, doc.Errorf("spec.priors["+text(i)+"].peers", "has %d values, and the model's peers %d", len(p.Peers), len(s.Peers)))
+		}
+	}
+	errs = append(errs, tooMany(s.Entity)...)
+	errs = append(errs, tooMany(s.Peers)...)
+	return append(errs, checkLabels(doc)...)
+}
+
+// names are those of the features, in their order.
+func (s *ModelSpec) names() []string { return slices.Sorted(maps.Keys(s.Features)) }
+
+// usually fills in what is left open.
+func (s *ModelSpec) usually() {
+	or := func(d *conf.Duration, usual time.Duration) {
+		if *d == 0 {
+			*d = conf.Duration(usual)
+		}
+	}
+	or(&s.WarmUp.For, time.Hour)
+	or(&s.Quarantine, dayLong)
+	or(&s.Quiet, time.Hour)
+	or(&s.Forest.Memory, maxModelSpan)
+	if s.WarmUp.Events == 0 {
+		s.WarmUp.Events = 512
+	}
+	if b := &s.Budget; b.AlertsPerDay == 0 && b.P == 0 && b.Contamination == 0 && b.Threshold.IsZero() {
+		b.AlertsPerDay = 5
+	}
+	if s.Mode == "" {
+		s.Mode = "ask"
+	}
+}
