@@ -134,7 +134,7 @@ func (m *modeller) answer(i int) float64 {
 const deviations = 4
 
 // few is of how many events a share or a quantile is half chance.
-const few = 5
+const few = 10
 
 // support says how far a number is to be trusted, by how many events the
 // measures that it is made of are of: those before it in its feature.

@@ -112,7 +112,7 @@ func (m *modeller) compileFeatures() {
 // remember opens what is remembered.
 func (m *modeller) remember(l Limits) error {
 	s := &m.d.Spec
-	m.base = baseline.New(baseline.Options{Tables: m.categories, Series: m.numbers, Entities: max(1, min(l.Groups, baseline.DefaultEntities)), Bytes: l.Bytes})
+	m.base = baseline.New(baseline.Options{Tables: m.categories, Series: m.numbers, Entities: max(1, min(l.Groups, baseline.DefaultEntities)), Bytes: l.Bytes, Counts: m.counts(), Settle: min(10*time.Minute, s.WarmUp.For.Std()/2)})
 	units := make([]float64, len(m.features))
 	for i, f := range m.features {
 		units[i] = f.unit()
@@ -135,6 +135,30 @@ func (m *modeller) remember(l Limits) error {
 	m.open = newIntervals(s.Every.Std(), l)
 	m.row = make([]float64, len(m.features))
 	return m.priors()
+}
+
+// counts says which of the baseline's numbers are counts: those that are made
+// of nothing but counts.
+func (m *modeller) counts() []bool {
+	out := make([]bool, m.numbers)
+	for _, f := range m.features {
+		count := false
+		for _, c := range m.measures[f.from:f.to] {
+			switch c.Name {
+			case "count", "rate", "sum", "distinct":
+				count = true
+			case "ratio", "avg", "min", "max", "quantile", "entropy":
+				count = false
+			}
+			if c.number >= 0 {
+				out[c.number] = count
+			}
+		}
+		if f.number >= 0 {
+			out[f.number] = count
+		}
+	}
+	return out
 }
 
 const (
@@ -222,7 +246,7 @@ func (m *modeller) who(e *event.Event) baseline.Who {
 	entity, peers := m.texts(m.entity, e), m.texts(m.peers, e)
 	w := baseline.Who{
 		Entity: baseline.Key(hashTexts(append([]string{"entity"}, entity...))), Peers: baseline.Key(hashTexts(peers)),
-		Space: namespaceOf(e), Label: strings.Join(entity, "/"),
+		Space: namespaceOf(e.Object.Namespace), Label: strings.Join(entity, "/"),
 	}
 	if len(peers) > 0 {
 		w.Space = max(1, binary.LittleEndian.Uint64(w.Peers[:8]))

@@ -69,7 +69,7 @@ func newQuiet(most int, length time.Duration) *quiet {
 	if most <= 0 {
 		most = DefaultGroups
 	}
-	return &quiet{most: most, length: length, groups: map[[16]byte]*list.Element{}, order: list.New()}
+	return &quiet{most: most, length: length, groups: map[[16]byte]*hush{}}
 }
 
 // holds says whether a group's time lasts.

@@ -97,13 +97,13 @@ func (t *table) prior(v Value, times float64, most int) {
 // a share of two is less than one of two thousand.
 func (s *Store) Relative(e *Entity, number int, x, trust float64, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return q.distance(trust*(squash(x)-q.expected(now)), deviation(q.variance, q.n, s.spreads[number].slow), e.InGrace(now))
+	return q.distance(trust*(squash(x, s.counts(number))-q.expected(now)), deviation(q.variance, q.n, s.spreads[number].slow), e.InGrace(now))
 }
 
 // Jump is [Store.Relative] against the last hour.
 func (s *Store) Jump(e *Entity, number int, x, trust float64, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return q.distance(trust*(squash(x)-q.fast), deviation(q.fastVariance, q.n, s.spreads[number].fast), e.InGrace(now))
+	return q.distance(trust*(squash(x, s.counts(number))-q.fast), deviation(q.fastVariance, q.n, s.spreads[number].fast), e.InGrace(now))
 }
 
 // graced is how many times larger deviations are in the time of grace.
@@ -127,7 +127,7 @@ const farthest = 1000
 func (s *Store) Range(e *Entity, number int, now time.Time) (low, high float64, ok bool) {
 	q := &e.series[number]
 	mid, dev := q.expected(now), 2*max(tiny, deviation(q.variance, q.n, s.spreads[number].slow))
-	low, high = unsquash(mid-dev), unsquash(mid+dev)
+	low, high = unsquash(mid-dev, s.counts(number)), unsquash(mid+dev, s.counts(number))
 	if mid >= 0 {
 		low = max(0, low)
 	}
@@ -137,6 +137,9 @@ func (s *Store) Range(e *Entity, number int, now time.Time) (low, high float64, 
 // Learn makes a number one that came; trust is as in [Store.Relative].
 func (s *Store) Learn(e *Entity, number int, x, trust float64, now time.Time) {
 	if !math.IsNaN(x) && !math.IsInf(x, 0) {
-		e.series[number].learn(x, trust, now, &s.spreads[number], e.InGrace(now))
+		e.series[number].learn(squash(x, s.counts(number)), trust, now, &s.spreads[number], e.InGrace(now))
 	}
 }
+
+// counts says whether a number is a count.
+func (s *Store) counts(number int) bool { return number < len(s.o.Counts) && s.o.Counts[number] }

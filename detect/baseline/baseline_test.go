@@ -159,7 +159,7 @@ func TestDeviationIsPooled(t *testing.T) {
 	}
 	small, _ := s.Relative(quiet, 0, 0.02, 1, start.Add(600*time.Minute))
 	large, _ := s.Relative(quiet, 0, 0.5, 1, start.Add(600*time.Minute))
-	if small > 8 || large < 20 {
+	if small > 8 || large < 20 || large < 5*small {
 		t.Errorf("a little is %.1f deviations, much %.1f", small, large)
 	}
 }

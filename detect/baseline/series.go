@@ -51,19 +51,27 @@ const (
 	seriesBytes, hoursBytes = 96, 8 * hoursOfWeek
 )
 
-// squash makes numbers comparable: of small ones the root, as counts vary by
-// the root of what is usual, and of large ones the logarithm, as those vary by a
-// part of it (the variance-stabilising transform of counts that vary more than
-// by chance).
-func squash(x float64) float64 { return math.Copysign(math.Asinh(math.Sqrt(math.Abs(x)/large)), x) }
-
-func unsquash(y float64) float64 {
-	r := math.Sinh(math.Abs(y))
-	return math.Copysign(large*r*r, y)
+// squash makes numbers comparable. Of counts that are small it takes the root,
+// as they vary by the root of what is usual (the variance-stabilising transform
+// of counts); other small numbers stay as they are. Of large ones it takes the
+// logarithm, as those vary by a part of it.
+func squash(x float64, count bool) float64 {
+	if count {
+		return math.Copysign(math.Asinh(math.Sqrt(math.Abs(x)/large)), x)
+	}
+	return math.Asinh(x)
 }
 
-// large is about where numbers begin to be large.
-const large = 30
+func unsquash(y float64, count bool) float64 {
+	r := math.Sinh(y)
+	if count {
+		return math.Copysign(large*r*r, y)
+	}
+	return r
+}
+
+// large is about where counts begin to be large.
+const large = 1000
 
 // weekHour is the hour since 1970, and which of the week that is.
 func weekHour(now time.Time) (since int64, ofWeek int) {
@@ -104,11 +112,10 @@ func deviation(own float64, n uint32, all float64) float64 {
 	return math.Sqrt((own*known + all*pooled) / (known + pooled))
 }
 
-// learn takes a number, as far as it is to be trusted: 0 is not at all. One far
+// learn takes a number that was squashed, as far as it is to be trusted: 0 is not at all. One far
 // off counts as less far: a spike is not the new usual. quickly is for the time
 // of grace.
-func (s *series) learn(x, trust float64, now time.Time, all *spread, quickly bool) {
-	y := squash(x)
+func (s *series) learn(y, trust float64, now time.Time, all *spread, quickly bool) {
 	if before := s.expected(now); s.n > 0 {
 		y = before + trust*(y-before)
 	}

@@ -15,6 +15,11 @@ type Options struct {
 	// Entities and Bytes are the most that are remembered; 0 means 10,000 and
 	// 64 MiB. Bytes is an estimate.
 	Entities, Bytes int
+	// Counts says of each number whether it is a count, or made of one.
+	Counts []bool
+	// Settle is how long an entity has to be there before it counts for others,
+	// 10 minutes if 0.
+	Settle time.Duration
 }
 
 // What Options leave open.
@@ -78,6 +83,9 @@ func New(o Options) *Store {
 	if o.Bytes <= 0 {
 		o.Bytes = DefaultBytes
 	}
+	if o.Settle <= 0 {
+		o.Settle = establishedFor
+	}
 	return &Store{
 		o: o, entities: map[Key]*Entity{}, groups: map[Key]*group{},
 		all: make([]table, o.Tables), spreads: make([]spread, o.Series),
@@ -132,7 +140,7 @@ func (s *Store) Observe(e *Entity, now time.Time) {
 	}
 	segment := e.segment
 	switch {
-	case e.seen >= establishedSeen && e.last-e.first >= int64(establishedFor):
+	case e.seen >= establishedSeen && e.last-e.first >= int64(s.o.Settle):
 		segment = settled
 	case e.seen > 1:
 		segment = max(often, segment)

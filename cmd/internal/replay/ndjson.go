@@ -31,6 +31,12 @@ type findingLine struct {
 	// Subject is an object, or an actor where the finding is about no object.
 	Subject any         `json:"subject"`
 	Events  []eventLine `json:"events"`
+	// Of a model's finding alone: how rare the score is, whose it is, and why.
+	P              float64         `json:"p,omitempty"`
+	Entity         string          `json:"entity,omitempty"`
+	Explanation    string          `json:"explanation,omitempty"`
+	Features       []event.Feature `json:"features,omitempty"`
+	Counterfactual []string        `json:"counterfactual,omitempty"`
 }
 
 type eventLine struct {
@@ -47,6 +53,9 @@ func findingOf(f event.Finding) findingLine {
 	}
 	for _, a := range f.Events {
 		l.Events = append(l.Events, eventLine{ID: a.ID, From: a.From})
+	}
+	if f.Model != "" {
+		l.P, l.Entity, l.Explanation, l.Features, l.Counterfactual = f.P, f.Entity, f.Explanation, f.Features, f.Counterfactual
 	}
 	return l
 }
