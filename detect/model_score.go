@@ -56,7 +56,7 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	var out []event.Finding
 	if found {
 		f := m.finding(o, score, d)
-		m.quiet.first(o.who.Entity, &f, o.at)
+		m.quiet.first(o.who.Entity, &f, o.at, false)
 		out = append(out, f)
 		m.hold(o, &f, score)
 	}
@@ -136,7 +136,7 @@ func (m *modeller) alone() bool {
 // fresh is false for an entity that was found just now, which is counted.
 func (m *modeller) fresh(o *observation, again bool) bool {
 	if again {
-		m.quiet.first(o.who.Entity, &event.Finding{Time: o.env.Time}, o.at)
+		m.quiet.first(o.who.Entity, &event.Finding{Time: o.env.Time}, o.at, false)
 	}
 	return !again
 }
