@@ -24,7 +24,7 @@ HEAVY := ./cmd/... ./test/...
 LIGHT  = $$(go list ./... | grep -Ev '^github.com/firebreak-io/firebreak/(cmd|test)(/|$$)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench bench-forest torture fuzz cluster generate install-yaml image clean
+.PHONY: help build demo test rules lint bench bench-forest torture fuzz cluster generate install-yaml image clean
 
 help: ## say what there is
 	@echo "make TARGET:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -47,6 +47,9 @@ test: ## vet and all tests (the first time it builds a control plane)
 	 echo; echo "go test, package by package:"; grep -E '^(ok|FAIL|panic:|--- FAIL)' "$$out"; \
 	 if [ $$rc = 0 ]; then echo "PASS"; else echo "FAIL"; fi; exit $$rc
 test: SHELL := bash
+
+rules: build ## the tests of the shipped rules and playbooks, and what none of them reaches
+	@bin/firebreak test detect/rules playbooks --reach rules
 
 lint: ## vet and golangci-lint, with the rules of .golangci.yml (the first time it builds the linter: 1 to 2 minutes)
 	@echo "linting with $(GOLANGCI_LINT)"

@@ -59,8 +59,9 @@ func (r *recorded) flags(cmd *cobra.Command) {
 	f.StringVar(&r.cluster, "cluster-name", "", "name of the cluster in events and findings")
 }
 
-// inputs are the files that the flags name.
-func (r *recorded) inputs(cmd *cobra.Command) ([]replay.Input, error) {
+// inputs are the files that the flags name. There have to be some, or, where
+// events come from elsewhere, none.
+func (r *recorded) inputs(cmd *cobra.Command, elsewhere bool) ([]replay.Input, error) {
 	var inputs []replay.Input
 	stdin := 0
 	for _, source := range []struct {
@@ -80,8 +81,10 @@ func (r *recorded) inputs(cmd *cobra.Command) ([]replay.Input, error) {
 		}
 	}
 	switch {
-	case len(inputs) == 0:
-		return nil, errors.New("nothing to replay: give --falco, --audit or --log")
+	case elsewhere && len(inputs) > 0:
+		return nil, errors.New("events come from files or from a running Firebreak, not from both")
+	case len(inputs) == 0 && !elsewhere:
+		return nil, errors.New("nothing to replay: give --falco, --audit or --log, or --since")
 	case stdin > 1:
 		return nil, errors.New("stdin (-) can be read once only")
 	}

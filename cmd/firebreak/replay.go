@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -20,6 +22,7 @@ import (
 type replayed struct {
 	selection
 	recorded
+	streamed
 	output, mode string
 	against      []string
 }
@@ -28,10 +31,14 @@ func newReplay() *cobra.Command {
 	var r replayed
 	cmd := &cobra.Command{
 		Use: "replay", Short: "Put recorded events through rules and playbooks; plans, never acts", Args: usage(cobra.NoArgs),
-		Long: `Read events from files, find what is dangerous in them, and say what the
-playbooks would do, at full speed on the events' own clock. Nothing is
-connected to and nothing is changed. All files together are put in order by
-time; the same input gives the same output.
+		Long: `Read events, find what is dangerous in them, and say what the playbooks would
+do, at full speed on the events' own clock. Nothing is changed. All files
+together are put in order by time; the same input gives the same output.
+
+With --since the events are those that a running Firebreak has stored, of the
+last week for example: they are read through its API, by whoever may list
+events.firebreak.io. The rules are those that are named here; silences hold as
+they did.
 
 No line is dropped in silence: each is blank, joined to an event that began
 before it, the beginning of an event, or rejected with its reason.
@@ -45,12 +52,14 @@ With --against it says instead what the rules and playbooks of --rules and
 removed (-), and those that say something else now (~).`,
 		Example: `  firebreak replay --audit /var/log/kubernetes/audit.log --falco falco.jsonl
   kubectl logs -n falco ds/falco | firebreak replay --falco - --output ndjson
-  firebreak replay --audit audit.log --rules rules/ --against rules-of-last-week/`,
+  firebreak replay --audit audit.log --rules rules/ --against rules-of-last-week/
+  firebreak replay --since 7d --rules rules/ --against rules-of-last-week/`,
 	}
 	cmd.SetFlagErrorFunc(misused)
 	f := cmd.Flags()
 	r.recorded.flags(cmd)
 	r.selection.flags(cmd)
+	r.streamed.flags(cmd)
 	f.StringVarP(&r.output, "output", "o", "text", "text or ndjson")
 	f.StringVar(&r.mode, "mode", string(event.ModeAct), "the ceiling: observe, ask or act; no playbook's mode exceeds it")
 	f.StringArrayVar(&r.against, "against", nil, "file or directory of older rules and playbooks (repeatable): say what would change")
@@ -62,12 +71,13 @@ func (r *replayed) run(cmd *cobra.Command) error {
 	bar := newProgress(cmd.ErrOrStderr())
 	defer bar.clear()
 	out := bufio.NewWriterSize(bar.before(cmd.OutOrStdout()), 64<<10)
-	o, err := r.options(cmd)
+	var tell func(replay.Progress)
+	if bar != nil {
+		tell = bar.tell
+	}
+	o, err := r.options(cmd, tell)
 	if err != nil {
 		return err
-	}
-	if bar != nil {
-		o.Progress = bar.tell
 	}
 	if len(r.against) > 0 {
 		err = r.compare(cmd.Context(), o, out)
@@ -105,7 +115,7 @@ func (r *replayed) compare(ctx context.Context, o replay.Options, out io.Writer)
 	return replay.Compare(ctx, o, before, to)
 }
 
-func (r *replayed) options(cmd *cobra.Command) (o replay.Options, err error) {
+func (r *replayed) options(cmd *cobra.Command, tell func(replay.Progress)) (o replay.Options, err error) {
 	if r.output != "text" && r.output != "ndjson" {
 		return o, exit{2, fmt.Errorf("--output %q is neither text nor ndjson", r.output)}
 	}
@@ -113,7 +123,16 @@ func (r *replayed) options(cmd *cobra.Command) (o replay.Options, err error) {
 	if !slices.Contains([]event.Mode{event.ModeObserve, event.ModeAsk, event.ModeAct}, mode) {
 		return o, exit{2, fmt.Errorf("--mode %q is none of observe, ask, act", r.mode)}
 	}
-	inputs, err := r.inputs(cmd)
+	inputs, err := r.inputs(cmd, r.since != "")
+	if err != nil {
+		return o, exit{2, err}
+	}
+	span, err := client.Span{}, error(nil)
+	if r.since != "" {
+		span, err = r.span(time.Now())
+	} else if r.until != "" {
+		err = errors.New("--until goes with --since")
+	}
 	if err != nil {
 		return o, exit{2, err}
 	}
@@ -121,8 +140,14 @@ func (r *replayed) options(cmd *cobra.Command) (o replay.Options, err error) {
 	if err != nil {
 		return o, err
 	}
-	return replay.Options{
-		Inputs: inputs, Rules: rules, Playbooks: books, Ceiling: mode, Cluster: r.cluster,
+	o = replay.Options{
+		Inputs: inputs, Rules: rules, Playbooks: books, Ceiling: mode, Cluster: r.cluster, Progress: tell,
 		Logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}, nil
+	}
+	if r.since != "" {
+		if err := r.frames(&o, span); err != nil {
+			return o, exit{2, err}
+		}
+	}
+	return o, nil
 }

@@ -25,5 +25,14 @@ func (b *Bus) Range(ctx context.Context, stream Stream, from From) iter.Seq2[Mes
 	case !from.Time.IsZero():
 		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &from.Time
 	}
-	return b.scanFrom(ctx, stream, c)
+	return func(yield func(Message, error) bool) {
+		for m, err := range b.scanFrom(ctx, stream, c) {
+			if err == nil && m.Time.Before(from.Time) {
+				continue // the server can't count beyond the year 2262
+			}
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
 }

@@ -85,11 +85,27 @@ const maxAnswer = 256 << 20
 const maxText = 4 << 10
 
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
+	resp, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return refused(resp)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
+	}
+	return nil
+}
+
+// do sends a request; the caller closes the answer.
+func (c *Client) do(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var reader io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", method, path, err)
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
 		}
 		reader = bytes.NewReader(data)
 	}
@@ -98,29 +114,26 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 	to.RawQuery = query
 	req, err := http.NewRequestWithContext(ctx, method, to.String(), reader)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("reach firebreak: %w", err)
+		return nil, fmt.Errorf("reach firebreak: %w", err)
 	}
-	defer resp.Body.Close()
-	dec := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode >= 300 {
-		var answer struct {
-			Error string `json:"error"`
-		}
-		if err := dec.Decode(&answer); err != nil || answer.Error == "" {
-			answer.Error = resp.Status
-		}
-		return &Error{Status: resp.StatusCode, Text: telemetry.Tame(answer.Error, maxText)}
+	return resp, nil
+}
+
+// refused is what the server said instead.
+func refused(resp *http.Response) error {
+	var answer struct {
+		Error string `json:"error"`
 	}
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil || answer.Error == "" {
+		answer.Error = resp.Status
 	}
-	return nil
+	return &Error{Status: resp.StatusCode, Text: telemetry.Tame(answer.Error, maxText)}
 }
 
 // Runs lists the newest record of each run.

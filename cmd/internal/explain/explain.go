@@ -26,6 +26,9 @@ type Options struct {
 	What string
 	// Rule, if set, is the only rule to tell of, however far it got.
 	Rule string
+	// Known, if set, is the finding that is asked for, as it was stored: the
+	// rules of now may find it or not.
+	Known *event.Finding
 }
 
 // Explained is what became of one event.
@@ -42,8 +45,10 @@ type Explained struct {
 
 // Answer is what is told.
 type Answer struct {
-	// Finding is the one that was asked for, else nil.
+	// Finding is the one that was asked for, else nil. Now is the version that
+	// its rule has here, empty where there is none of that name.
 	Finding *event.Finding
+	Now     string
 	// Events are the one that was asked for, or those behind the finding.
 	Events []Explained
 }
@@ -62,9 +67,13 @@ const maxEvents = 64
 func Explain(ctx context.Context, o Options) (Answer, error) {
 	f := &finder{Options: o, place: parsePlace(o.What)}
 	r := o.Replay
-	r.Explaining = f.look
-	if err := replay.Replay(ctx, r, f); err != nil {
-		return Answer{}, err
+	if o.Known != nil {
+		f.take(*o.Known)
+	} else {
+		r.Explaining = f.look
+		if err := replay.Replay(ctx, r, f); err != nil {
+			return Answer{}, err
+		}
 	}
 	if f.several {
 		return Answer{}, fmt.Errorf("%q is the beginning of several ids: give more of it", o.What)
@@ -76,8 +85,14 @@ func Explain(ctx context.Context, o Options) (Answer, error) {
 		return Answer{}, ErrNothing
 	}
 	t := &teller{Options: o, wanted: f.wanted, answer: Answer{Finding: f.finding}}
-	if f.finding != nil && t.Rule == "" {
-		t.Rule = f.finding.Rule + f.finding.Model
+	if f.finding != nil {
+		name := f.finding.Rule + f.finding.Model
+		if t.Rule == "" {
+			t.Rule = name
+		}
+		if d := o.Replay.Rules.Lookup(name); d != nil {
+			t.answer.Now = d.Version()
+		}
 	}
 	r = o.Replay
 	r.Explaining, r.Explained = t.wants, t.told
@@ -159,12 +174,17 @@ func (f *finder) look(e *event.Event, at event.Address) bool {
 // Finding is asked about each finding.
 func (f *finder) Finding(one event.Finding) error {
 	if f.is(one.ID) {
-		f.finding, f.wanted = &one, map[key]bool{}
-		for _, at := range one.Events {
-			f.wanted[keyOf(at)] = true
-		}
+		f.take(one)
 	}
 	return nil
+}
+
+// take asks for the events behind a finding.
+func (f *finder) take(one event.Finding) {
+	f.finding, f.wanted = &one, map[key]bool{}
+	for _, at := range one.Events {
+		f.wanted[keyOf(at)] = true
+	}
 }
 
 // teller keeps what is told.

@@ -23,6 +23,13 @@ func Text(w io.Writer, a Answer, all bool) error {
 	if f := a.Finding; f != nil {
 		t.line(0, "finding %s of rule %s, version %s", f.ID, f.Rule+f.Model, version(f.Version))
 		t.line(2, "%s, %s: %s", f.Severity, f.Time.UTC().Format(time.RFC3339), f.Explanation)
+		switch a.Now {
+		case f.Version:
+		case "":
+			t.line(2, "there is no rule of that name here")
+		default:
+			t.line(2, "the rule here is another version, %s: what follows is of that", version(a.Now))
+		}
 		t.line(2, "of %d events:", len(f.Events))
 		t.b.WriteByte('\n')
 	}

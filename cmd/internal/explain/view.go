@@ -16,7 +16,9 @@ import (
 type (
 	answerView struct {
 		Finding *event.Finding `json:"finding,omitempty"`
-		Events  []eventView    `json:"events"`
+		// Version is that of the finding's rule here.
+		Version string      `json:"version,omitempty"`
+		Events  []eventView `json:"events"`
 	}
 	eventView struct {
 		Event   event.Event   `json:"event"`
@@ -106,7 +108,7 @@ type (
 
 // JSON writes an answer as one object.
 func JSON(w io.Writer, a Answer) error {
-	out := answerView{Finding: a.Finding, Events: []eventView{}}
+	out := answerView{Finding: a.Finding, Version: a.Now, Events: []eventView{}}
 	for _, x := range a.Events {
 		v := eventView{
 			Event: x.Event, Address: x.At, Fresh: x.Fresh, Own: x.Own, Rules: []lookView{}, PassedOver: x.PassedOver, Error: text(x.Err),

@@ -67,8 +67,11 @@ func (control) Paused(context.Context) (bool, string, error)  { return false, ""
 func (c control) Ceiling(context.Context) (event.Mode, error) { return c.ceiling, nil }
 
 // runs begins a run for each playbook that applies to the finding and has none
-// for its incident and target yet.
+// for its incident and target yet; one that a silence matches disturbs nobody.
 func (p *planner) runs(ctx context.Context, f event.Finding, now time.Time) []Run {
+	if f.Silence != "" {
+		return nil
+	}
 	f.Subject = target(f)
 	incident := p.incidents.add(f)
 	var runs []Run
