@@ -2,6 +2,7 @@ package forest
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
@@ -43,6 +44,11 @@ func (b *builder) build(x []float64, picked []int, p *profile, seed, stream uint
 		if c := cmp.Compare(b.keys[i], b.keys[j]); c != 0 {
 			return c
 		}
+		if b.keys[i] != level {
+			if c := cmp.Compare(digits(x, picked, b.dims, int(i)), digits(x, picked, b.dims, int(j))); c != 0 {
+				return c
+			}
+		}
 		return cmp.Compare(i, j)
 	})
 	for i, f := range b.place {
@@ -67,10 +73,13 @@ func value(v, fill float64) float64 {
 	return clamp(v)
 }
 
+// level is the key of features that don't vary; their order is of no meaning.
+const level = 0
+
 // key tells features apart by the rows in which they rise and fall: by nothing
 // that their place or a positive factor could change.
 func (b *builder) key(x []float64, picked []int, f int, fill float64) uint64 {
-	var h, word uint64
+	var h, word, any uint64
 	last := value(x[picked[0]*b.dims+f], fill)
 	for i, row := range picked[1:] {
 		v := value(x[row*b.dims+f], fill)
@@ -82,11 +91,32 @@ func (b *builder) key(x []float64, picked []int, f int, fill float64) uint64 {
 			word |= 2
 		}
 		if i&31 == 31 {
-			h, word = mix(h^word), 0
+			h, any, word = mix(h^word), any|word, 0
 		}
 		last = v
 	}
-	return mix(h ^ word)
+	if any|word == 0 {
+		return level
+	}
+	return mix(h^word) | 1
+}
+
+// digits tells features apart that rise and fall in the same rows: by the digits
+// of their values, which a factor that is a power of two doesn't change.
+func digits(x []float64, picked []int, dims, f int) uint64 {
+	var h uint64
+	first := math.MinInt
+	for _, row := range picked {
+		digits, power := math.Frexp(x[row*dims+f])
+		switch {
+		case digits == 0 || power == 0 && digits-digits != 0:
+			power = first
+		case first == math.MinInt:
+			first = power
+		}
+		h = mix(h ^ math.Float64bits(digits) ^ uint64(power-first))
+	}
+	return h
 }
 
 // mix is the finaliser of SplitMix64.

@@ -48,6 +48,7 @@
 // depend on the order of its values, not on its place: swapping features
 // changes no score, nor does scaling one by a positive factor (by a power of
 // two to the bit, by others up to the rounding of the values themselves;
-// together with its unit if it is constant). Two features whose values rise and
-// fall in just the same rows are told apart by their place.
+// together with its unit if it is constant). Features that rise and fall in just
+// the same rows of a sample are told apart by the digits of their values, and by
+// their place if these are the same too.
 package forest

@@ -20,8 +20,9 @@ type Learning struct {
 	// Share is how much of the reservoir one principal may fill: 0.02 when 0. With
 	// so few principals that this leaves room, each gets an equal part.
 	Share float64
-	// Anchors is how many of the trees change only by Approve, once the first full
-	// reservoir has made them: a tenth when 0, None for none.
+	// Anchors is how many of the trees change only by Approve, from its first call
+	// on; before that nobody has approved anything, and they are made anew as the
+	// others. A tenth when 0, None for none.
 	Anchors int
 	// Quarantine is how many rows wait there at most: 512 when 0.
 	Quarantine int
@@ -138,10 +139,10 @@ func (r *Rolling) grow() {
 	n := len(r.pool.slots)
 	switch {
 	case n >= 2*r.grown && n >= 16 || n == r.l.Reservoir && r.grown < n:
-		r.growAll(0)
+		r.growAll(r.anchors())
 		r.grown = n
 		if n == r.l.Reservoir {
-			r.anchor()
+			r.probes.take(&r.grove, &r.pool)
 		}
 	case r.grown > 0 && r.taken%uint64(r.l.Every) == 0:
 		if rolling := r.count - r.anchors(); rolling > 0 {
@@ -161,7 +162,9 @@ func (r *Rolling) anchors() int {
 }
 
 func (r *Rolling) growAll(from int) {
-	r.of(min(r.o.Sample, len(r.pool.slots)))
+	if !r.anchored {
+		r.of(min(r.o.Sample, len(r.pool.slots)))
+	}
 	r.learn(r.pool.x, r.room)
 	for t := from; t < r.count; t++ {
 		r.make(t)
@@ -205,21 +208,20 @@ func (r *Rolling) Stats() Stats {
 	return Stats{len(r.pool.slots), len(r.pool.owners), r.pool.offered, r.taken, r.pool.capped, r.made}
 }
 
-// Approve makes the anchors anew from what is remembered now, and takes a new
-// set of probes: what the forest thinks now is what Moved compares with.
-func (r *Rolling) Approve() {
-	if len(r.pool.slots) < 2 {
-		return
+// Approve says that what is remembered now is normal: it makes the anchors from
+// it, which then stand still, and takes a new set of probes, with which Moved
+// compares. It says whether it did: not before as many rows are remembered as a
+// tree is made of.
+func (r *Rolling) Approve() bool {
+	if len(r.pool.slots) < r.o.Sample || r.psi < r.o.Sample {
+		return false
 	}
 	for t := range r.l.Anchors {
 		r.make(t)
 	}
-	r.anchor()
-}
-
-func (r *Rolling) anchor() {
 	r.anchored = r.l.Anchors > 0
 	r.probes.take(&r.grove, &r.pool)
+	return true
 }
 
 // Moved says how far the scores of a fixed set of probes have moved since the

@@ -133,6 +133,12 @@ func TestAnchors(t *testing.T) {
 	r := taught(t, 3000, 2, Learning{Anchors: 20, Memory: window})
 	x := cloud(12000, 2, 8)
 	still := r.trees.cuts[:20<<8]
+	if r.anchors() != 0 {
+		t.Error("there are anchors that nobody approved")
+	}
+	if taught(t, 200, 2, Learning{}).Approve() || !r.Approve() {
+		t.Error("approved too early, or not at all")
+	}
 	was := append([]float64(nil), still...)
 	little := r.Moved()
 	for i := range 6000 {
