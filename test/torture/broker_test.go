@@ -69,7 +69,7 @@ func (n *broker) start() {
 		n.t.Fatal(err)
 	}
 	n.p = child(n.t, "nats", n.logs, nil, dirVar+"="+n.dir, portVar+"="+port)
-	eventually(n.t, time.Minute, "NATS listens", func() bool {
+	eventually(n.t, "NATS listens", func() bool {
 		if n.p.died() {
 			n.t.Fatalf("NATS ended:\n%s", n.p.tail())
 		}

@@ -35,7 +35,7 @@ func fullDisk(t *testing.T, suddenly bool) {
 	l.http.allow(endless)
 	l.files.allow(2000)
 	if suddenly {
-		eventually(t, time.Minute, "events are accepted", func() bool { return l.http.done() > 5000 })
+		eventually(t, "events are accepted", func() bool { return l.http.done() > 5000 })
 		ballast = append(ballast, disk.fill("more", 0))
 	}
 	stuck(t, f, l)
@@ -47,10 +47,10 @@ func fullDisk(t *testing.T, suddenly bool) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, time.Minute, "events are accepted again", func() bool { return l.http.done() > full+1000 || f.p.died() })
+	eventually(t, "events are accepted again", func() bool { return l.http.done() > full+1000 || f.p.died() })
 	watch.end(rssBound)
 	l.finish(l.close())
-	eventually(t, 5*time.Minute, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() || f.p.died() })
+	eventually(t, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() || f.p.died() })
 	if f.p.died() {
 		t.Fatalf("firebreak ended by itself (%s):\n%s", f.p.cmd.ProcessState, f.p.tail())
 	}
@@ -66,7 +66,7 @@ func fullDisk(t *testing.T, suddenly bool) {
 func stuck(t *testing.T, f *firebreak, l *load) {
 	t.Helper()
 	last, since := -1, time.Now()
-	eventually(t, 2*time.Minute, "nothing is accepted any more", func() bool {
+	eventually(t, "nothing is accepted any more", func() bool {
 		if n := l.http.done(); n != last {
 			last, since = n, time.Now()
 		}

@@ -117,7 +117,7 @@ func (f *firebreak) start() {
 // kubelet would.
 func (f *firebreak) ready() {
 	f.t.Helper()
-	eventually(f.t, 2*time.Minute, f.name+" is ready", func() bool {
+	eventually(f.t, f.name+" is ready", func() bool {
 		if f.p.died() {
 			f.start()
 			return false

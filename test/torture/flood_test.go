@@ -180,4 +180,3 @@ func largeBodies() []body {
 	}
 	return bodies
 }
-

@@ -75,7 +75,7 @@ func (i *image) unmount() {
 func (i *image) cut(p *process) {
 	i.t.Helper()
 	p.signal(syscall.SIGSTOP)
-	eventually(i.t, 10*time.Second, p.name+" stands still", func() bool { return !p.alive() || p.still() })
+	eventually(i.t, p.name+" stands still", func() bool { return !p.alive() || p.still() })
 	i.cuts++
 	after := filepath.Join(filepath.Dir(i.file), fmt.Sprint("disk-", i.cuts))
 	i.run("cp", "--sparse=always", i.file, after)

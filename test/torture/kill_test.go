@@ -38,7 +38,7 @@ func TestKilledEmbedded(t *testing.T) {
 	f.start()
 	f.ready()
 	l.finish(events)
-	eventually(t, 20*time.Minute, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() })
+	eventually(t, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() })
 	t.Logf("%d kills in %s; %s", kills, time.Since(began).Round(time.Second), l.answers())
 	f.p.kill()
 	s := audit(t, bus.Options{Dir: data})
@@ -58,11 +58,11 @@ func killOnce(t *testing.T, f *firebreak, l *load, events int) {
 		return
 	case 1, 2:
 		f.ready()
-		eventually(t, 5*time.Minute, "the detector finds something", func() bool {
+		eventually(t, "the detector finds something", func() bool {
 			return f.findings()[sampled] > 0 || l.http.rest() == 0 || f.p.died()
 		})
 	default:
-		eventually(t, time.Minute, "some events are accepted", func() bool {
+		eventually(t, "some events are accepted", func() bool {
 			return l.http.done()-before >= most || l.http.rest() == 0 || f.p.died()
 		})
 	}
@@ -94,7 +94,7 @@ func TestKilledApart(t *testing.T) {
 	for n := 0; n < kills; {
 		l.allow(events * (n + 1) / kills)
 		before, most := l.http.done(), 1+rand.IntN(max(1, events/kills))
-		eventually(t, time.Minute, "some events are accepted", func() bool {
+		eventually(t, "some events are accepted", func() bool {
 			return l.http.done()-before >= most || l.http.rest() == 0
 		})
 		shortly(50 * time.Millisecond)
@@ -103,7 +103,7 @@ func TestKilledApart(t *testing.T) {
 	}
 	l.finish(events)
 	notes := openNotes(t, filepath.Join(a.ingest.dir, "notes"))
-	eventually(t, 20*time.Minute, "the detectors have come to the end", func() bool {
+	eventually(t, "the detectors have come to the end", func() bool {
 		return a.detect.findings()[final] == l.ends() && notes.read() == l.ends()
 	})
 	t.Logf("kills %v in %s; %s", a.kills, time.Since(began).Round(time.Second), l.answers())

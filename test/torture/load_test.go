@@ -54,8 +54,8 @@ func (l *load) allow(n int) { l.http.allow(n); l.files.allow(n / 10) }
 // finish waits until all n events are accepted, and sends the last ones.
 func (l *load) finish(n int) {
 	l.t.Helper()
-	eventually(l.t, 20*time.Minute, "all events are accepted", func() bool { return l.http.done() >= n || l.t.Failed() })
-	eventually(l.t, time.Minute, "all lines are written", func() bool { return l.files.rest() == 0 })
+	eventually(l.t, "all events are accepted", func() bool { return l.http.done() >= n || l.t.Failed() })
+	eventually(l.t, "all lines are written", func() bool { return l.files.rest() == 0 })
 	l.halt()
 	for _, s := range l.senders {
 		s.end()

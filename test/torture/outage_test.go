@@ -26,7 +26,7 @@ func TestNATSHangs(t *testing.T) {
 	l := newLoad(t, a.ingest.api, logs)
 	events := 20_000
 	l.allow(events)
-	eventually(t, time.Minute, "events are accepted", func() bool { return l.http.done() > events/4 })
+	eventually(t, "events are accepted", func() bool { return l.http.done() > events/4 })
 	a.nats.p.signal(syscall.SIGSTOP)
 	l.http.allow(endless)
 	watch := newMemory(t, a.ingest.p)
@@ -34,7 +34,7 @@ func TestNATSHangs(t *testing.T) {
 	a.nats.p.signal(syscall.SIGCONT)
 	watch.end(rssBound)
 	before := l.http.done()
-	eventually(t, time.Minute, "events are accepted again", func() bool { return l.http.done() > before+events/4 })
+	eventually(t, "events are accepted again", func() bool { return l.http.done() > before+events/4 })
 	settle(t, a, l)
 	l.toldInTime()
 }
@@ -64,7 +64,7 @@ func settle(t *testing.T, a *apart, l *load) {
 	t.Helper()
 	l.finish(l.close())
 	notes := openNotes(t, filepath.Join(a.ingest.dir, "notes"))
-	eventually(t, 5*time.Minute, "the detectors have come to the end", func() bool {
+	eventually(t, "the detectors have come to the end", func() bool {
 		return a.detect.findings()[final] == l.ends() && notes.read() == l.ends()
 	})
 	for _, p := range []*process{a.nats.p, a.ingest.p, a.detect.p, a.witness} {

@@ -104,14 +104,14 @@ func TestPowerCutOfTheWhole(t *testing.T) {
 	for i := range cuts {
 		f.start()
 		l.allow(events * (i + 1) / cuts)
-		eventually(t, 2*time.Minute, "some events are accepted", func() bool { return l.http.done() > events*i/cuts })
+		eventually(t, "some events are accepted", func() bool { return l.http.done() > events*i/cuts })
 		shortly(time.Second)
 		disk.cut(f.p)
 	}
 	f.start()
 	f.ready()
 	l.finish(events)
-	eventually(t, 5*time.Minute, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() })
+	eventually(t, "the detector has come to the end", func() bool { return f.findings()[final] == l.ends() })
 	t.Logf("%d cuts; %s", cuts, l.answers())
 	disk.cut(f.p)
 	s := audit(t, bus.Options{Dir: f.data})

@@ -131,17 +131,21 @@ func (p *process) tail() string {
 	return string(data[max(0, len(data)-16<<10):])
 }
 
-// eventually waits until a condition holds, and fails the test when it does not within the time.
-func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+// patience is how long the tests wait for what has to come: no machine is so
+// slow, only what hangs takes so long.
+const patience = 20 * time.Minute
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	end := time.After(limit)
+	end := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-end:
-			t.Fatalf("waited %s in vain until %s", limit, what)
+			t.Fatalf("waited %s in vain until %s", patience, what)
 		}
 	}
 }

@@ -94,7 +94,7 @@ var unstoredCount = regexp.MustCompile(`(?m)^(?:firebreak_unstored_events_total|
 func (f *firebreak) settled() {
 	f.t.Helper()
 	last, since := -1, time.Now()
-	eventually(f.t, time.Minute, "all lines are read", func() bool {
+	eventually(f.t, "all lines are read", func() bool {
 		n := 0
 		_, text := f.get("/metrics")
 		for _, m := range unstoredCount.FindAllStringSubmatch(text, -1) {
