@@ -13,7 +13,8 @@ import (
 
 // A window whose events are all summaries of log lines (class log.summary) puts
 // each into the time of its interval, so that a window which is a multiple of
-// the interval has whole intervals, and just as many as it says. Aggregates are
+// the interval has whole intervals, and just as many as it says, up to two hours
+// or where sketches are merged. Aggregates are
 // over summaries as over other events; of those parts of a summary that are
 // sketches, distinct and quantile are over what the lines had:
 //
@@ -84,6 +85,9 @@ func (w *windowed) moment(e *event.Event, m Moment) (summary, error) {
 	if !w.summaries {
 		return summary{time: m.Time, step: 1}, nil
 	}
+	if e.Fields["start"] == nil { // made by hand, as in tests of rules: it has no sketches either
+		return summary{time: m.Time, start: m.Time.Unix(), step: 1, read: &sketch.Summary{}}, nil
+	}
 	start, length, err := sketch.Interval(e)
 	if err != nil {
 		return summary{}, err
@@ -99,7 +103,7 @@ func (w *windowed) moment(e *event.Event, m Moment) (summary, error) {
 		start = earliest
 	}
 	s := summary{time: start, step: 1}
-	if w.o.Panes > 1 {
+	if w.o.Exact {
 		s.start, s.step = start.Unix(), int64(length/time.Second)
 	}
 	if w.sketches() {
@@ -111,6 +115,16 @@ func (w *windowed) moment(e *event.Event, m Moment) (summary, error) {
 func (w *windowed) sketches() bool {
 	return slices.ContainsFunc(w.parts, func(p part) bool { return p != partNone })
 }
+
+// exact says whether the window has just as many intervals as it says. A long one
+// without sketches has panes as other windows, of which it may have one more:
+// the numbers of each interval of hours, for each group, would be too much.
+func (w *windowed) exact() bool {
+	return w.summaries && w.o.Panes != 1 && (w.sketches() || w.o.Over <= maxExact)
+}
+
+// maxExact is 120 intervals of a minute.
+const maxExact = 2 * time.Hour
 
 // fits says why the window can't be made of summaries of that interval.
 func (w *windowed) fits(interval time.Duration) string {

@@ -41,11 +41,8 @@ type windowed struct {
 
 func (c *compiler) window(spec *WindowSpec, l Limits, summaries bool) *windowed {
 	w := &windowed{summaries: summaries, o: window.Options{Over: spec.Over.Std(), Late: l.Late, Sample: true, MaxGroups: l.Groups, MaxBytes: l.Bytes}}
-	switch {
-	case spec.Type == "tumbling":
+	if spec.Type == "tumbling" {
 		w.o.Panes = 1
-	case summaries:
-		w.o.Panes, w.o.Exact = int(spec.Over.Std()/time.Second), true
 	}
 	w.by = c.values(spec.By)
 	var places []int
@@ -117,6 +114,9 @@ func aggregateOf(call conf.Aggregate) (window.Aggregate, string) {
 
 // open makes the groups when all aggregates are known.
 func (w *windowed) open() (err error) {
+	if w.exact() {
+		w.o.Panes, w.o.Exact = int(w.o.Over/time.Second), true
+	}
 	if w.mixed {
 		w.o.Aggregates = append(w.o.Aggregates, window.Aggregate{Function: window.Min})
 	}

@@ -260,8 +260,17 @@ func FuzzLoad(f *testing.F) {
 	f.Add(out.Data)
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		if m, err := New(o); err == nil && m.Load(pack.NewReader(data)) == nil {
+			for g := range m.order.All {
+				m.Hold(1, g.key, []Entry{{Time: 5, Order: 3}}, nil)
+				break
+			}
 			m.Add(0, Key{}, 3, Entry{Time: 6, Order: 2})
+			m.Next()
+			m.Peek(Key{})
 			m.Due(time.Unix(1<<33, 0))
+			for m.Stats().Keys > 0 {
+				m.Evict()
+			}
 		}
 	})
 }
