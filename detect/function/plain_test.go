@@ -42,6 +42,9 @@ func TestHTTPPlain(t *testing.T) {
 			t.Errorf("%q is %q, want %q", in, got, want)
 		}
 	}
+	if got, _ := httpPlain("/" + strings.Repeat("a", 3000) + "/../etc"); len(got.(string)) != 2048 || !strings.HasSuffix(got.(string), "/../etc") {
+		t.Errorf("of a long text it is %q", got)
+	}
 	if got, _ := httpPlain(7); got != "" {
 		t.Errorf("of no text it is %q", got)
 	}
