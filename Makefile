@@ -65,8 +65,9 @@ bench-forest: ## the anomaly model over labelled tables beside scikit-learn, str
 	@/usr/bin/python3 -c 'import sklearn' 2>/dev/null || python3 -c 'import sklearn' 2>/dev/null || { \
 	 [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq >/dev/null 2>&1 && apt-get install -qq -y python3-sklearn >/dev/null 2>&1; } || \
 	 echo "no python3 with scikit-learn here (Debian: apt-get install python3-sklearn): its recorded figures are shown"
-	@FIREBREAK_BENCH=1 go test ./detect/forest -count 1 -v -timeout 60m -run 'Test(Tables|Streams|StreamsBeside|Novelty|Poisoning)$$' | grep -Ev '^=== '
+	@set -o pipefail; FIREBREAK_BENCH=1 go test ./detect/forest -count 1 -v -timeout 60m -run 'Test(Tables|Streams|StreamsBeside|Novelty|Poisoning)$$' | grep -Ev '^=== '
 	@go test ./detect/forest -cpu 1 -run '^$$' -bench . -benchmem
+bench-forest: SHELL := bash
 
 torture: ## the long sizes of the promises: hours
 	@FIREBREAK_TORTURE=1 go test -count 1 -p 1 -v -timeout 12h ./...
