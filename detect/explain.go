@@ -28,7 +28,7 @@ type explaining interface {
 	// watch notes what happens until it is called with nil.
 	watch(w *watched)
 	// explain adds to a look what became of the event that was folded last.
-	explain(e *event.Event, m Moment, l *Look)
+	explain(e *event.Event, l *Look)
 }
 
 // Explain folds an event as [Engine.Fold] does, and says how each detector
@@ -54,13 +54,12 @@ func (g *Engine) Explain(e *event.Event, at event.Address, every func(name strin
 	if !x.Fresh || x.Own {
 		return x
 	}
-	m := Moment{Now: g.now}
 	for i := range running {
 		if !asked[i] && (every == nil || !every(running[i].Name())) {
 			continue
 		}
-		l := Look{Rule: running[i].Name(), Version: running[i].Version(), Stage: StageAsked}
-		running[i].look(&l, asked[i], e, m)
+		l := Look{Rule: running[i].Name(), Version: running[i].Version(), Stage: StageAsked, Reason: "it was asked, and does not say more"}
+		running[i].look(&l, asked[i], e)
 		if !asked[i] {
 			l.Stage, l.Reason = StageIndex, index.why(i, e)
 		}
@@ -70,12 +69,12 @@ func (g *Engine) Explain(e *event.Event, at event.Address, every func(name strin
 	return x
 }
 
-func (s *slot) look(l *Look, asked bool, e *event.Event, m Moment) {
+func (s *slot) look(l *Look, asked bool, e *event.Event) {
 	if s.off {
 		l.Stage, l.Reason = StageOff, "it was switched off because it is slow"
 	}
 	if x, ok := s.run.(explaining); ok && (!s.off || !asked) {
-		x.explain(e, m, l)
+		x.explain(e, l)
 	}
 }
 
@@ -98,7 +97,6 @@ type watched struct {
 	found  string // the id of what was found, new or not
 	window bool   // it came to the window
 	late   bool
-	key    [16]byte
 	quiet  [16]byte
 	chains [][16]byte
 	whole  bool // a sequence is complete
@@ -107,7 +105,7 @@ type watched struct {
 func (s *running) watch(w *watched) { s.watched = w }
 
 // explain says how far the last event came; see [explaining].
-func (s *running) explain(e *event.Event, m Moment, l *Look) {
+func (s *running) explain(e *event.Event, l *Look) {
 	if l.Error = s.ready(); l.Error != nil {
 		return
 	}

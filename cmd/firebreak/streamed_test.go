@@ -168,7 +168,7 @@ func TestStreamOfARunningFirebreak(t *testing.T) {
 	l.want([]string{"silence", "end", silence[:8], "--reason", "done"}, 0, "was ended by ann; it matched 1 times")
 	loud := l.alert("quiet")
 	l.want([]string{"silence", "add", "true"}, 2, "--why has to be said")
-	l.want([]string{"silence", "add", "rulle == 1", "--why", "x"}, 1, `did you mean "rule"?`)
+	l.want([]string{"silence", "add", "rul == 1", "--why", "x"}, 1, `did you mean "rule"?`)
 	l.want([]string{"silence", "add", "true", "--why", "x", "--until", "soon"}, 2, "is no time")
 	l.want([]string{"silence", "end", "ffffffff"}, 1, "no silence that holds")
 

@@ -68,11 +68,14 @@ func (a *API) events(c call) error {
 				err = p.frame(m)
 			}
 			if err != nil {
-				return p.broken(err)
+				return a.broken(c, p, err)
 			}
 		}
 	}
-	return p.line(p.page)
+	if err := p.line(p.page); err != nil {
+		return a.broken(c, p, err)
+	}
+	return nil
 }
 
 func spanOf(r *http.Request) (s span, err error) {
@@ -150,11 +153,12 @@ func (p *pager) line(v any) error {
 
 // broken ends a page that can't go on. What was begun can't become an error any
 // more: without its last line it is not taken for a whole.
-func (p *pager) broken(err error) error {
-	if p.size > 0 || errors.Is(err, errGone) {
-		panic(http.ErrAbortHandler)
+func (a *API) broken(c call, p *pager, err error) error {
+	if p.size == 0 && !errors.Is(err, errGone) {
+		return err
 	}
-	return err
+	a.Logger.WarnContext(c.r.Context(), "an answer broke off", "path", c.r.URL.Path, "error", err)
+	return nil
 }
 
 var errGone = errors.New("the client is gone")

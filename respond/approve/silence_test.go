@@ -51,7 +51,7 @@ func TestSilences(t *testing.T) {
 		"in the past":     {ask("x", "true", -time.Second), 400, "within the next"},
 		"for years":       {ask("x", "true", 1000*24*time.Hour), 400, "within the next"},
 		"no expression":   {ask("x", "", time.Hour), 400, "empty expression"},
-		"another name":    {ask("x", "rulle == 1", time.Hour), 400, `did you mean \"rule\"?`},
+		"another name":    {ask("x", "rul == 1", time.Hour), 400, `did you mean \"rule\"?`},
 		"somebody else":   {`{"who":"root"}`, 400, "unknown field"},
 		"one that is new": {fine, 202, `"who":"ann"`},
 	} {
