@@ -27,6 +27,9 @@ import (
 //	latency_p50, _p90, _p99   of requests, in seconds
 //	overflow                  true: of several writers, there were too many
 //	sketches                  the sketches, for [Read]
+//
+// In windows of summaries distinct(fields.distinct_addresses), of failed_addresses
+// and of failed_users, and quantile(fields.latency, p) are of the sketches.
 const (
 	fieldStart     = "start"
 	fieldInterval  = "interval"
