@@ -26,7 +26,7 @@ func init() {
 		Doc:    "Logs by the OpenTelemetry protocol (OTLP): over HTTP at /v1/logs, protobuf or JSON, and over gRPC at the same address.",
 		Source: event.SourceLog,
 		Config: func() any { return &ShipperConfig{HTTPConfig: HTTPConfig{MaxBody: 4 << 20}} },
-		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) { return decodeOTLP(data, true, nil, o) },
+		Decode: func(data []byte, o Origin) ([]event.Event, []event.Rejected) { return decodeOTLP(data, true, o) },
 		Open:   openOTLP,
 	})
 }
@@ -65,8 +65,8 @@ func isProto(h http.Header) bool {
 	return kind == typeProto
 }
 
-func decodeOTLP(data []byte, isJSON bool, trusted []netip.Prefix, o Origin) ([]event.Event, []event.Rejected) {
-	return collect(func(g give) ([]event.Rejected, error) { return otlpTo(data, isJSON, trusted, o, g) })
+func decodeOTLP(data []byte, isJSON bool, o Origin) ([]event.Event, []event.Rejected) {
+	return collect(func(g give) ([]event.Rejected, error) { return otlpTo(data, isJSON, nil, o, g) })
 }
 
 // otlpTo makes events of one ExportLogsServiceRequest. The container is

@@ -32,14 +32,14 @@ func TestOTLPTextThatIsNone(t *testing.T) {
 		"JSON, half of a pair": {bytes.ReplaceAll(asJSON, []byte("@@"), []byte(`\ud800`)), true, "no \ufffd text"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			events, rejects := decodeOTLP(c.data, c.isJSON, nil, Origin{})
+			events, rejects := decodeOTLP(c.data, c.isJSON, Origin{})
 			if len(events) != 3 || len(rejects) != 0 {
 				t.Fatalf("%d events, rejects %v", len(events), rejects)
 			}
 			if got := events[1]; got.Message != c.want || got.Object.Name != "web-1" || events[0].ID == got.ID {
 				t.Errorf("%q of %s, want %q", got.Message, got.Object.Name, c.want)
 			}
-			if again, _ := decodeOTLP(slices.Clone(c.data), c.isJSON, nil, Origin{}); again[1].ID != events[1].ID {
+			if again, _ := decodeOTLP(slices.Clone(c.data), c.isJSON, Origin{}); again[1].ID != events[1].ID {
 				t.Error("sent again it has another id")
 			}
 		})
@@ -56,7 +56,7 @@ func TestOTLPWithoutRepair(t *testing.T) {
 		"nested":        {strings.Repeat("\x0a\x7f", 100), false},
 		"no such field": {`{"resourceLogs":3}`, true},
 	} {
-		if events, rejects := decodeOTLP([]byte(c.data), c.isJSON, nil, Origin{}); len(events) != 0 || len(rejects) != 1 {
+		if events, rejects := decodeOTLP([]byte(c.data), c.isJSON, Origin{}); len(events) != 0 || len(rejects) != 1 {
 			t.Errorf("%s: %d events, rejects %v", name, len(events), rejects)
 		}
 	}

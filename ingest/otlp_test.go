@@ -63,7 +63,7 @@ func TestOTLPRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, rejects := decodeOTLP(data, false, nil, Origin{From: "x"})
+	events, rejects := decodeOTLP(data, false, Origin{From: "x"})
 	if len(events) != 2 || len(rejects) != 0 {
 		t.Fatalf("%d events, %v", len(events), rejects)
 	}
@@ -85,7 +85,7 @@ func TestOTLPJSON(t *testing.T) {
 	"scopeLogs":[{"scope":{"name":"x"},"logRecords":[{"timeUnixNano":"1767323045000000007","severityNumber":9,"severityText":"Info",
 	"body":{"kvlistValue":{"values":[{"key":"msg","value":{"stringValue":"hello"}},{"key":"n","value":{"intValue":"9007199254740993"}},{"key":"d","value":{"doubleValue":0.5}},{"key":"l","value":{"arrayValue":{"values":[{"boolValue":true},{}]}}}]}},
 	"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","unknown":{"a":[1]}}]}]}]}`
-	events, rejects := decodeOTLP([]byte(body), true, nil, Origin{})
+	events, rejects := decodeOTLP([]byte(body), true, Origin{})
 	if len(events) != 1 || len(rejects) != 0 {
 		t.Fatalf("%d events, %v", len(events), rejects)
 	}
@@ -121,7 +121,7 @@ func TestOTLPRefuses(t *testing.T) {
 		"nested JSON":  {[]byte(strings.Repeat(`{"a":`, 10_000)), true, "nested deeper"},
 		"other JSON":   {[]byte(`{"resourceLogs":7}`), true, "malformed OTLP"},
 	} {
-		events, rejects := decodeOTLP(c.data, c.isJSON, nil, Origin{})
+		events, rejects := decodeOTLP(c.data, c.isJSON, Origin{})
 		if len(events) != 0 || len(rejects) != 1 || !strings.Contains(rejects[0].Reason, c.reason) {
 			t.Errorf("%s: %d events, %+v", name, len(events), rejects)
 		}
@@ -266,7 +266,7 @@ func FuzzOTLP(f *testing.F) {
 	f.Add(data, false)
 	f.Add([]byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}`), true)
 	f.Fuzz(func(t *testing.T, data []byte, isJSON bool) {
-		events, _ := decodeOTLP(data, isJSON, nil, Origin{From: "x", Received: time.Unix(1700000000, 0)})
+		events, _ := decodeOTLP(data, isJSON, Origin{From: "x", Received: time.Unix(1700000000, 0)})
 		for i := range events {
 			if events[i].Trust != event.TrustText {
 				t.Fatalf("trust %v", events[i].Trust)

@@ -46,7 +46,7 @@ func TestTraceTakesNoRecordWithOtherAttributes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if events, _ := decodeOTLP(data, false, nil, Origin{}); len(events) != want {
+		if events, _ := decodeOTLP(data, false, Origin{}); len(events) != want {
 			t.Errorf("%d events, want %d", len(events), want)
 		}
 	}
