@@ -216,16 +216,18 @@ func BenchmarkSnapshot(b *testing.B) {
 		b.Fatalf("%d groups", n)
 	}
 	var longest, all time.Duration
-	size, n := 0, 0
+	size, n, pieces := 0, 0, 0
 	for b.Loop() {
 		s := &saving{parts: make(chan piece, 1), done: make(chan struct{})}
 		for n++; !s.complete; {
 			s.write(engine, 1, savePiece)
 			size += len((<-s.parts).data)
+			pieces++
 			longest, all = max(longest, s.took), all+s.took
 		}
 	}
 	b.ReportMetric(longest.Seconds()*1000, "ms/longest-piece")
+	b.ReportMetric(all.Seconds()*1000/float64(pieces), "ms/piece")
 	b.ReportMetric(all.Seconds()*1000/float64(n), "ms/all")
 	b.ReportMetric(float64(size)/float64(n), "bytes")
 }

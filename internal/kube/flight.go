@@ -8,13 +8,16 @@ import (
 
 // flights let callers that ask for the same at the same time share an answer,
 // and never one that was asked for before they came: it is as good as asking by
-// oneself. At most one question by key is under way, and one waits to be.
+// oneself. At most [underWay] questions by key are under way, and one waits to
+// be: who comes while few ask does not wait for others.
 type flights[T any] struct {
 	mu   sync.Mutex
 	next map[string]*flight[T]
-	// turns are held by the question that is under way.
+	// turns are held by the questions that are under way.
 	turns map[string]*turn
 }
+
+const underWay = 4
 
 // flight is a question that was not sent yet when a caller joined it.
 type flight[T any] struct {
@@ -60,7 +63,7 @@ func (f *flights[T]) board(key string) (one *flight[T], t *turn, mine bool) {
 		f.next, f.turns = map[string]*flight[T]{}, map[string]*turn{}
 	}
 	if t = f.turns[key]; t == nil {
-		t = &turn{held: make(chan struct{}, 1)}
+		t = &turn{held: make(chan struct{}, underWay)}
 		f.turns[key] = t
 	}
 	t.users++
