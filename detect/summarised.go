@@ -193,11 +193,11 @@ func (r *Rule) Estimates() []*conf.Error {
 	}
 	var all []*conf.Error
 	for i, call := range w.calls {
-		switch {
-		case w.parts[i] == partSet:
+		switch w.parts[i] {
+		case partSet:
 			all = append(all, r.doc.Errorf("spec.window.having", "%s is exact up to %d, and past that within %.1f %% in 95 of 100 cases",
 				call.Text, sketch.MaxExact, 200*sketch.DistinctError))
-		case w.parts[i] == partNumbers:
+		case partNumbers:
 			all = append(all, r.doc.Errorf("spec.window.having", "%s is within %.0f %% of the value at that rank", call.Text, 100*sketch.QuantileError))
 		}
 	}

@@ -3,17 +3,14 @@ package window
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/firebreak-io/firebreak/detect/pack"
-	"github.com/firebreak-io/firebreak/internal/sketch"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -418,57 +415,6 @@ func TestBytesAreBounded(t *testing.T) {
 	}
 }
 
-// FuzzLoad reads windows that anybody may have written, and uses them: all that
-// can be asked is asked, and what was read can be saved and read again.
-func FuzzLoad(f *testing.F) {
-	o := Options{Over: time.Minute, Late: time.Minute, Aggregates: append(append([]Aggregate{}, all...), Aggregate{Function: Union}), Sample: true, MaxGroups: 50}
-	w, err := New(o)
-	if err != nil {
-		f.Fatal(err)
-	}
-	inputs := func(i int) []Input {
-		in := append(someInputs(uint64(i)), Input{Valid: true, Set: &sketch.Distinct{}})
-		in[len(all)].Set.Add(fmt.Sprint(i))
-		return in
-	}
-	for i := range 40 {
-		w.Add(uint64(i%3), numbered(1, i%4), start.Add(time.Duration(i)*time.Second), inputs(i), Mark{Sequence: uint64(i + 1), Index: i})
-	}
-	var out pack.Writer
-	w.Save(&out)
-	f.Add(out.Data)
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w, err := New(o)
-		if err != nil || w.Load(pack.NewReader(data)) != nil {
-			return
-		}
-		var keys []Key
-		for g := range w.order.All {
-			keys = append(keys, g.key)
-		}
-		for i, key := range append(keys, numbered(1, 1)) {
-			first, last, _ := w.Add(1, key, start.Add(time.Duration(i)*time.Second), inputs(i), Mark{Sequence: 7})
-			for n := range o.Aggregates {
-				w.Value(key, n, first)
-				w.Value(key, n, last)
-			}
-			w.Sample(key, last)
-		}
-		var out pack.Writer
-		w.Save(&out)
-		if again, err := New(o); err == nil {
-			if err := again.Load(pack.NewReader(out.Data)); err != nil {
-				t.Fatalf("what was read is saved so that it can't be read: %v", err)
-			}
-		}
-		w.Expire(start.Add(time.Hour), 100)
-		for w.Stats().Groups > 0 {
-			w.Evict()
-		}
-	})
-}
-
 func TestNewRefuses(t *testing.T) {
 	for _, o := range []Options{
 		{}, {Over: -time.Second}, {Over: time.Second, Panes: -1}, {Over: 10, Panes: 20},
@@ -485,45 +431,4 @@ func numbered(kind byte, i int) Key {
 	k := Key{kind}
 	binary.LittleEndian.PutUint64(k[8:], uint64(i))
 	return k
-}
-
-// BenchmarkAdd is one event into one of so many groups; bytes/group is what a
-// group of a count and a distinct takes with all that leads to it, after one
-// event, and after many.
-func BenchmarkAdd(b *testing.B) {
-	for _, n := range []int{1000, 1_000_000} {
-		b.Run(fmt.Sprintf("groups=%d", n), func(b *testing.B) {
-			before := heap()
-			w, err := New(Options{
-				Over: time.Hour, Aggregates: []Aggregate{{Function: Count}, {Function: Distinct}}, MaxGroups: n, MaxBytes: 1 << 40, Sample: true,
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			inputs := []Input{{Valid: true}, {Valid: true}}
-			for i := range n {
-				w.Add(0, numbered(1, i), start, inputs, Mark{Sequence: uint64(i + 1)})
-			}
-			once := heap()
-			i := 0
-			for b.Loop() {
-				i = (i + 7919) % n
-				inputs[1].Hash = uint64(i % 8)
-				w.Add(0, numbered(1, i), start.Add(time.Duration(i)*time.Microsecond), inputs, Mark{Sequence: uint64(n + i), Index: i % 512})
-			}
-			b.ReportMetric((once-before)/float64(n), "bytes/group")
-			b.ReportMetric(float64(w.Stats().Bytes)/float64(n), "said-bytes/group")
-			if n == 1000 {
-				b.ReportMetric((heap()-before)/float64(n), "bytes/busy-group")
-			}
-			runtime.KeepAlive(w)
-		})
-	}
-}
-
-func heap() float64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc)
 }
