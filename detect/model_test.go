@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firebreak-io/firebreak/detect/baseline"
 	"github.com/firebreak-io/firebreak/detect/pack"
 	"github.com/firebreak-io/firebreak/detect/rules"
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -227,3 +228,10 @@ func reopened(t testing.TB, g *Engine) *Engine {
 }
 
 func fsRead(_, file string) ([]byte, error) { return rules.FS.ReadFile(file) }
+
+// baseOf is what the model remembers of an entity of one value.
+func (m *modeller) baseOf(name string) *baseline.Entity {
+	return m.base.Find(baseline.Key(hashTexts([]string{"entity", name})))
+}
+
+func valueOfText(text string) baseline.Value { return baseline.ValueOf(text) }

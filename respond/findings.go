@@ -147,7 +147,8 @@ func decodeFinding(m bus.Message) (event.Finding, error) {
 }
 
 // Begin is the first record of a run of book. Its mode is the lowest of the
-// playbook's, the ceiling, and what the finding's rule allows.
+// playbook's, the ceiling, and what the finding's rule allows. A model alone
+// never acts: it asks at the most.
 func Begin(book *Playbook, incident event.Incident, f event.Finding, target event.Ref, ceiling event.Mode, now time.Time) event.Run {
 	run := event.Run{
 		ID: event.RunID(book.Name, incident.ID, target), Playbook: book.Name, Version: book.Version, Spec: book.Text,
@@ -156,6 +157,9 @@ func Begin(book *Playbook, incident event.Incident, f event.Finding, target even
 	}
 	if f.Mode != "" {
 		run.Mode = Lower(run.Mode, f.Mode)
+	}
+	if f.Model != "" {
+		run.Mode = Lower(run.Mode, event.ModeAsk)
 	}
 	for _, s := range book.Steps {
 		run.Steps = append(run.Steps, event.Step{Name: s.Name, Action: s.Action, State: event.StepPending})

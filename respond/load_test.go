@@ -208,3 +208,21 @@ func FuzzParsePlaybook(f *testing.F) {
 		}
 	})
 }
+
+// A model alone never acts, whatever the playbook and the finding say.
+func TestAModelNeverActsAlone(t *testing.T) {
+	b := &Playbook{Name: "b", Mode: event.ModeAct}
+	for _, c := range []struct {
+		f    event.Finding
+		want event.Mode
+	}{
+		{event.Finding{ID: "f", Rule: "r"}, event.ModeAct},
+		{event.Finding{ID: "f", Model: "m"}, event.ModeAsk},
+		{event.Finding{ID: "f", Model: "m", Mode: event.ModeAct}, event.ModeAsk},
+		{event.Finding{ID: "f", Model: "m", Mode: event.ModeObserve}, event.ModeObserve},
+	} {
+		if run := Begin(b, event.Incident{ID: "i"}, c.f, event.PodRef("shop", "web"), event.ModeAct, start); run.Mode != c.want {
+			t.Errorf("%+v begins in mode %s, not %s", c.f, run.Mode, c.want)
+		}
+	}
+}

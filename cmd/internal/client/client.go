@@ -235,3 +235,13 @@ func (c *Client) Find(ctx context.Context, prefix string) (event.Run, error) {
 	}
 	return event.Run{}, errors.New("more than one run begins with " + prefix)
 }
+
+// Verdict says whether a finding was right.
+func (c *Client) Verdict(ctx context.Context, finding string, v approve.Verdict) (told approve.Told, err error) {
+	return told, c.call(ctx, http.MethodPost, "/v1/findings/"+url.PathEscape(finding)+"/verdict", v, &told)
+}
+
+// Model pins a model, unpins it, rolls it back or approves it.
+func (c *Client) Model(ctx context.Context, name, do string, why approve.Reason) (told approve.Told, err error) {
+	return told, c.call(ctx, http.MethodPost, "/v1/models/"+url.PathEscape(name)+"/"+url.PathEscape(do), why, &told)
+}

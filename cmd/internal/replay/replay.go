@@ -34,6 +34,10 @@ type Options struct {
 	Explained  func(e *event.Event, at event.Address, x detect.Explanation)
 	Explaining func(e *event.Event, at event.Address) bool
 	Every      func(rule string) bool
+	// Opened, if set, is given the engine of each session before any event, Read
+	// when all were read, before the time goes on behind them.
+	Opened func(g *detect.Engine)
+	Read   func(g *detect.Engine) error
 }
 
 // Summary counts. Of the lines each is blank, joined to what began before it,
@@ -74,6 +78,9 @@ func Replay(ctx context.Context, o Options, to Sink) error {
 	}
 	return s.End(ctx)
 }
+
+// Feed gives all inputs to a session; see [Session.End].
+func Feed(ctx context.Context, o Options, s *Session) error { return feed(ctx, o, s) }
 
 // feed gives everything that is to be replayed to each of the sessions, step by
 // step.

@@ -35,10 +35,14 @@ type Session struct {
 // NewSession begins with nothing remembered. Of the options it uses all but the
 // inputs.
 func NewSession(o Options, to Sink) *Session {
-	return &Session{
+	s := &Session{
 		o: o, engine: detect.NewEngine(o.Rules, detect.EngineOptions{}), planner: newPlanner(o), to: to, logger: o.Logger,
 		seen: map[string]bool{}, counts: map[string]event.FindingCount{},
 	}
+	if o.Opened != nil {
+		o.Opened(s.engine)
+	}
+	return s
 }
 
 // frame takes events and rejects as they lie in files.
@@ -110,6 +114,11 @@ func (s *Session) End(ctx context.Context) error {
 // any more: what was not followed by something is due then. After that findings
 // are counted no more.
 func (s *Session) end(ctx context.Context) error {
+	if s.o.Read != nil {
+		if err := s.o.Read(s.engine); err != nil {
+			return err
+		}
+	}
 	for at, more := s.engine.Next(); more; at, more = s.engine.Next() {
 		if err := s.tick(ctx, at); err != nil {
 			return err

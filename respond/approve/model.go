@@ -1,0 +1,98 @@
+package approve
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// Verdict is the body of what somebody says of a finding.
+type Verdict struct {
+	// True says that it was right, false that it was a false alarm; one of them
+	// has to be said.
+	True *bool `json:"true"`
+	// Why is for the record.
+	Why string `json:"why,omitempty"`
+}
+
+// Reason is the body of an order to a model.
+type Reason struct {
+	// Why is for the record.
+	Why string `json:"why,omitempty"`
+}
+
+// Told answers that something is stored in the stream of events, from which
+// detectors learn it.
+type Told struct {
+	Sequence uint64 `json:"sequence"`
+}
+
+// modelName is that of a document, findingID that of a finding.
+var (
+	modelName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	findingID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+)
+
+// verdict takes what somebody says of a finding.
+func (a *API) verdict(c call) error {
+	if err := a.allowed(c, "create", "verdicts", "", ""); err != nil {
+		return err
+	}
+	var body Verdict
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	id := c.r.PathValue("id")
+	switch {
+	case !findingID.MatchString(id):
+		return problem{http.StatusBadRequest, "that is no id of a finding"}
+	case body.True == nil:
+		return problem{http.StatusBadRequest, `"true" has to be true or false`}
+	case len(body.Why) > maxReason:
+		return problem{http.StatusBadRequest, fmt.Sprintf("why is over %d bytes", maxReason)}
+	}
+	v := event.FindingVerdict{Finding: id, True: *body.True, Who: c.user.Name, Why: body.Why}
+	a.Logger.InfoContext(c.r.Context(), "verdict", "finding", id, "true", v.True, "user", v.Who)
+	return a.detectors(c, v.Event(a.now()))
+}
+
+// model takes an order to a model.
+func (a *API) model(c call) error {
+	if err := a.allowed(c, "update", "models", "", ""); err != nil {
+		return err
+	}
+	var body Reason
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	o := event.ModelOrder{Model: c.r.PathValue("name"), Do: c.r.PathValue("do"), Who: c.user.Name, Why: body.Why}
+	switch {
+	case !modelName.MatchString(o.Model):
+		return problem{http.StatusBadRequest, "that is no name of a model"}
+	case !slices.Contains([]string{event.ModelPin, event.ModelUnpin, event.ModelRollback, event.ModelApprove}, o.Do):
+		return problem{http.StatusBadRequest, "a model can be pinned, unpinned, rolled back and approved: pin, unpin, rollback, approve"}
+	case len(body.Why) > maxReason:
+		return problem{http.StatusBadRequest, fmt.Sprintf("why is over %d bytes", maxReason)}
+	}
+	a.Logger.InfoContext(c.r.Context(), "model", "model", o.Model, "do", o.Do, "user", o.Who)
+	return a.detectors(c, o.Event(a.now()))
+}
+
+// detectors stores a control event in the stream, where it stays for the record.
+func (a *API) detectors(c call, e event.Event) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("store %s: %w", e.Verb, err)
+	}
+	seq, err := a.Bus.Publish(c.r.Context(), bus.SubjectEvents, event.EncodeFrame([][]byte{data}))
+	if err != nil {
+		return fmt.Errorf("store %s: %w", e.Verb, err)
+	}
+	answer(c.w, http.StatusAccepted, Told{Sequence: seq})
+	return nil
+}
