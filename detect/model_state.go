@@ -66,6 +66,9 @@ func (m *modeller) state(now time.Time) ModelState {
 		NeedP: m.budget.Need(), Threshold: m.budget.Threshold(), Budget: m.budget.Counts(), Moved: m.forest.Moved(),
 		Pinned: len(m.pinned) > 0, Said: append([]string(nil), m.wait.said...),
 	}
+	if now.Before(m.warm.since) { // it was loaded, and no event came yet
+		now = m.budget.Last()
+	}
 	st.Missing, st.MissingTime = m.missing(now)
 	st.Ready = st.Missing == 0 && st.MissingTime == 0
 	for i := range m.wait.list {

@@ -59,7 +59,7 @@ func (m *modelled) fold(cmd *cobra.Command, name string, to replay.Sink, done fu
 	if err != nil {
 		return err
 	}
-	inputs, err := m.inputs(cmd)
+	inputs, err := m.inputs(cmd, m.state != "" && len(m.falco)+len(m.audit)+len(m.log) == 0)
 	if err != nil {
 		return exit{2, err}
 	}

@@ -181,6 +181,9 @@ func (b *Budget) Threshold() float64 {
 	return b.recent.score(math.Exp(-b.need))
 }
 
+// Last is the time of the last score.
+func (b *Budget) Last() time.Time { return b.last }
+
 // Counts are what became of the scores.
 func (b *Budget) Counts() Counts { return b.count }
 
