@@ -92,6 +92,18 @@ func (l *Library) names(kind string) []string {
 	return slices.Sorted(maps.Keys(l.macros))
 }
 
+// has says whether there is a list or macro of a name.
+func (l *Library) has(kind, name string) bool {
+	if l == nil {
+		return false
+	}
+	_, ok := l.macros[name]
+	if kind == "lists" {
+		_, ok = l.lists[name]
+	}
+	return ok
+}
+
 // SharedName is the name of a List or Macro in expressions.
 func SharedName(name string) string { return strings.ReplaceAll(name, "-", "_") }
 

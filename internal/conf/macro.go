@@ -61,9 +61,9 @@ func (x *expander) Visit(node *ast.Node) {
 
 // known says whether there is something of that name, and refuses it if not.
 func (x *expander) known(n ast.Node, kind, name string) bool {
-	if names := x.lib.names(kind); !slices.Contains(names, name) {
+	if !x.lib.has(kind, name) {
 		one := strings.TrimSuffix(kind, "s")
-		x.fail(n, "unknown %s %q%s", one, name, Suggest(name, names))
+		x.fail(n, "unknown %s %q%s", one, name, Suggest(name, x.lib.names(kind)))
 		return false
 	}
 	// The version of a document is made of the names that its text shows.

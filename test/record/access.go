@@ -25,7 +25,7 @@ func access() []Act {
 			return s.calls(ctx, mallory, each("0 POST /api/v1/namespaces/shop/pods/%s/portforward?ports=8080", pods...)...)
 		}},
 		{Name: "debug container, then a shell in it", By: mallory.User, Rules: rules("ephemeral-container-entered", "ephemeral-container"), do: debugged},
-		plain("service account far from its pods", leaked, rules("service-account-outside", "system-principal-from-internet"), "GET /api/v1/namespaces/shop/configmaps/settings"),
+		plain("service account far from its pods", leaked, rules("system-principal-from-internet"), "GET /api/v1/namespaces/shop/configmaps/settings"),
 		plain("acts as another", Who{User: "pat", From: "127.0.66.2", As: "ann", Groups: []string{"devs"}}, rules("impersonation"), "GET /api/v1/namespaces/shop/pods"),
 		{Name: "impersonates one after the other", By: "pat", Rules: rules("impersonation-many", "impersonated-administrator"), do: func(ctx context.Context, s *Stage) error {
 			for _, name := range []string{"ann", "ben", "ci", "mallory", "system:serviceaccount:ops:gitops", "system:serviceaccount:kube-system:generic-garbage-collector"} {

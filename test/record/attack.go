@@ -97,7 +97,7 @@ func discovery() []Act {
 		plain("refused in many namespaces", mallory, rules("refused-burst", "namespaces-probed", "secrets-probed"), join(
 			each("0 GET /api/v1/namespaces/%s/secrets", "default", "kube-system", "kube-public", "prod", "staging", "vault", "db", "ops", "monitoring", "ci"),
 			each("0 GET /api/v1/namespaces/%s/pods", "default", "kube-system", "kube-public", "prod", "staging", "vault", "db", "ops", "monitoring", "ci"))...),
-		plain("refused for many resources", leaked, rules("refused-burst", "resources-probed", "service-account-outside"), each("403 GET %s", "/api/v1/nodes", "/api/v1/pods", "/api/v1/services", "/api/v1/secrets",
+		plain("refused for many resources", leaked, rules("resources-probed", "service-account-refused", "request-refused-from-internet"), each("403 GET %s", "/api/v1/nodes", "/api/v1/pods", "/api/v1/services", "/api/v1/secrets",
 			"/apis/apps/v1/deployments", "/apis/apps/v1/daemonsets", "/apis/batch/v1/jobs", "/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
 			"/api/v1/persistentvolumes", "/apis/networking.k8s.io/v1/networkpolicies", "/api/v1/namespaces", "/api/v1/serviceaccounts")...),
 		plain("tool of attackers", Who{User: "mallory", Agent: "kube-hunter/0.6.8", From: "127.0.66.1"}, rules("attack-tool"), "GET /api/v1/namespaces/shop/pods"),
@@ -110,7 +110,7 @@ func credentials() []Act {
 		plain("secrets of each namespace listed", stolen, rules("secrets-swept", "secret-read"), each("GET /api/v1/namespaces/%s/secrets", append([]string{"default", "kube-system"}, spaces...)...)...),
 		plain("secrets guessed by name", mallory, rules("secret-names-guessed"), each("404 GET /api/v1/namespaces/shop/secrets/%s", "admin", "root", "aws", "gcp", "azure", "registry", "token", "backup", "tls", "ssh")...),
 		{Name: "token made and used elsewhere", By: "pat", Rules: rules("token-made-then-used", "service-account-token"), do: tokenElsewhere},
-		{Name: "kubelet of a node asks for a token of another's pod", By: rogue.User, Rules: rules("node-token-many"), do: func(ctx context.Context, s *Stage) error {
+		{Name: "kubelet of a node asks for a token of another's pod", By: rogue.User, Rules: rules("node-credential-by-hand"), do: func(ctx context.Context, s *Stage) error {
 			return s.calls(ctx, rogue, each(`0 POST /api/v1/namespaces/%s/token {"spec":{"expirationSeconds":3600}}`, "shop/serviceaccounts/default", "ops/serviceaccounts/gitops", "ops/serviceaccounts/backup", "kube-system/serviceaccounts/cluster-autoscaler", "monitoring/serviceaccounts/prometheus")...)
 		}},
 		plain("node lists what nodes do not", rogue, rules("node-out-of-role"), "0 GET /api/v1/secrets", "0 GET /api/v1/namespaces/ops/secrets", "0 GET /apis/rbac.authorization.k8s.io/v1/clusterrolebindings",

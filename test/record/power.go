@@ -58,7 +58,7 @@ func persistence() []Act {
 		plain("on every node of kube-system", stolen, rules("on-every-node", "pod-in-system-namespace"), `POST /apis/apps/v1/namespaces/kube-system/daemonsets {"metadata":{"name":"proxy2"},"spec":{"selector":{"matchLabels":{"app":"p"}},"template":{"metadata":{"labels":{"app":"p"}},"spec":{`+box+`}}}}`),
 		plain("sidecar", mallory, rules("sidecar-injected"), `PATCH /apis/apps/v1/namespaces/shop/deployments/mail {"spec":{"template":{"spec":{"containers":[{"name":"b","image":"docker.io/library/busybox:1"}]}}}}`),
 		plain("account in kube-system", stolen, rules("service-account-in-system-namespace"), `POST /api/v1/namespaces/kube-system/serviceaccounts {"metadata":{"name":"helper"}}`),
-		plain("token that lasts", stolen, rules("service-account-token"), `POST /api/v1/namespaces/kube-system/secrets {"metadata":{"name":"helper-token","annotations":{"kubernetes.io/service-account.name":"helper"}},"type":"kubernetes.io/service-account-token"}`),
+		plain("token that lasts", stolen, rules("lasting-token-filled"), `POST /api/v1/namespaces/kube-system/secrets {"metadata":{"name":"helper-token","annotations":{"kubernetes.io/service-account.name":"helper"}},"type":"kubernetes.io/service-account-token"}`),
 		{Name: "webhook, then secrets", By: "pat", Rules: rules("admission-webhook-changed", "webhook-then-secrets"), do: func(ctx context.Context, s *Stage) error {
 			return s.calls(ctx, stolen,
 				`POST /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations {"metadata":{"name":"helper"},"webhooks":[{"name":"helper.example.com","failurePolicy":"Ignore","timeoutSeconds":1,"sideEffects":"None","admissionReviewVersions":["v1"],"clientConfig":{"url":"https://127.0.0.1:1/x"},"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["secrets"],"scope":"Namespaced"}],"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}]}`,
@@ -90,8 +90,8 @@ func impact() []Act {
 	}
 	return []Act{
 		plain("API flooded with lists", stolen, rules("list-flood"), each("GET /api/v1/pods?x=%s", numbers(400)...)...),
-		plain("volumes deleted", stolen, rules("mass-deletion"), append(made, gone...)...),
-		plain("workloads deleted", stolen, rules("mass-deletion", "workload-deleted"), join(
+		plain("volumes deleted", stolen, rules("volumes-wiped"), append(made, gone...)...),
+		plain("workloads deleted", stolen, rules("workloads-wiped", "workload-deleted", "objects-wiped"), join(
 			each("DELETE /apis/apps/v1/namespaces/legacy/deployments/%s", "a", "b", "c", "d", "e", "f"),
 			[]string{"DELETE /api/v1/namespaces/legacy/pods", "DELETE /api/v1/namespaces/legacy/configmaps"})...),
 		plain("namespaces deleted", stolen, rules("namespace-deleted", "namespaces-wiped"), each("DELETE /api/v1/namespaces/%s", "legacy", "lab", "demo")...),
