@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	recording "github.com/firebreak-io/firebreak/test/record"
+	script "github.com/firebreak-io/firebreak/test/record"
 )
 
 // workFindings are those of severity low or above that our rules have while a
@@ -40,18 +40,18 @@ var workFindings = map[string]string{
 // the rules that it names, and what is found before the attack is explained.
 func TestRecording(t *testing.T) {
 	const dir = "../../../test/record/testdata"
-	var marks []recording.Mark
+	var marks []script.Mark
 	if err := json.Unmarshal(file(t, filepath.Join(dir, "acts.json")), &marks); err != nil || len(marks) == 0 {
 		t.Fatal(err)
 	}
 	o := shipped(t)
 	o.Inputs = append(o.Inputs, input("audit", "recording", unzipped(t, filepath.Join(dir, "audit.ndjson.gz"))))
 	r := run(t, o)
-	byAct := map[string]recording.Mark{}
+	byAct := map[string]script.Mark{}
 	for _, m := range marks {
 		byAct[m.Act] = m
 	}
-	for _, act := range recording.Attack() {
+	for _, act := range script.Attack() {
 		m, found := byAct[act.Name], map[string]bool{}
 		for _, f := range r.findings {
 			if !f.Time.Before(m.From) && !f.Time.After(m.Until.Add(time.Second)) {
