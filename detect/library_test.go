@@ -175,7 +175,7 @@ func TestExceptions(t *testing.T) {
 func TestImpliesSeesThroughLists(t *testing.T) {
 	set := mustSet(t, "List changing", "{items: [create, patch]}", "Macro writes", "{when: verb in lists.changing}",
 		"Rule r", "{title: T, severity: low, source: audit, when: macros.writes and actor.user != \"x\"}")
-	when := set.Lookup("r").(*Rule).Selects()
+	when := set.Lookup("r").(*Rule).Selects(event.SourceAudit)[0].Facts
 	for goal, want := range map[string]bool{`verb in ["create", "patch", "delete"]`: true, `verb == "create"`: false} {
 		if got := conf.Implies(when, conf.Expression{Text: goal}); got != want {
 			t.Errorf("%s: %v", goal, got)

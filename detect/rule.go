@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -128,17 +129,43 @@ func (r *Rule) Open(l Limits) (Running, error) {
 	return &running{r: r, later: &l}, nil
 }
 
-// Selects are expressions of which at least one is true of each event that it
-// looks at.
-func (r *Rule) Selects() []conf.Expression {
-	if r.Spec.Sequence == nil {
-		return []conf.Expression{r.Spec.When}
+// Selection is what events are like that a rule looks at: all of Facts hold for
+// them. When is that of the facts which a person would change.
+type Selection struct {
+	Facts []conf.Expression
+	When  conf.Expression
+}
+
+// Selects are the alternatives: each event of the source that the rule looks at
+// fulfils one of them.
+func (r *Rule) Selects(source event.Source) []Selection {
+	spec := &r.Spec
+	if spec.Sequence == nil {
+		return selection(nil, source, r.sources, spec.Class, spec.When)
 	}
-	var all []conf.Expression
-	for _, st := range r.Spec.Sequence.Steps {
-		all = append(all, st.When)
+	var all []Selection
+	for _, st := range spec.Sequence.Steps {
+		sources, of := r.sources, spec.Class
+		if st.Source != "" {
+			sources = []event.Source{event.Source(st.Source)}
+		}
+		if st.Class != "" {
+			of = st.Class
+		}
+		all = selection(all, source, sources, of, st.When, spec.When)
 	}
 	return all
+}
+
+func selection(all []Selection, source event.Source, sources []event.Source, of class, when conf.Expression, more ...conf.Expression) []Selection {
+	if !slices.Contains(sources, source) {
+		return all
+	}
+	s := Selection{Facts: append(more, when, conf.Expression{Text: fmt.Sprintf("source == %q", source)}), When: when}
+	if of != "" {
+		s.Facts = append(s.Facts, conf.Expression{Text: fmt.Sprintf("class == %q", of)})
+	}
+	return append(all, s)
 }
 
 // Match says whether when holds for an event alone, and whether unless or an

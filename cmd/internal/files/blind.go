@@ -58,23 +58,23 @@ func unfit(d detect.Detector, name string, s *summary.Config) []*conf.Error {
 	return []*conf.Error{problem}
 }
 
-// selecting is a detector that looks only at events for which one of some
-// expressions is true.
-type selecting interface{ Selects() []conf.Expression }
+// selecting is a detector that looks only at some events of a source.
+type selecting interface {
+	Selects(source event.Source) []detect.Selection
+}
 
 func blind(d detect.Detector, name string, source event.Source, filter conf.Expression) []*conf.Error {
 	s, ok := d.(selecting)
 	if !ok {
 		return []*conf.Error{{Msg: fmt.Sprintf("%s needs each event of source %s, which does not store all of them (store: %s)", d.Name(), name, filter.Text)}}
 	}
-	from := conf.Expression{Text: fmt.Sprintf("source == %q", source)}
 	summaries := conf.Expression{Text: fmt.Sprintf("class == %q", event.ClassLogSummary)}
 	var all []*conf.Error
-	for _, when := range s.Selects() {
-		if conf.Implies([]conf.Expression{from, when}, filter, summaries) {
+	for _, sel := range s.Selects(source) {
+		if conf.Implies(sel.Facts, filter, summaries) {
 			continue
 		}
-		all = append(all, when.Errorf("%s may need events that source %s does not store (store: %s): add a part of store to when, "+
+		all = append(all, sel.When.Errorf("%s may need events that source %s does not store (store: %s): add a part of store to when, "+
 			"add this when to store, or read the counts of summaries (class == %q)", d.Name(), name, filter.Text, event.ClassLogSummary))
 	}
 	return all
