@@ -91,9 +91,11 @@ func (d *Model) Sources() []event.Source { return slices.Clone(d.sources) }
 // Open makes one that runs.
 func (d *Model) Open(l Limits) (Running, error) { return openModel(d, l) }
 
-// Selects are expressions of which at least one is true of each event that it
-// measures.
-func (d *Model) Selects() []conf.Expression { return []conf.Expression{d.Spec.When} }
+// Selects are the alternatives: each event of the source that it measures
+// fulfils one of them.
+func (d *Model) Selects(source event.Source) []Selection {
+	return selection(nil, source, d.sources, d.Spec.Class, d.Spec.When)
+}
 
 // Needs are the alternatives of what events have to be like: those that it
 // measures, the summaries of lines that it would, and what people say of its
