@@ -114,7 +114,7 @@ func (m *modeller) inWords(o *observation, f *event.Finding, x *forest.Explanati
 		if i == 0 {
 			sep = ": "
 		}
-		fmt.Fprintf(&b, "%s%s, %.0f %% of it", sep, m.say(o, one), 100*one.Contribution/max(up, 1e-9))
+		fmt.Fprintf(&b, "%s%s, %.0f %% of it", sep, phrase(one), 100*one.Contribution/max(up, 1e-9))
 	}
 	if o.e.InGrace(o.at) {
 		b.WriteString("; it has a new version, so its own past counts less")
@@ -125,8 +125,8 @@ func (m *modeller) inWords(o *observation, f *event.Finding, x *forest.Explanati
 	return b.String()
 }
 
-// say is one feature in words.
-func (m *modeller) say(o *observation, f event.Feature) string {
+// phrase is one feature in words.
+func phrase(f event.Feature) string {
 	text := f.Name
 	switch {
 	case f.Text != "":

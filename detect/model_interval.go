@@ -54,11 +54,11 @@ func newIntervals(every time.Duration, l Limits) intervals {
 	return intervals{every: every, grace: l.Late, most: max(1, min(l.Groups, maxIntervals)), at: map[intervalKey]*interval{}}
 }
 
-func (i *interval) end(every time.Duration) time.Time {
-	return time.Unix(0, (i.n+1)*int64(every)).UTC()
+func (in *interval) end(every time.Duration) time.Time {
+	return time.Unix(0, (in.n+1)*int64(every)).UTC()
 }
 
-func (i *interval) events() []event.Address { return slices.Concat(i.first, i.last) }
+func (in *interval) events() []event.Address { return slices.Concat(in.first, in.last) }
 
 // gather adds an event to its interval.
 func (m *modeller) gather(e *event.Event, at event.Address, now Moment) {

