@@ -151,7 +151,7 @@ func decodeFinding(m bus.Message) (event.Finding, error) {
 // never acts: it asks at the most.
 func Begin(book *Playbook, incident event.Incident, f event.Finding, target event.Ref, ceiling event.Mode, now time.Time) event.Run {
 	run := event.Run{
-		ID: event.RunID(book.Name, incident.ID, target), Playbook: book.Name, Version: book.Version, Spec: book.Text,
+		ID: event.RunID(book.Name, incident.ID, target, 1), Generation: 1, Playbook: book.Name, Version: book.Version, Spec: book.Text,
 		Incident: incident, Finding: f, Target: target, Mode: Lower(book.Mode, ceiling), State: event.RunGuarding,
 		Created: now, Updated: now,
 	}

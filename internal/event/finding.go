@@ -62,32 +62,3 @@ type FindingCount struct {
 	// Last is the time of the last event.
 	Last time.Time `json:"last"`
 }
-
-// Incident is findings that belong together.
-type Incident struct {
-	ID       string        `json:"id" expr:"id"`
-	State    IncidentState `json:"state" expr:"state"`
-	Priority Severity      `json:"priority" expr:"priority"`
-	// Subject is the first finding's, resolved to a live object where that
-	// was possible.
-	Subject Ref `json:"subject,omitzero" expr:"subject"`
-	// Findings are the ids, oldest first, up to a bound; Count is of all.
-	// Rules are the distinct names, Keys what the findings share.
-	Findings []string  `json:"findings" expr:"findings"`
-	Count    int       `json:"count" expr:"count"`
-	Keys     []string  `json:"keys" expr:"keys"`
-	Rules    []string  `json:"rules" expr:"rules"`
-	Created  time.Time `json:"created" expr:"created"`
-	Updated  time.Time `json:"updated" expr:"updated"`
-}
-
-// IncidentState is where an incident stands.
-type IncidentState string
-
-// The states of an incident.
-const (
-	IncidentOpen          IncidentState = "open"
-	IncidentContained     IncidentState = "contained"
-	IncidentResolved      IncidentState = "resolved"
-	IncidentFalsePositive IncidentState = "false_positive"
-)

@@ -3,6 +3,7 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 )
 
 // HashID makes an id of 32 hexadecimal digits (128 bits of SHA-256) from
@@ -27,12 +28,17 @@ func FindingID(rule, group, firstEvent string) string {
 	return HashID("finding", rule, group, firstEvent)
 }
 
-// RunID is hash(playbook, incident, target UID). A target without a UID
-// (replay without a cluster) is named by its reference.
-func RunID(playbook, incident string, target Ref) string {
+// RunID is hash(playbook, incident, target UID, generation). A target without
+// a UID (replay without a cluster) is named by its reference. The first run of
+// an incident's playbook on a target has generation 1; when that is over, a
+// later finding can begin the next.
+func RunID(playbook, incident string, target Ref, generation int) string {
 	uid := target.UID
 	if uid == "" {
 		uid = target.String()
 	}
-	return HashID("run", playbook, incident, uid)
+	if generation <= 1 {
+		return HashID("run", playbook, incident, uid)
+	}
+	return HashID("run", playbook, incident, uid, strconv.Itoa(generation))
 }

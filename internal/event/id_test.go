@@ -29,9 +29,9 @@ func TestIDsAreForever(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{HashID(), "e3b0c44298fc1c149afbf4c8996fb924"},
 		{FindingID("rule", "group", "event"), HashID("finding", "rule", "group", "event")},
-		{RunID("p", "i", Ref{UID: "u"}), HashID("run", "p", "i", "u")},
-		{RunID("p", "i", PodRef("n", "x")), HashID("run", "p", "i", "pods/n/x")},
-		{RunID("p", "i", Ref{Resource: "pods", Name: "x", UID: "u"}), HashID("run", "p", "i", "u")},
+		{RunID("p", "i", Ref{UID: "u"}, 1), HashID("run", "p", "i", "u")},
+		{RunID("p", "i", PodRef("n", "x"), 0), HashID("run", "p", "i", "pods/n/x")},
+		{RunID("p", "i", Ref{Resource: "pods", Name: "x", UID: "u"}, 2), HashID("run", "p", "i", "u", "2")},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %s, want %s", c.got, c.want)

@@ -65,6 +65,9 @@ const (
 // log holds the whole of it.
 type Run struct {
 	ID string `json:"id"`
+	// Generation counts the runs of this playbook for this incident and
+	// target, from 1; see [RunID].
+	Generation int `json:"generation,omitempty"`
 	// Spec is the playbook's text as it was when the run began; the run ends
 	// with it. Version is the text's digest.
 	Playbook string   `json:"playbook"`
@@ -73,8 +76,10 @@ type Run struct {
 	Incident Incident `json:"incident"`
 	Finding  Finding  `json:"finding"`
 	Target   Ref      `json:"target"`
-	Mode     Mode     `json:"mode"`
-	State    RunState `json:"state"`
+	// Starter is who began it by hand; empty for a run that a finding began.
+	Starter string   `json:"starter,omitempty"`
+	Mode    Mode     `json:"mode"`
+	State   RunState `json:"state"`
 	// Reason says why the run is where it is, when that is not as planned.
 	Reason string `json:"reason,omitempty"`
 	// End is the terminal state that the run goes to once its holds are over.
@@ -145,6 +150,19 @@ type Step struct {
 	// under way: how the hold ends as soon as that attempt does.
 	Ending AtEnd    `json:"ending,omitempty"`
 	Undo   *Receipt `json:"undo,omitempty"`
+	// Kept says that the hold lasts until somebody undoes it, whatever Until
+	// says. Marked is the end that the object's own annotation shows, where
+	// that is another one than Until.
+	Kept   bool       `json:"kept,omitempty"`
+	Marked *time.Time `json:"marked,omitempty"`
+	// Differs says what somebody else changed on the object since: the undo
+	// stopped before it wrote, and people are asked. Over is their consent to
+	// end the hold and leave those changes as they are.
+	Differs string `json:"differs,omitempty"`
+	Over    bool   `json:"over,omitempty"`
+	// Again counts how often the hold was found taken off by somebody else,
+	// and set again.
+	Again int `json:"again,omitempty"`
 }
 
 // Verdict is what one guard says of one plan.
@@ -210,8 +228,10 @@ type InputKind string
 const (
 	InputVote InputKind = "vote"
 	InputUndo InputKind = "undo"
-	// InputExtend moves the end of the holds.
+	// InputExtend moves the end of the holds; InputKeep lets them last until
+	// somebody undoes them.
 	InputExtend InputKind = "extend"
+	InputKeep   InputKind = "keep"
 )
 
 // Input is what a person says to a run. The person was authenticated and
@@ -226,5 +246,7 @@ type Input struct {
 	Reason string    `json:"reason,omitempty"`
 	AtEnd  AtEnd     `json:"at_end,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
-	Time   time.Time `json:"time"`
+	// Over lets an undo leave what others changed since as it is.
+	Over bool      `json:"over,omitempty"`
+	Time time.Time `json:"time"`
 }
