@@ -28,7 +28,7 @@ type Executor struct {
 // Plan plans step i of a run and asks the guards. It writes nothing.
 func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
 	p := Planned{Step: i}
-	check := guard.Check{Run: run, Effect: book.Steps[i].Effect(), Now: now}
+	check := guard.Check{Run: run, Step: i, Effect: book.Steps[i].Effect(), Now: now}
 	if s := run.Steps[i]; s.State == event.StepPlanned && s.Plan != nil {
 		// Nothing is read of the cluster while operators hold everything back:
 		// a thousand runs that wait must not keep an undo from its turn.
@@ -78,7 +78,7 @@ func (x *Executor) plan(ctx context.Context, p *Planned, book *Playbook, run eve
 // are asked again when it was not written a moment ago.
 func (x *Executor) Held(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) (reason string, held bool) {
 	s := run.Steps[i]
-	verdicts := x.Guards.Judge(ctx, guard.Check{Run: run, Plan: *s.Plan, Effect: book.Steps[i].Effect(), Now: now})
+	verdicts := x.Guards.Judge(ctx, guard.Check{Run: run, Plan: *s.Plan, Step: i, Effect: book.Steps[i].Effect(), Now: now})
 	decision, reason := Strongest(verdicts)
 	return reason, decision == event.Deny || decision == event.Wait || decision == event.Ask && s.Approved == ""
 }
@@ -127,7 +127,7 @@ func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i in
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
 	return act, action.Request{
-		Key: run.ID + "/" + step.Name, Run: run, Target: run.Target, Until: now.Add(step.UndoAfter), Now: now,
+		Key: run.ID + "/" + step.Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now,
 	}, with, nil
 }
 

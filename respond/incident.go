@@ -49,6 +49,7 @@ func join(in event.Incident, f event.Finding) event.Incident {
 		in.Findings = append(slices.Clone(in.Findings), f.ID)
 	}
 	in.Rules = add(in.Rules, f.Rule+f.Model)
+	in.Subjects = subjects(in.Subjects, f.Subject)
 	in.Keys = slices.Clone(in.Keys)
 	for _, k := range keys(f) {
 		in.Keys = add(in.Keys, k)
@@ -67,6 +68,19 @@ func add(list []string, s string) []string {
 		return list
 	}
 	return append(slices.Clone(list), s)
+}
+
+// subjects adds an object that is not among them yet. One without a UID is the
+// same as one of its name with a UID.
+func subjects(all []event.Ref, s event.Ref) []event.Ref {
+	same := func(o event.Ref) bool {
+		return o.Group == s.Group && o.Resource == s.Resource && o.Namespace == s.Namespace && o.Name == s.Name && (s.UID == "" || o.UID == s.UID)
+	}
+	if s.Name == "" || len(all) >= event.MaxSubjects || slices.ContainsFunc(all, same) {
+		return all
+	}
+	s.Labels = nil // they are the event's word, and large
+	return append(slices.Clone(all), s)
 }
 
 // telling says whether an address can say that two findings belong together:

@@ -17,6 +17,9 @@ type Incident struct {
 	// Subject is the first finding's, resolved to a live object where that
 	// was possible.
 	Subject Ref `json:"subject,omitzero" expr:"subject"`
+	// Subjects are the distinct objects of all its findings, the first one
+	// first, up to a bound ([MaxSubjects]).
+	Subjects []Ref `json:"subjects,omitempty" expr:"subjects"`
 	// Severity, Likelihood and Impact are the highest of the findings,
 	// Importance the highest of what the config says of their subjects.
 	Severity   Severity   `json:"severity,omitempty" expr:"severity"`
@@ -49,6 +52,9 @@ type Incident struct {
 	Updated time.Time `json:"updated" expr:"updated"`
 	Closed  time.Time `json:"closed,omitzero" expr:"closed"`
 }
+
+// MaxSubjects bounds the subjects of an incident.
+const MaxSubjects = 64
 
 // Brief is the incident as runs carry it: without its timeline, and with the
 // first few of its findings.

@@ -24,9 +24,37 @@ type Plan struct {
 	// Before is the pre-image that the undo needs, in the action's own form.
 	Before json.RawMessage `json:"before,omitempty"`
 	// Notes say what is lost, what is not covered, and what leaks.
-	Notes []string `json:"notes,omitempty"`
-	// Replicas names how the workload fares, where there is one.
-	Reversible bool `json:"reversible"`
+	Notes      []string `json:"notes,omitempty"`
+	Reversible bool     `json:"reversible"`
+	// Loss is what the target's surroundings would lose, where a cluster could
+	// be asked.
+	Loss *Loss `json:"loss,omitempty"`
+}
+
+// Loss is what an effect would cost the workload that its target belongs to,
+// as it was when the plan was made.
+type Loss struct {
+	// Endpoints are the Services that would lose the pod as a ready endpoint.
+	Endpoints []string `json:"endpoints,omitempty"`
+	// Workload is the controller, with Ready pods of Wanted before, and
+	// ReadyAfter until a replacement is ready.
+	Workload   string `json:"workload,omitempty"`
+	Wanted     int    `json:"wanted,omitempty"`
+	Ready      int    `json:"ready,omitempty"`
+	ReadyAfter int    `json:"ready_after,omitempty"`
+	// Replaced says that the controller makes another pod by itself.
+	Replaced bool `json:"replaced,omitempty"`
+	// Budgets are the PodDisruptionBudgets that count the pod, each with how
+	// many disruptions they still allow before.
+	Budgets []Headroom `json:"budgets,omitempty"`
+	// Unknown says what of this could not be read, and why.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// Headroom is how many more pods a PodDisruptionBudget lets go.
+type Headroom struct {
+	Budget  string `json:"budget"`
+	Allowed int    `json:"allowed"`
 }
 
 // Write is one request that changes the world, as exact as the API takes it.
@@ -129,5 +157,8 @@ type Receipt struct {
 	Result Result          `json:"result"`
 	Before json.RawMessage `json:"before,omitempty"`
 	Notes  []string        `json:"notes,omitempty"`
-	Time   time.Time       `json:"time"`
+	// Output is what the action gives to later steps, which read it as
+	// steps.NAME.output.KEY. It is bounded by the action.
+	Output map[string]string `json:"output,omitempty"`
+	Time   time.Time         `json:"time"`
 }

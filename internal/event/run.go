@@ -83,11 +83,20 @@ type Run struct {
 	// Reason says why the run is where it is, when that is not as planned.
 	Reason string `json:"reason,omitempty"`
 	// End is the terminal state that the run goes to once its holds are over.
-	End      RunState  `json:"end,omitempty"`
+	End RunState `json:"end,omitempty"`
+	// Stopped says that no further effect begins, whatever is left to do.
+	Stopped bool `json:"stopped,omitempty"`
+	// Order is the playbook's: of two runs for one incident and target the one
+	// of the lower order goes first.
+	Order int `json:"order,omitempty"`
+	// Steps are the playbook's, in its order; behind them those that a step
+	// with for_each became, one for each target. None ever changes its place.
 	Steps    []Step    `json:"steps"`
 	Approval *Approval `json:"approval,omitempty"`
-	Created  time.Time `json:"created"`
-	Updated  time.Time `json:"updated"`
+	// Would are the questions that an observing run would have asked.
+	Would   []Approval `json:"would,omitempty"`
+	Created time.Time  `json:"created"`
+	Updated time.Time  `json:"updated"`
 	// Input is the sequence of the last input that was consumed.
 	Input uint64 `json:"input,omitempty"`
 	// Record numbers the records of this run from 1; Previous is the SHA-256
@@ -104,7 +113,9 @@ type StepState string
 
 // The states of a step.
 const (
-	StepPending   StepState = "pending"
+	StepPending StepState = "pending"
+	// StepExpanded stands for the steps that it became, one for each target.
+	StepExpanded  StepState = "expanded"
 	StepPlanned   StepState = "planned"
 	StepIntent    StepState = "intent"
 	StepDone      StepState = "done"
@@ -117,9 +128,19 @@ const (
 
 // Step is one step of a run.
 type Step struct {
+	// Name is unique in the run: RUN/NAME is the effect key. It is the
+	// playbook's, or, of a step of a group, the use's name, a dot and the step's;
+	// one of several that a for_each became ends in .1, .2 and so on, and Of is
+	// the step that it is one of.
 	Name   string    `json:"name"`
+	Of     string    `json:"of,omitempty"`
 	Action string    `json:"action"`
 	State  StepState `json:"state"`
+	// Target is what the step is about, where that is not the run's target;
+	// see [Run.StepTarget].
+	Target *Ref `json:"target,omitempty"`
+	// Asks says why people are asked beyond what the guards say.
+	Asks string `json:"asks,omitempty"`
 	// Plan is the newest plan: from StepIntent on the one that is carried
 	// out, with UID and resourceVersion.
 	Plan *Plan `json:"plan,omitempty"`
@@ -165,6 +186,14 @@ type Step struct {
 	Again int `json:"again,omitempty"`
 }
 
+// StepTarget is the object that step i is about: its own target, or the run's.
+func (r Run) StepTarget(i int) Ref {
+	if i >= 0 && i < len(r.Steps) && r.Steps[i].Target != nil {
+		return *r.Steps[i].Target
+	}
+	return r.Target
+}
+
 // Verdict is what one guard says of one plan.
 type Verdict struct {
 	Guard    string   `json:"guard"`
@@ -187,8 +216,9 @@ const (
 // Approval is what people are asked and what they said.
 type Approval struct {
 	ID string `json:"id"`
-	// Digest is over the digests of all effects that are asked for.
-	Digest string `json:"digest"`
+	// Steps names the effects that are asked for; Digest is over their plans'.
+	Steps  []string `json:"steps,omitempty"`
+	Digest string   `json:"digest"`
 	// By are the users and groups that may approve (user/NAME, group/NAME);
 	// empty leaves it to cluster RBAC alone.
 	By        []string  `json:"by,omitempty"`

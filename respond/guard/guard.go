@@ -18,6 +18,9 @@ import (
 type Check struct {
 	Run  event.Run
 	Plan event.Plan
+	// Step is the step's place in the run's steps. What it is about need not be
+	// the run's target; see [event.Run.StepTarget].
+	Step int
 	// Effect says that the step changes something; otherwise it only tells
 	// people.
 	Effect bool

@@ -23,8 +23,8 @@ func (target) Judge(_ context.Context, c Check) (event.Decision, string) {
 		return event.Pass, "nothing is written"
 	case t.Name == "" || t.UID == "":
 		return event.Deny, "the target has no name or no UID"
-	case t.UID != c.Run.Target.UID:
-		return event.Deny, "the plan is for another object than the run"
+	case t.UID != c.Run.StepTarget(c.Step).UID:
+		return event.Deny, "the plan is for another object than the step"
 	}
 	for _, w := range c.Plan.Writes {
 		if (w.Verb == "patch" || w.Verb == "delete") && w.UID != t.UID {
