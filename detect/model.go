@@ -36,9 +36,7 @@ func newModel(doc *conf.Document) (Detector, error) {
 	}
 	errs := d.Spec.check(doc)
 	d.Spec.usually()
-	for _, t := range d.Spec.Attack {
-		d.attack = append(d.attack, string(t))
-	}
+	d.attack = d.Spec.techniques()
 	d.sources = plainSources(d.Spec.Source, d.Spec.Sources)
 	d.memory = d.Spec.memory()
 	if _, err := openModel(d, Limits{Groups: 1}); err != nil {
@@ -47,7 +45,7 @@ func newModel(doc *conf.Document) (Detector, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if d.Spec.Enabled != nil && !*d.Spec.Enabled {
+	if d.Spec.disabled() {
 		return nil, nil
 	}
 	return d, nil

@@ -3,7 +3,6 @@ package detect
 import (
 	"encoding/hex"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/firebreak-io/firebreak/detect/baseline"
@@ -177,14 +176,13 @@ func (m *modeller) learn(o *observation, score float64, odd bool) {
 
 // finding is what is claimed of an observation.
 func (m *modeller) finding(o *observation, score float64, d budget.Decision) event.Finding {
-	s := &m.d.Spec
 	f := event.Finding{
 		ID:    event.FindingID(m.d.name, hex.EncodeToString(o.who.Entity[:]), o.id),
-		Model: m.d.name, Version: m.d.version, Title: s.Title, Severity: event.Severity(s.Severity), Score: score, P: d.P,
-		Entity: o.who.Label, Subject: o.env.Object, Actor: o.env.Actor, Attack: slices.Clone(m.d.attack), Source: o.env.Source, Trust: o.env.Trust,
-		Threat: m.d.labels[labelThreat], Likelihood: m.d.labels[labelLikelihood], Impact: m.d.labels[labelImpact], Mode: event.Mode(s.Mode),
+		Model: m.d.name, Version: m.d.version, Score: score, P: d.P,
+		Entity: o.who.Label, Subject: o.env.Object, Actor: o.env.Actor, Source: o.env.Source, Trust: o.env.Trust,
 		Events: o.events, Time: o.env.Time, Received: o.env.Received,
 	}
+	m.d.Spec.claimed(&f, m.d.attack, m.d.labels)
 	m.explainFinding(o, &f)
 	text, err := m.message.Render(&modelEnv{Anomaly: anomaly{score, d.P, m.budget.Threshold() - score}, Entity: o.who.Label, Object: f.Subject, Actor: f.Actor})
 	if m.failed(err); text != "" {

@@ -8,20 +8,11 @@ import (
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
-// ModelSpec is the spec of a Model document: what is measured of each entity,
-// and how much of what is unlike the usual is told.
+// ModelSpec is the spec of a Model document: what is measured of each entity, of
+// the events that the claim is about, and how much of what is unlike the usual
+// is told.
 type ModelSpec struct {
-	Title    string `yaml:"title,required"`
-	Severity level  `yaml:"severity,required"`
-	// Attack are techniques of MITRE ATT&CK.
-	Attack []technique `yaml:"attack"`
-	// Source or Sources are those whose events it measures; with a class, only
-	// those of it, and only those that when is true of and unless is not.
-	Source  source          `yaml:"source"`
-	Sources []source        `yaml:"sources"`
-	Class   class           `yaml:"class"`
-	When    conf.Expression `yaml:"when"`
-	Unless  conf.Expression `yaml:"unless"`
+	Claim `yaml:",inline"`
 	// Entity is who or what is compared with its own past, Peers those that it
 	// is compared with beside: all entities of the same values.
 	Entity []conf.Expression `yaml:"entity,required"`
@@ -48,19 +39,6 @@ type ModelSpec struct {
 	// Quiet is how long an entity that was found is not found again, but
 	// counted: an hour if it is left open.
 	Quiet conf.Duration `yaml:"quiet"`
-	// Message tells a person what happened, before the explanation. It sees
-	// entity, object, actor and anomaly.score, anomaly.p and anomaly.decision.
-	Message conf.Template `yaml:"message"`
-	// Mode is the most that playbooks may do because of its findings: observe,
-	// or ask, which is the usual. A model alone never acts.
-	Mode    mode  `yaml:"mode"`
-	Enabled *bool `yaml:"enabled"`
-
-	// For people alone.
-	Description    string   `yaml:"description"`
-	FalsePositives []string `yaml:"false_positives"`
-	Response       string   `yaml:"response"`
-	References     []string `yaml:"references"`
 }
 
 // ForestSpec is the isolation forest that scores.
@@ -132,14 +110,8 @@ const (
 
 // check finds what is wrong with the spec besides its expressions.
 func (s *ModelSpec) check(doc *conf.Document) []error {
-	var errs []error
+	errs := s.Claim.check(doc, false)
 	bad := func(path, format string, args ...any) { errs = append(errs, doc.Errorf("spec"+path, format, args...)) }
-	if s.Source != "" && len(s.Sources) > 0 {
-		bad(".sources", "source and sources exclude each other")
-	}
-	if s.Source == "" && len(s.Sources) == 0 {
-		bad("", "required key %q is missing", "source")
-	}
 	if n := len(s.Features); n == 0 || n > maxFeatures {
 		bad(".features", "a model has 1 to %d features, not %d", maxFeatures, n)
 	}
@@ -170,8 +142,7 @@ func (s *ModelSpec) check(doc *conf.Document) []error {
 		}
 	}
 	errs = append(errs, tooMany(s.Entity)...)
-	errs = append(errs, tooMany(s.Peers)...)
-	return append(errs, checkLabels(doc)...)
+	return append(errs, tooMany(s.Peers)...)
 }
 
 // names are those of the features, in their order.

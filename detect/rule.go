@@ -47,9 +47,7 @@ func newRule(doc *conf.Document) (Detector, error) {
 	if err := doc.Decode(&r.Spec); err != nil {
 		return nil, err
 	}
-	for _, t := range r.Spec.Attack {
-		r.attack = append(r.attack, string(t))
-	}
+	r.attack = r.Spec.techniques()
 	r.sources = r.Spec.allSources()
 	r.memory = r.Spec.memory()
 	errs := r.Spec.check(doc)
@@ -62,7 +60,7 @@ func newRule(doc *conf.Document) (Detector, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if r.Spec.Enabled != nil && !*r.Spec.Enabled {
+	if r.Spec.disabled() {
 		return nil, nil
 	}
 	return r, nil

@@ -359,12 +359,12 @@ func (s *running) finding(e *event.Event, at event.Address) (event.Finding, erro
 	if len(explanation) > maxExplanation {
 		explanation = strings.ToValidUTF8(explanation[:maxExplanation], "") + "…"
 	}
-	return event.Finding{
-		Rule: s.r.name, Version: s.r.version, Title: s.r.Spec.Title, Severity: event.Severity(s.r.Spec.Severity), Score: 1,
-		Explanation: explanation, Subject: e.Object, Actor: e.Actor, Attack: slices.Clone(s.r.attack), Source: e.Source, Trust: e.Trust,
-		Threat: s.r.labels[labelThreat], Likelihood: s.r.labels[labelLikelihood], Impact: s.r.labels[labelImpact], Mode: event.Mode(s.r.Spec.Mode),
+	f := event.Finding{
+		Rule: s.r.name, Version: s.r.version, Score: 1, Explanation: explanation, Subject: e.Object, Actor: e.Actor, Source: e.Source, Trust: e.Trust,
 		Events: []event.Address{at}, Time: e.Time, Received: e.Received,
-	}, err
+	}
+	s.r.Spec.claimed(&f, s.r.attack, s.r.labels)
+	return f, err
 }
 
 // maxExplanation bounds a rendered message, in bytes.

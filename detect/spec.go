@@ -15,37 +15,12 @@ import (
 // RuleSpec is the spec of a Rule document. Without window and sequence each
 // event that when is true of is a finding.
 type RuleSpec struct {
-	Title    string `yaml:"title,required"`
-	Severity level  `yaml:"severity,required"`
-	// Attack are techniques of MITRE ATT&CK.
-	Attack []technique `yaml:"attack"`
-	// Source or Sources are those whose events it looks at; with a class, only
-	// at those of it. The steps of a sequence may say so themselves.
-	Source  source   `yaml:"source"`
-	Sources []source `yaml:"sources"`
-	Class   class    `yaml:"class"`
-	// When has to be true of an event, Unless must not be. Both see the
-	// event's fields as names. Of a sequence they are for each step.
-	When   conf.Expression `yaml:"when"`
-	Unless conf.Expression `yaml:"unless"`
+	Claim `yaml:",inline"`
 	// Window is for findings of many events, Sequence of different ones.
 	Window   *WindowSpec   `yaml:"window"`
 	Sequence *SequenceSpec `yaml:"sequence"`
 	// Suppress makes findings of one group one, that is counted.
 	Suppress *SuppressSpec `yaml:"suppress"`
-	// Message tells a person what happened. Of a window it sees the aggregates
-	// too, of a sequence the event that completed it.
-	Message conf.Template `yaml:"message"`
-	// Mode is the most that playbooks may do because of its findings: observe,
-	// ask or act.
-	Mode    mode  `yaml:"mode"`
-	Enabled *bool `yaml:"enabled"`
-
-	// For people alone.
-	Description    string   `yaml:"description"`
-	FalsePositives []string `yaml:"false_positives"`
-	Response       string   `yaml:"response"`
-	References     []string `yaml:"references"`
 }
 
 // WindowSpec groups events by the values of By. A group is found when Having
@@ -103,18 +78,12 @@ const (
 
 // check finds what is wrong with the spec besides its expressions.
 func (s *RuleSpec) check(doc *conf.Document) []error {
-	var errs []error
+	errs := s.Claim.check(doc, s.Sequence != nil && !slices.ContainsFunc(s.Sequence.Steps, func(st StepSpec) bool { return st.Source == "" }))
 	bad := func(path, format string, args ...any) { errs = append(errs, doc.Errorf("spec"+path, format, args...)) }
 	span := func(path string, d conf.Duration, most time.Duration) {
 		if d.Std() < minOver || d.Std() > most {
 			bad(path, "%s is not from %s to %s", d, minOver, most)
 		}
-	}
-	if s.Source != "" && len(s.Sources) > 0 {
-		bad(".sources", "source and sources exclude each other")
-	}
-	if s.Source == "" && len(s.Sources) == 0 && (s.Sequence == nil || slices.ContainsFunc(s.Sequence.Steps, func(st StepSpec) bool { return st.Source == "" })) {
-		bad("", "required key %q is missing", "source")
 	}
 	if s.When.IsZero() && s.Sequence == nil {
 		bad("", "required key %q is missing", "when")
@@ -135,8 +104,7 @@ func (s *RuleSpec) check(doc *conf.Document) []error {
 		span(".suppress.for", p.For, maxSuppress)
 		errs = append(errs, tooMany(p.By)...)
 	}
-	errs = append(errs, s.checkSummaries(doc)...)
-	return append(errs, checkLabels(doc)...)
+	return append(errs, s.checkSummaries(doc)...)
 }
 
 func tooMany(by []conf.Expression) []error {
