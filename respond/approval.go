@@ -49,10 +49,10 @@ func (m move) request(steps []int) {
 }
 
 // excluded are the people who may not approve: the identity that the finding
-// is about.
+// is about, and who started the run by hand.
 func (m move) excluded() []string {
 	var out []string
-	for _, u := range []string{m.run.Finding.Actor.User, m.run.Finding.Actor.Impersonated} {
+	for _, u := range []string{m.run.Finding.Actor.User, m.run.Finding.Actor.Impersonated, m.run.Starter} {
 		if u != "" && !slices.Contains(out, u) {
 			out = append(out, u)
 		}
@@ -162,7 +162,7 @@ func (m move) refused(a event.Approval, v event.Vote) string {
 	case v.User == "":
 		return "nobody is named"
 	case slices.Contains(a.Excluded, v.User):
-		return "who is named in the finding cannot decide on it"
+		return "who started the run or is named in the finding cannot decide on it"
 	case !mayApprove(a.By, v):
 		return "not among those who may approve: " + strings.Join(a.By, ", ")
 	}

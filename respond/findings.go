@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -90,8 +88,14 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	if err != nil && !errors.Is(err, ErrNoTarget) {
 		return err
 	}
+	importance := event.ImportanceNormal
+	if w.importance != nil {
+		subject := target
+		subject.Labels = f.Subject.Labels
+		importance = w.importance(subject)
+	}
 	f.Subject = target
-	incident, err := w.incidents.add(ctx, f)
+	incident, err := w.incidents.add(ctx, f, importance)
 	if err != nil {
 		return err
 	}
@@ -108,29 +112,9 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		if !applies {
 			continue
 		}
-		run := Begin(book, incident, f, target, ceiling, w.now())
-		rec, err := w.log.Create(ctx, run)
-		if errors.Is(err, bus.ErrExists) {
-			// Begun before. If whoever did is not there any more, it goes on here.
-			r, err := w.adopt(ctx, run.ID)
-			if err != nil && !errors.Is(err, ErrStale) {
-				return err
-			}
-			if r == nil && err == nil {
-				// One run for an incident and target: people must know that
-				// what goes on there is not answered a second time.
-				w.logger.WarnContext(ctx, "the run for this target is over; another finding of its incident begins no new one",
-					"run", run.ID, "playbook", book.Name, "finding", f.ID, "rule", f.Rule, "target", target.String())
-			}
-			continue
-		}
-		if err != nil {
+		if err := w.open(ctx, Begin(book, incident, f, target, ceiling, w.now()), m.Time); err != nil {
 			return err
 		}
-		w.count("", run.State)
-		w.tel.Metrics().RunMoved(ctx, run.State)
-		w.logger.InfoContext(ctx, "run", "run", run.ID, "playbook", book.Name, "finding", f.ID, "rule", f.Rule, "target", target.String(), "mode", run.Mode)
-		w.start(ctx, rec)
 	}
 	return nil
 }
@@ -152,7 +136,7 @@ func decodeFinding(m bus.Message) (event.Finding, error) {
 func Begin(book *Playbook, incident event.Incident, f event.Finding, target event.Ref, ceiling event.Mode, now time.Time) event.Run {
 	run := event.Run{
 		ID: event.RunID(book.Name, incident.ID, target, 1), Generation: 1, Playbook: book.Name, Version: book.Version, Spec: book.Text,
-		Incident: incident, Finding: f, Target: target, Mode: Lower(book.Mode, ceiling), State: event.RunGuarding,
+		Incident: incident.Brief(), Finding: f, Target: target, Mode: Lower(book.Mode, ceiling), State: event.RunGuarding,
 		Created: now, Updated: now,
 	}
 	if f.Mode != "" {
@@ -165,105 +149,4 @@ func Begin(book *Playbook, incident event.Incident, f event.Finding, target even
 		run.Steps = append(run.Steps, event.Step{Name: s.Name, Action: s.Action, State: event.StepPending})
 	}
 	return run
-}
-
-// incidents are the open ones, and their record in the INCIDENTS stream.
-type incidents struct {
-	bus *bus.Bus
-
-	// writing lets one finding at a time join.
-	writing sync.Mutex
-
-	mu       sync.Mutex
-	open     []event.Incident
-	sequence map[string]uint64
-}
-
-func (n *incidents) load(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.open, n.sequence = nil, map[string]uint64{}
-	for m, err := range n.bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
-		if err != nil {
-			return fmt.Errorf("read incidents: %w", err)
-		}
-		var in event.Incident
-		if err := json.Unmarshal(m.Data, &in); err != nil {
-			return fmt.Errorf("read incident %s: %w", m.Subject, err)
-		}
-		n.sequence[in.ID] = m.Sequence
-		if in.State == event.IncidentOpen {
-			n.open = append(n.open, in)
-		}
-	}
-	slices.SortFunc(n.open, func(a, b event.Incident) int { return a.Created.Compare(b.Created) })
-	return nil
-}
-
-// add puts a finding into its incident and stores it. When another responder
-// has written meanwhile, it reads again.
-func (n *incidents) add(ctx context.Context, f event.Finding) (event.Incident, error) {
-	n.writing.Lock()
-	defer n.writing.Unlock()
-	for {
-		n.mu.Lock()
-		in, changed := Group(n.open, f)
-		last := n.sequence[in.ID]
-		n.mu.Unlock()
-		if !changed {
-			return in, nil
-		}
-		data, err := json.Marshal(in)
-		if err != nil {
-			return in, fmt.Errorf("store incident %s: %w", in.ID, err)
-		}
-		seq, err := n.bus.Append(ctx, bus.SubjectIncident(in.ID), data, last)
-		switch {
-		case err == nil:
-			n.keep(in, seq)
-			return in, nil
-		case errors.Is(err, bus.ErrConflict) && last == 0:
-			// An incident that is named after this very finding, and forgotten
-			// here since.
-			return n.stored(ctx, in.ID)
-		case errors.Is(err, bus.ErrConflict), errors.Is(err, bus.ErrUnknown):
-			if err := n.load(ctx); err != nil {
-				return in, err
-			}
-		default:
-			return in, fmt.Errorf("store incident %s: %w", in.ID, err)
-		}
-	}
-}
-
-func (n *incidents) stored(ctx context.Context, id string) (event.Incident, error) {
-	var in event.Incident
-	m, err := n.bus.Last(ctx, bus.SubjectIncident(id))
-	if err != nil {
-		return in, fmt.Errorf("read incident %s: %w", id, err)
-	}
-	if err := json.Unmarshal(m.Data, &in); err != nil {
-		return in, fmt.Errorf("read incident %s: %w", id, err)
-	}
-	return in, nil
-}
-
-// keep remembers an incident as it was stored, and forgets those that nothing
-// can join any more.
-func (n *incidents) keep(in event.Incident, seq uint64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.sequence[in.ID] = seq
-	n.open = slices.DeleteFunc(n.open, func(o event.Incident) bool {
-		old := in.Updated.Sub(o.Updated) > 2*IncidentWindow
-		if old {
-			delete(n.sequence, o.ID)
-		}
-		return old
-	})
-	if i := slices.IndexFunc(n.open, func(o event.Incident) bool { return o.ID == in.ID }); i >= 0 {
-		n.open[i] = in
-		return
-	}
-	n.open = append(n.open, in)
 }

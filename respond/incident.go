@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,9 +13,10 @@ import (
 // Bounds of an incident.
 const (
 	// IncidentWindow is how long after its last finding an incident takes
-	// more in.
+	// more in, and how long it must be quiet until it is resolved by itself.
 	IncidentWindow = time.Hour
-	maxFindings    = 1000
+	maxFindings    = 256
+	maxRuns        = 32
 	maxKeys        = 64
 	// maxKey is how long a key may be; a longer one is named by its hash.
 	maxKey = 512
@@ -22,9 +24,15 @@ const (
 
 // Group says to which incident a finding belongs: the oldest open one that
 // shares its pod, workload, actor, address or node, in that order, or else a
-// new one that is named after the finding. It is pure. A finding that an
-// incident has already leaves it as it is (changed is false).
+// new one that is named after the finding. One that is contained takes findings
+// as long as it is. It is pure. A finding that an incident has already leaves
+// it as it is (changed is false).
 func Group(open []event.Incident, f event.Finding) (incident event.Incident, changed bool) {
+	return groupInto(open, f, event.ImportanceNormal)
+}
+
+// groupInto is Group for a finding whose subject is of some importance.
+func groupInto(open []event.Incident, f event.Finding, importance event.Importance) (incident event.Incident, changed bool) {
 	for _, in := range open {
 		if slices.Contains(in.Findings, f.ID) {
 			return in, false
@@ -32,18 +40,27 @@ func Group(open []event.Incident, f event.Finding) (incident event.Incident, cha
 	}
 	for _, key := range keys(f) {
 		for _, in := range open {
-			if in.State == event.IncidentOpen && slices.Contains(in.Keys, key) &&
-				f.Received.Sub(in.Updated) <= IncidentWindow {
-				return join(in, f), true
+			if takes(in, f) && slices.Contains(in.Keys, key) {
+				return join(in, f, importance), true
 			}
 		}
 	}
 	return join(event.Incident{
-		ID: f.ID, State: event.IncidentOpen, Subject: f.Subject, Priority: f.Severity, Created: f.Received,
-	}, f), true
+		ID: f.ID, State: event.IncidentOpen, Subject: f.Subject, Created: f.Received,
+	}, f, importance), true
 }
 
-func join(in event.Incident, f event.Finding) event.Incident {
+func takes(in event.Incident, f event.Finding) bool {
+	switch in.State {
+	case event.IncidentContained:
+		return true
+	case event.IncidentOpen:
+		return f.Received.Sub(in.Updated) <= IncidentWindow
+	}
+	return false
+}
+
+func join(in event.Incident, f event.Finding, importance event.Importance) event.Incident {
 	in.Count++
 	if len(in.Findings) < maxFindings {
 		in.Findings = append(slices.Clone(in.Findings), f.ID)
@@ -54,13 +71,14 @@ func join(in event.Incident, f event.Finding) event.Incident {
 	for _, k := range keys(f) {
 		in.Keys = add(in.Keys, k)
 	}
-	if f.Severity.Rank() > in.Priority.Rank() {
-		in.Priority = f.Severity
-	}
 	if f.Received.After(in.Updated) {
 		in.Updated = f.Received
 	}
-	return in
+	in = assess(weigh(in, f, importance))
+	return remember(in, event.Moment{
+		Time: f.Received, What: event.MomentFinding, ID: f.ID,
+		Text: shorten(fmt.Sprintf("%s (%s) on %s", f.Rule+f.Model, f.Severity, f.Subject)),
+	})
 }
 
 func add(list []string, s string) []string {

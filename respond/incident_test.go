@@ -16,7 +16,7 @@ import (
 // seen is a finding about a pod of a workload, by somebody from somewhere.
 func seen(id, pod, workload, user, address string) event.Finding {
 	f := event.Finding{
-		ID: id, Rule: "rule-" + id, Severity: event.SeverityMedium, Source: event.SourceAudit, Received: start, Time: start,
+		ID: id, Rule: "rule-" + id, Severity: event.SeverityMedium, Source: event.SourceAudit, Trust: event.TrustAudit, Received: start, Time: start,
 		Actor: event.Actor{User: user, Address: address},
 	}
 	if pod != "" {

@@ -39,6 +39,13 @@ func (w *Worker) inputs(ctx context.Context, at *cursor) error {
 			at.done(m.Sequence)
 			continue
 		}
+		if own, err := w.order(ctx, m, in); own || err != nil {
+			if err != nil {
+				return err
+			}
+			at.done(m.Sequence)
+			continue
+		}
 		if err := w.deliver(ctx, delivery{input: in, sequence: m.Sequence, taken: func() { at.done(m.Sequence) }}); err != nil {
 			return err
 		}

@@ -325,7 +325,7 @@ func TestChildResponder(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	control := NewControl(b, event.ModeAct)
 	w, err := NewWorker(t.Context(), WorkerOptions{
-		Bus: b, Books: []*Playbook{parse(t, killBook)}, Control: control, Telemetry: telemetry.Nop(), Logger: logger,
+		Alone: true, Bus: b, Books: []*Playbook{parse(t, killBook)}, Control: control, Telemetry: telemetry.Nop(), Logger: logger,
 		Executor: &Executor{Deps: action.Deps{Cluster: c, Logger: logger}, Guards: guard.New(guard.Options{Control: control, Cluster: c})},
 	})
 	if err != nil {

@@ -202,6 +202,7 @@ func (r *runner) moved(ctx context.Context, rec Record) {
 	r.rec = rec
 	run := rec.Run
 	if run.State != before.State {
+		r.w.incidents.note(run)
 		r.w.count(before.State, run.State)
 		r.w.tel.Metrics().RunMoved(ctx, run.State)
 		r.w.logger.InfoContext(ctx, "run moved", "run", run.ID, "playbook", run.Playbook, "state", run.State, "reason", run.Reason)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func (r *rig) idle(epoch uint64) *Worker {
 	r.t.Helper()
 	logger := slog.New(slog.DiscardHandler)
 	w, err := NewWorker(r.t.Context(), WorkerOptions{
-		Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: logger,
+		Alone: true, Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: logger,
 		Executor: &Executor{
 			Deps:   action.Deps{Cluster: r.cluster, Logger: logger},
 			Guards: guard.New(guard.Options{Control: r.control, Cluster: r.cluster}),
@@ -201,24 +202,64 @@ spec:
 	}
 }
 
-// TestForgottenIncident: a finding whose incident was forgotten here finds it
-// again, and changes nothing.
-func TestForgottenIncident(t *testing.T) {
+// TestOverIsForgotten: an incident that is over is forgotten here; a finding of
+// it that is read again finds it in the store, and changes nothing.
+func TestOverIsForgotten(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook)
 	n := &incidents{bus: r.bus}
 	if err := n.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	old, later := finding("r", "a", 1), finding("r", "b", 2)
-	old.Received = later.Received.Add(-5 * time.Hour)
-	for _, f := range []event.Finding{old, later, old} {
-		in, err := n.add(t.Context(), f)
-		if err != nil || in.ID != f.ID || in.Count != 1 {
-			t.Errorf("finding is in %s with %d (%v), want its own", in.ID, in.Count, err)
+	f := finding("r", "a", 1)
+	if _, err := n.add(t.Context(), f, event.ImportanceNormal); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.sweep(t.Context(), f.Received.Add(IncidentWindow+time.Second), true); err != nil {
+		t.Fatal(err)
+	}
+	if len(n.open) != 0 || len(n.sequence) != 0 {
+		t.Fatalf("%d incidents and %d sequences are remembered", len(n.open), len(n.sequence))
+	}
+	in, err := n.add(t.Context(), f, event.ImportanceNormal)
+	if err != nil || in.ID != f.ID || in.Count != 1 || in.State != event.IncidentResolved {
+		t.Errorf("the finding is in %+v (%v)", in, err)
+	}
+	order := event.Input{Run: f.ID, Kind: event.InputVerdict, Verdict: "false", User: "ann", Time: f.Received.Add(2 * time.Hour)}
+	for range 2 {
+		in, err = n.update(t.Context(), f.ID, func(in event.Incident) event.Incident { return said(in, order) })
+		if err != nil || in.State != event.IncidentFalsePositive || in.Confidence != 0 || len(in.Timeline) != 4 {
+			t.Errorf("after the verdict: %+v (%v)", in, err)
 		}
 	}
-	if len(n.open) != 1 || len(n.sequence) != 1 {
-		t.Errorf("%d incidents and %d sequences are remembered, want 1", len(n.open), len(n.sequence))
+	if len(n.open) != 0 {
+		t.Errorf("%d incidents are remembered", len(n.open))
+	}
+}
+
+// TestChangesAreWrittenTogether: findings that come at once are taken in by few
+// records, none is lost, and none counts twice.
+func TestChangesAreWrittenTogether(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	n := &incidents{bus: r.bus}
+	if err := n.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const many = 200
+	var group sync.WaitGroup
+	for i := range 2 * many {
+		group.Go(func() {
+			if _, err := n.add(t.Context(), finding("r", "a", i/2), event.ImportanceNormal); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if len(n.open) != 1 || n.open[0].Count != many || len(n.open[0].Timeline) != firstMoments+lastMoments || n.open[0].Forgotten != many-firstMoments-lastMoments {
+		t.Fatalf("%d incidents, the first %+v", len(n.open), n.open[0])
+	}
+	again := &incidents{bus: r.bus}
+	if err := again.load(t.Context()); err != nil || len(again.open) != 1 || !same(again.open[0], n.open[0]) {
+		t.Errorf("what is stored is another: %+v (%v)", again.open, err)
 	}
 }
 

@@ -34,13 +34,24 @@ type WorkerOptions struct {
 	Control   *Control
 	Telemetry *telemetry.Telemetry
 	Logger    *slog.Logger
+	// Alone says that no other responder can be there, since the store is
+	// embedded: the lease is taken without waiting for another's to run out.
+	Alone bool
+	// Importance is what the config says of a finding's subject; nil says
+	// nothing.
+	Importance func(event.Ref) event.Importance
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
 
 // Worker is the responder: it turns findings into incidents and runs, and
-// moves the runs. Make one with [NewWorker] and call [Worker.Run] once.
+// moves the runs. Of several one is active, by a lease; the others stand by and
+// take over when it ends. Make one with [NewWorker] and call [Worker.Run] once.
 type Worker struct {
+	lease      *lease
+	importance func(event.Ref) event.Importance
+	standby    atomic.Bool
+
 	bus       *bus.Bus
 	books     []*Playbook
 	executor  *Executor
@@ -61,44 +72,84 @@ type Worker struct {
 	group   *errgroup.Group
 }
 
-// NewWorker takes the responder's lease: from now on, who held it before can
-// no longer write to the runs that this one has touched.
-func NewWorker(ctx context.Context, o WorkerOptions) (*Worker, error) {
+// NewWorker makes a responder that does nothing yet.
+func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
+	if o.Bus == nil || o.Executor == nil || o.Control == nil {
+		return nil, errors.New("start responder: a store, an executor and a control are needed")
+	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects), runners: map[string]*runner{},
-		states: map[event.RunState]int{},
+		clock: o.Now, importance: o.Importance, slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
 	}
 	if w.clock == nil {
 		w.clock = func() time.Time { return time.Now().UTC() }
 	}
-	epoch, err := Lease(ctx, o.Bus, "respond", w.now())
-	if err != nil {
-		return nil, fmt.Errorf("start responder: %w", err)
-	}
-	w.log = NewRunLog(o.Bus, epoch)
-	w.incidents = &incidents{bus: o.Bus}
+	w.lease = &lease{kv: o.Bus.Control(), alone: o.Alone, clock: w.now}
+	w.begin(0)
 	return w, nil
+}
+
+// begin empties the worker for a term under the given epoch. Nothing of a term
+// before may be running.
+func (w *Worker) begin(epoch uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.runners, w.states = map[string]*runner{}, map[event.RunState]int{}
+	w.log = NewRunLog(w.bus, epoch)
+	w.incidents = &incidents{bus: w.bus}
 }
 
 func (w *Worker) now() time.Time { return w.clock() }
 
-// Ready says that the open runs have been read and findings are being taken.
-// It is a health check.
+// Ready says that the open runs have been read and findings are being taken, or
+// that another responder does so. It is a health check.
 func (w *Worker) Ready(context.Context) error {
-	if !w.ready.Load() {
+	if !w.ready.Load() && !w.standby.Load() {
 		return errors.New("reading the open runs")
 	}
 	return nil
 }
 
-// Run goes on with all open runs, and then takes findings and inputs until ctx
-// ends. What is under way then is gone on with at the next start. It returns
-// the first error that makes working on impossible.
+// Active says whether this responder is the one that acts.
+func (w *Worker) Active() bool { return w.ready.Load() }
+
+// Run waits for the lease, goes on with all open runs, and then takes findings
+// and inputs until ctx ends. What is under way then is gone on with at the next
+// start. When the lease is lost, everything stops and it waits for it again. It
+// returns the first error that makes working on impossible.
 func (w *Worker) Run(ctx context.Context) error {
-	outer := ctx
+	for {
+		w.standby.Store(!w.lease.alone)
+		epoch, err := w.lease.take(ctx, w.logger)
+		w.standby.Store(false)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		err = w.term(ctx, epoch)
+		w.ready.Store(false)
+		if !errors.Is(err, errLeaseLost) {
+			w.lease.let(ctx)
+			return ended(ctx, err)
+		}
+		w.logger.Warn("no longer the active responder", "epoch", epoch, "error", err)
+	}
+}
+
+// ended is err, but nothing where it only says that ctx has ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// term works under one lease, and ends with it.
+func (w *Worker) term(ctx context.Context, epoch uint64) error {
+	began := time.Now()
+	w.begin(epoch)
 	group, ctx := errgroup.WithContext(ctx)
 	w.group = group
+	group.Go(func() error { return w.lease.hold(ctx) })
 	err := w.resume(ctx)
 	if err == nil {
 		err = w.follow(ctx, "cursor.inputs", w.inputs)
@@ -108,13 +159,30 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if err != nil {
 		group.Go(func() error { return err }) // which ends what runs already
+	} else {
+		group.Go(func() error { return w.tend(ctx) })
+		w.logger.Info("the active responder", "epoch", epoch, "after", time.Since(began).String())
 	}
 	w.ready.Store(err == nil)
-	err = group.Wait()
-	if outer.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
+	return group.Wait()
+}
+
+// tend keeps the incidents in line with their runs and with the time.
+func (w *Worker) tend(ctx context.Context) error {
+	const often, whole = 200 * time.Millisecond, 30 * time.Second
+	swept := time.Now()
+	for {
+		if err := sleep(ctx, often); err != nil {
+			return nil
+		}
+		all := time.Since(swept) >= whole
+		if all {
+			swept = time.Now()
+		}
+		if err := w.incidents.sweep(ctx, w.now(), all); err != nil && ctx.Err() == nil {
+			w.logger.Warn("incidents do not show the newest of their runs yet", "error", err)
+		}
 	}
-	return err
 }
 
 // follow works off a stream from where its cursor stands.
@@ -165,6 +233,7 @@ func (w *Worker) resume(ctx context.Context) error {
 			return fmt.Errorf("resume runs: %w", err)
 		}
 		w.count("", rec.Run.State)
+		w.incidents.note(rec.Run)
 		if rec.Run.State.Terminal() {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,7 +105,7 @@ func (r *rig) start() *rig {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	guards := guard.New(guard.Options{Control: r.control, Cluster: r.cluster, Self: "system:serviceaccount:firebreak:firebreak"})
 	w, err := NewWorker(ctx, WorkerOptions{
-		Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Alone: true, Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Executor: &Executor{Deps: action.Deps{Cluster: r.cluster, Logger: slog.New(slog.DiscardHandler)}, Guards: guards},
 	})
 	if err != nil {
@@ -277,19 +278,38 @@ func (r *rig) chained() {
 	}
 }
 
-// TestOverIsOverAndSaid: what goes on with a target whose run is over begins no
-// second run in the incident, and the log says so.
-func TestOverIsOverAndSaid(t *testing.T) {
+// TestAnotherRunAfterTheFirst: what goes on with a target after its run is over
+// begins the next; what was found before belongs to the first, however often
+// it is read.
+func TestAnotherRunAfterTheFirst(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook).start()
-	r.publish(finding("shell", "a", 1))
-	r.until("the run holds", r.all(1, event.RunHolding))
-	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputUndo, User: "ann"})
-	r.until("the run is closed", r.all(1, event.RunClosed))
-	r.publish(finding("shell", "a", 2))
-	r.until("the log says so", func() bool { return r.log.has("the run for this target is over") })
-	if n := len(r.runs()); n != 1 {
-		t.Errorf("%d runs", n)
+	for i := range 3 {
+		r.publish(finding("shell", "a", i))
+		r.until("a run holds", func() bool { return len(r.in(event.RunHolding)) == 1 && len(r.runs()) == i+1 })
+		r.publish(finding("shell", "a", 100+i)) // which the run answers already
+		r.say(event.Input{Run: r.in(event.RunHolding)[0].ID, Kind: event.InputUndo, User: "ann"})
+		r.until("the run is closed", r.all(i+1, event.RunClosed))
 	}
+	// All findings are read again, as after a crash that lost the position.
+	r.crash()
+	if _, err := r.bus.Control().Put(t.Context(), "cursor.findings", []byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.until("all are read", func() bool { lag, err := r.worker.Lag(t.Context()); return err == nil && lag == 0 && r.worker.Active() })
+	r.until("all are closed", r.all(3, event.RunClosed))
+	for i, run := range r.runs() {
+		if run.Generation != i+1 || run.Incident.ID != r.runs()[0].Incident.ID {
+			t.Errorf("run %d has generation %d in incident %s", i, run.Generation, run.Incident.ID)
+		}
+	}
+	if _, writes := r.cluster.label("a", "suspect"); writes != 6 {
+		t.Errorf("%d writes, want one and its undo for each of three runs", writes)
+	}
+}
+
+func (r *rig) in(state event.RunState) []event.Run {
+	return slices.DeleteFunc(r.runs(), func(run event.Run) bool { return run.State != state })
 }
 
 func TestPauseHoldsEffectsBack(t *testing.T) {

@@ -26,6 +26,9 @@ type Incident struct {
 	Likelihood string     `json:"likelihood,omitempty" expr:"likelihood"`
 	Impact     string     `json:"impact,omitempty" expr:"impact"`
 	Importance Importance `json:"importance,omitempty" expr:"importance"`
+	// Score is the highest of a model, and P the least of one.
+	Score float64 `json:"score,omitempty" expr:"score"`
+	P     float64 `json:"p,omitempty" expr:"p"`
 	// Threats are the classes of the risk matrix that the findings name.
 	Threats []string `json:"threats,omitempty" expr:"threats"`
 	// Evidence is the best of each observer, which the confidence is made of.
@@ -141,16 +144,3 @@ const (
 	MomentVerdict = "verdict"
 	MomentState   = "state"
 )
-
-// IncidentOrder is what a person wants of an incident. It travels in INPUTS
-// under the incident's id.
-type IncidentOrder struct {
-	Incident string `json:"incident"`
-	// Close ends it as resolved; Verdict (true or false) says whether it was
-	// right, and false ends it as a false positive.
-	Close   bool      `json:"close,omitempty"`
-	Verdict string    `json:"verdict,omitempty"`
-	User    string    `json:"user"`
-	Reason  string    `json:"reason,omitempty"`
-	Time    time.Time `json:"time"`
-}

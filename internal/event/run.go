@@ -262,6 +262,12 @@ const (
 	// somebody undoes them.
 	InputExtend InputKind = "extend"
 	InputKeep   InputKind = "keep"
+	// InputStart begins a run by hand: Run is the id that it is to have.
+	InputStart InputKind = "start"
+	// InputClose ends an incident, InputVerdict says whether it was right: Run
+	// is the incident's id.
+	InputClose   InputKind = "close"
+	InputVerdict InputKind = "verdict"
 )
 
 // Input is what a person says to a run. The person was authenticated and
@@ -277,6 +283,11 @@ type Input struct {
 	AtEnd  AtEnd     `json:"at_end,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
 	// Over lets an undo leave what others changed since as it is.
-	Over bool      `json:"over,omitempty"`
-	Time time.Time `json:"time"`
+	Over bool `json:"over,omitempty"`
+	// Verdict is true or false.
+	Verdict string `json:"verdict,omitempty"`
+	// Playbook and Target are of a run that is to begin.
+	Playbook string    `json:"playbook,omitempty"`
+	Target   Ref       `json:"target,omitzero"`
+	Time     time.Time `json:"time"`
 }

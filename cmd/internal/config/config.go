@@ -99,6 +99,8 @@ type Respond struct {
 	// Mode is the ceiling for all playbooks: observe, ask or act.
 	Mode      event.Mode `yaml:"mode"`
 	Protected Protected  `yaml:"protected"`
+	// Assets say how important what is: a part of an incident's risk.
+	Assets []Asset `yaml:"assets"`
 }
 
 // Protected adds to what is never touched.
@@ -164,6 +166,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkTelemetry(p)
 	c.checkCluster(p)
 	c.checkRest(p)
+	c.checkAssets(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err
 	}

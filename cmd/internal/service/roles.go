@@ -176,6 +176,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			executor.Recent = kube.Recent{Cache: s.kube}
 		}
 		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
+			Alone: s.Config.NATS.URL == "", Importance: s.Config.Respond.Importance,
 			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
 		})
 		if err != nil {

@@ -1,0 +1,80 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+const (
+	// againAfter is how long after a run that did nothing began (it was denied,
+	// nobody answered, it only observed) a finding that is no worse may begin
+	// the next: what is refused must not be refused a thousand times a minute.
+	againAfter = 15 * time.Minute
+	// maxGenerations bounds the runs of one playbook for one incident and
+	// target.
+	maxGenerations = 1000
+)
+
+// again says whether a finding that was stored at that time begins another run
+// after one that is over. A finding that was stored before the run ended was
+// that run's to answer, however late it is read, and however often.
+func again(over Record, f event.Finding, stored time.Time) bool {
+	if !stored.After(over.message.Time) {
+		return false
+	}
+	for _, s := range over.Run.Steps {
+		if s.Begun {
+			return true // what it did is undone, or was once for all
+		}
+	}
+	return f.Severity.Rank() > over.Run.Finding.Severity.Rank() || stored.Sub(over.Run.Created) >= againAfter
+}
+
+// open begins a run, or goes on with the one that answers the finding already.
+// Doing it again changes nothing.
+func (w *Worker) open(ctx context.Context, run event.Run, stored time.Time) error {
+	for n := 1; n <= maxGenerations; n++ {
+		run.Generation, run.ID = n, event.RunID(run.Playbook, run.Incident.ID, run.Target, n)
+		rec, err := w.log.Create(ctx, run)
+		if err == nil {
+			w.begun(ctx, rec)
+			return nil
+		}
+		if !errors.Is(err, bus.ErrExists) {
+			return err
+		}
+		// Begun before. If whoever did is not there any more, it goes on here.
+		rec, err = w.log.Load(ctx, run.ID)
+		if err != nil {
+			return err
+		}
+		switch {
+		case rec.Run.Epoch > w.log.epoch:
+			return nil // a newer responder has it
+		case !rec.Run.State.Terminal():
+			w.start(ctx, rec)
+			return nil
+		case !again(rec, run.Finding, stored):
+			w.logger.InfoContext(ctx, "the run for this target is over, and was this finding's",
+				"run", run.ID, "playbook", run.Playbook, "finding", run.Finding.ID, "target", run.Target.String())
+			return nil
+		}
+	}
+	return fmt.Errorf("run of %s for incident %s: there were %d already", run.Playbook, run.Incident.ID, maxGenerations)
+}
+
+// begun counts and says that a run was begun, and begins to move it.
+func (w *Worker) begun(ctx context.Context, rec Record) {
+	run := rec.Run
+	w.count("", run.State)
+	w.incidents.note(run)
+	w.tel.Metrics().RunMoved(ctx, run.State)
+	w.logger.InfoContext(ctx, "run", "run", run.ID, "playbook", run.Playbook, "finding", run.Finding.ID, "rule", run.Finding.Rule,
+		"target", run.Target.String(), "mode", run.Mode, "generation", run.Generation, "starter", run.Starter)
+	w.start(ctx, rec)
+}

@@ -1,0 +1,113 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/guard"
+)
+
+// several starts n responders over the rig's store, and gives the function that
+// stops each: kindly, which lets its lease go, or as a process that is gone.
+func (r *rig) several(n int) (workers []*Worker, stop []func(kindly bool)) {
+	r.t.Helper()
+	for range n {
+		w, err := NewWorker(r.t.Context(), WorkerOptions{
+			Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+			Executor: &Executor{
+				Deps:   action.Deps{Cluster: r.cluster, Logger: slog.New(slog.DiscardHandler)},
+				Guards: guard.New(guard.Options{Control: r.control, Cluster: r.cluster}),
+			},
+		})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(r.t.Context())
+		over := make(chan error, 1)
+		go func() { over <- w.Run(ctx) }()
+		ended := false
+		end := func(kindly bool) {
+			if ended {
+				return
+			}
+			ended = true
+			if !kindly {
+				w.lease.mu.Lock()
+				w.lease.revision = 0 // so that it has nothing to let go
+				w.lease.mu.Unlock()
+			}
+			cancel()
+			if err := <-over; err != nil && !errors.Is(err, context.Canceled) {
+				r.t.Error(err)
+			}
+		}
+		r.t.Cleanup(func() { end(true) })
+		workers, stop = append(workers, w), append(stop, end)
+	}
+	return workers, stop
+}
+
+func active(workers []*Worker) int {
+	at := -1
+	for i, w := range workers {
+		if w.Active() {
+			if at >= 0 {
+				return -2 // two
+			}
+			at = i
+		}
+	}
+	return at
+}
+
+// TestStandbyTakesOver: of three one is active. When it is gone another goes on
+// within five seconds, and at once when it let go.
+func TestStandbyTakesOver(t *testing.T) {
+	r := newRig(t, newCluster("a", "b", "c"), actBook)
+	workers, stop := r.several(3)
+	for i, pod := range []string{"a", "b", "c"} {
+		r.until("one is active", func() bool { return active(workers) >= 0 })
+		r.publish(finding("shell", pod, i))
+		r.until("the run holds", func() bool { return len(r.in(event.RunHolding)) == i+1 })
+		if i == 2 {
+			break
+		}
+		kindly, began := i == 0, time.Now()
+		at := active(workers)
+		stop[at](kindly)
+		r.until("another is active", func() bool { next := active(workers); return next >= 0 && next != at })
+		took := time.Since(began)
+		t.Logf("taken over after %s (kindly %v)", took.Round(time.Millisecond), kindly)
+		if took > 5*time.Second {
+			t.Errorf("taken over after %s", took)
+		}
+	}
+	epochs := map[uint64]bool{}
+	for _, run := range r.runs() {
+		epochs[run.Epoch] = true
+	}
+	if len(epochs) != 3 {
+		t.Errorf("epochs are %v, want one for each term", epochs)
+	}
+	r.chained()
+}
+
+// TestLeaseLost: one whose lease was taken stops, and stands by.
+func TestLeaseLost(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	workers, _ := r.several(1)
+	r.until("it is active", func() bool { return active(workers) == 0 })
+	thief := &lease{kv: r.bus.Control(), alone: true, clock: time.Now}
+	epoch, err := thief.take(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.until("it stands by", func() bool { return !workers[0].Active() && workers[0].Ready(t.Context()) == nil })
+	r.until("it has the lease again", func() bool { return workers[0].Active() && workers[0].log.epoch == epoch+1 })
+}
