@@ -3,6 +3,7 @@ package detect
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -23,15 +24,32 @@ func (c *compiler) condition(x conf.Expression, novel *novelty) *conf.Program {
 	}
 	if novel == nil {
 		p, err := x.Compile(env, conf.Bool, functions...)
-		c.failed(err)
+		c.failed(misplaced(x, err))
 		return p
 	}
-	p, calls, err := x.CompileAggregates(env, conf.Bool, novelFunctions, novel.from(len(novel.calls)), functions...)
-	c.failed(err)
+	from := len(novel.calls)
+	p, calls, err := x.CompileAggregates(env, conf.Bool, novelFunctions, func(i int) float64 { return novel.value(from + i) }, functions...)
+	c.failed(misplaced(x, err))
 	if err == nil {
 		c.failed(novel.take(x, calls))
 	}
 	return p
+}
+
+// misplaced says of an aggregate where it belongs, when an expression of one
+// event has it and can't be compiled.
+func misplaced(x conf.Expression, err error) error {
+	var problem *conf.Error
+	if !errors.As(err, &problem) || !strings.Contains(problem.Msg, "function") && !strings.Contains(problem.Msg, "arguments") {
+		return err
+	}
+	for _, name := range aggregates {
+		if strings.Contains(x.Text, name+"(") && name != "min" && name != "max" {
+			problem.Msg += "; " + name + "() over many events belongs in window.having"
+			break
+		}
+	}
+	return err
 }
 
 func (c *compiler) failed(err error) {
@@ -58,11 +76,14 @@ func (c *compiler) message(t conf.Template, w *windowed) *conf.Text {
 		c.failed(err)
 		return text
 	}
-	text, calls, err := t.CompileAggregates(env, aggregates, w.ofMessage, functions...)
+	var places []int
+	text, calls, err := t.CompileAggregates(env, aggregates, func(i int) float64 { return w.number(places[i]) }, functions...)
 	c.failed(err)
 	if err == nil {
-		w.inMessage, err = w.take(t.Errorf, calls)
+		places, err = w.take(t.Errorf, calls)
 		c.failed(err)
+	}
+	if len(c.errs) == 0 { // else what is wrong was told with its place
 		c.failed(w.open())
 	}
 	return text

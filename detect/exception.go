@@ -99,7 +99,7 @@ func exceptionsOf(layers []layer) (map[string][]*Exception, error) {
 			continue
 		}
 		if rule := x.Spec.Rule; !slices.Contains(names, rule) && !shippedRule(rule) {
-			errs = append(errs, doc.Errorf("spec.rule", "there is no rule %q%s", rule, conf.Suggest(rule, names)))
+			errs = append(errs, doc.Errorf("spec.rule", "there is no rule %q%s", rule, conf.Suggest(rule, slices.Concat(names, shippedRules()))))
 			continue
 		}
 		out[x.Spec.Rule] = append(out[x.Spec.Rule], x)

@@ -85,4 +85,16 @@ func shippedRule(name string) bool {
 	return err == nil && slices.ContainsFunc(docs, func(d *conf.Document) bool { return d.Metadata.Name == name && makesDetector(d) })
 }
 
+// shippedRules are the names of all that come with Firebreak.
+func shippedRules() []string {
+	docs, _ := shippedWith([]byte("kind: Rule"), []byte("kind: Model")) // what is wrong with them is told where they are loaded
+	var names []string
+	for _, d := range docs {
+		if makesDetector(d) {
+			names = append(names, d.Metadata.Name)
+		}
+	}
+	return names
+}
+
 func makesDetector(doc *conf.Document) bool { return kinds[doc.Kind].New != nil }

@@ -82,7 +82,7 @@ func (s *RuleSpec) check(doc *conf.Document) []error {
 	bad := func(path, format string, args ...any) { errs = append(errs, doc.Errorf("spec"+path, format, args...)) }
 	span := func(path string, d conf.Duration, most time.Duration) {
 		if d.Std() < minOver || d.Std() > most {
-			bad(path, "%s is not from %s to %s", d, minOver, most)
+			bad(path, "%s is not from %s to %s", d, conf.Duration(minOver), conf.Duration(most))
 		}
 	}
 	if s.When.IsZero() && s.Sequence == nil {
@@ -149,7 +149,7 @@ func checkLabels(doc *conf.Document) (errs []error) {
 		of   []string
 	}{{labelThreat, threats}, {labelLikelihood, grades}, {labelImpact, grades}} {
 		if v, has := doc.Metadata.Labels[l.name]; has && !slices.Contains(l.of, v) {
-			errs = append(errs, doc.Errorf("metadata.labels."+l.name, "%s %q is none of %s%s", l.name, v, strings.Join(l.of, ", "), conf.Suggest(v, l.of)))
+			errs = append(errs, doc.Errorf("metadata.labels."+l.name, "%s %q is none of %s%s", l.name, v, strings.Join(l.of, ", "), conf.Meant(v, l.of)))
 		}
 	}
 	return errs
@@ -157,7 +157,7 @@ func checkLabels(doc *conf.Document) (errs []error) {
 
 func oneOf(what string, text []byte, of ...string) (string, error) {
 	if !slices.Contains(of, string(text)) {
-		return "", fmt.Errorf("%s %q is none of %s%s", what, text, strings.Join(of, ", "), conf.Suggest(string(text), of))
+		return "", fmt.Errorf("%s %q is none of %s%s", what, text, strings.Join(of, ", "), conf.Meant(string(text), of))
 	}
 	return string(text), nil
 }
@@ -167,20 +167,20 @@ type level event.Severity
 
 func (l *level) UnmarshalText(text []byte) error {
 	s, err := event.ParseSeverity(string(text))
+	if err != nil {
+		return fmt.Errorf("%w%s", err, conf.Meant(string(text), s.Values()))
+	}
 	*l = level(s)
-	return err
+	return nil
 }
 
 // source is a source in YAML.
 type source event.Source
 
 func (s *source) UnmarshalText(text []byte) error {
-	known := []string{string(event.SourceFalco), string(event.SourceAudit), string(event.SourceLog), string(event.SourceControl)}
-	if !slices.Contains(known, string(text)) {
-		return fmt.Errorf("source %q is none of %s", text, strings.Join(known, ", "))
-	}
-	*s = source(text)
-	return nil
+	v, err := oneOf("source", text, event.Source("").Values()...)
+	*s = source(v)
+	return err
 }
 
 type class string

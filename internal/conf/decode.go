@@ -114,6 +114,7 @@ func (d *decoder) structure(n ast.Node, v reflect.Value) {
 		f, ok := fields[key]
 		if !ok {
 			d.errorf(e.Key, "unknown key %q%s", key, Suggest(key, names(fields)))
+			seen[nearest(key, names(fields))] = true // that it is missing says the same again
 			continue
 		}
 		d.value(e.Value, v.FieldByIndex(f.index))

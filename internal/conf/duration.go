@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -43,11 +44,27 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalText is [Duration.String].
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+// MarshalText is as time.Duration's String: digests are made of it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// String is as time.Duration's.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String is as it is written, in the fewest parts: 7d, 1d12h, 1h30m.
+func (d Duration) String() string {
+	whole, rest := time.Duration(d)/(24*time.Hour), time.Duration(d)%(24*time.Hour)
+	text := rest.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	switch {
+	case whole == 0:
+		return text
+	case rest == 0:
+		return fmt.Sprintf("%dd", whole)
+	}
+	return fmt.Sprintf("%dd%s", whole, text)
+}
 
 // Std is the duration as a time.Duration.
 func (d Duration) Std() time.Duration { return time.Duration(d) }

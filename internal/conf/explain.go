@@ -11,7 +11,11 @@ import (
 var (
 	noName  = regexp.MustCompile(`^unknown name (\S+)`)
 	noField = regexp.MustCompile(`^type (\S+) has no (?:field|method) (\S+)`)
-	hidden  = regexp.MustCompile(`\(type .*\) to call __\S+|__\S+`)
+	// What the library's parser and compiler say of tokens and types.
+	badToken  = regexp.MustCompile(`^unexpected token (?:EOF|[A-Za-z]+\("(.*)"\))$`)
+	badTypes  = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)$`)
+	badResult = regexp.MustCompile(`^expected (\S+), but got (\S+)$`)
+	hidden    = regexp.MustCompile(`\(type .*\) to call __\S+|__\S+`)
 )
 
 // explain rewords a message of the expression library in the words of the
@@ -22,7 +26,11 @@ func explain(message string, env any) string {
 	root := reflect.TypeOf(env)
 	collect(root, types)
 	if m := noName.FindStringSubmatch(message); m != nil {
-		return fmt.Sprintf("unknown name %q%s", m[1], Suggest(m[1], exprNames(root)))
+		meant := Suggest(m[1], exprNames(root))
+		if meant == "" {
+			meant = "; text stands in quotes"
+		}
+		return fmt.Sprintf("unknown name %q%s", m[1], meant)
 	}
 	if m := noField.FindStringSubmatch(message); m != nil {
 		t := types[m[1]]
@@ -31,7 +39,64 @@ func explain(message string, env any) string {
 		}
 		return fmt.Sprintf("unknown field %q%s", m[2], Suggest(m[2], exprNames(t)))
 	}
+	if m := badToken.FindStringSubmatch(message); m != nil {
+		return unexpected(m[1])
+	}
+	if m := badTypes.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s between %s and %s: they are never of one type", m[1], typeWord(m[2]), typeWord(m[3]))
+	}
+	if m := badResult.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("expected %s, but got %s", typeWord(m[1]), typeWord(m[2]))
+	}
 	return message
+}
+
+// commented tells of a # that begins a comment of YAML, where an expression ends
+// before it.
+func commented(e *Error) *Error {
+	line, _, _ := strings.Cut(e.Snippet, "\n")
+	if e.Msg == endsEarly && strings.Contains(line, " #") {
+		e.Msg += "; # behind a space begins a comment in YAML, so put the expression in quotes or below >-"
+	}
+	return e
+}
+
+const endsEarly = "the expression ends too early"
+
+// meant are the operators of other languages.
+var meant = map[string]string{"=": "==", "===": "==", "is": "==", "<>": "!=", "&": "and", "|": "or", "~": "matches", "=~": "matches", "like": "glob(text, pattern)"}
+
+// operators are those that are words.
+var operators = []string{"and", "or", "not", "in", "contains", "startsWith", "endsWith", "matches"}
+
+// unexpected says what stands where it can't, and what may have been meant.
+func unexpected(token string) string {
+	switch {
+	case token == "":
+		return endsEarly
+	case meant[strings.ToLower(token)] != "":
+		return fmt.Sprintf("unexpected %s, did you mean %s?", token, meant[strings.ToLower(token)])
+	case token == ",":
+		return "unexpected , (a list is written [a, b])"
+	}
+	return fmt.Sprintf("unexpected %s%s", token, Meant(token, operators))
+}
+
+// typeWord is a type of Go in the words of documents.
+func typeWord(name string) string {
+	switch name {
+	case "string":
+		return "text"
+	case "int", "int64", "float64":
+		return "a number"
+	case "bool":
+		return "true or false"
+	case "time.Time":
+		return "a time"
+	case "[]string", "[]interface {}", "[]any":
+		return "a list"
+	}
+	return name
 }
 
 func collect(t reflect.Type, into map[string]reflect.Type) {

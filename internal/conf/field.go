@@ -50,16 +50,21 @@ func (in *inspector) typeOf(n ast.Node) reflect.Type {
 
 // fieldOf is the type of a struct's field by its name in expressions.
 func fieldOf(t reflect.Type, name string) reflect.Type {
+	f, _ := structField(t, name)
+	return f.Type
+}
+
+func structField(t reflect.Type, name string) (f reflect.StructField, ok bool) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == nil || t.Kind() != reflect.Struct {
-		return nil
+	if t == nil || t.Kind() != reflect.Struct || name == "" {
+		return f, false
 	}
 	for i := range t.NumField() {
 		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("expr"), ","); tag == name {
-			return t.Field(i).Type
+			return t.Field(i), true
 		}
 	}
-	return nil
+	return f, false
 }

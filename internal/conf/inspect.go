@@ -173,6 +173,7 @@ func (in *inspector) walk(n ast.Node) {
 func (in *inspector) binary(n *ast.BinaryNode) {
 	in.walk(n.Left)
 	in.walk(n.Right)
+	in.compared(n)
 	switch n.Operator {
 	case "..":
 		in.refuse(n, "ranges (..) are not supported")

@@ -172,6 +172,9 @@ func (p part) errorAt(t *token.Token, format string, args ...any) *Error {
 func (p part) parseError(err error) *Error {
 	var y yaml.Error
 	if errors.As(err, &y) {
+		if strings.Contains(y.GetMessage(), "found character '\t'") {
+			return p.errorAt(y.GetToken(), "a tab can't indent in YAML; use spaces")
+		}
 		return p.errorAt(y.GetToken(), "%s", y.GetMessage())
 	}
 	return p.src.errorf(p.lines+1, 1, "%s", strings.SplitN(err.Error(), "\n", 2)[0])

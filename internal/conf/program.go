@@ -206,7 +206,7 @@ func compileWith(
 			err = at.errorf(whole, base, "can't be compiled: %v", r)
 		}
 	}()
-	fail := func(offset int, format string, args ...any) error {
+	fail := func(offset int, format string, args ...any) *Error {
 		return at.errorf(whole, base+offset, format, args...)
 	}
 	if strings.TrimSpace(text) == "" {
@@ -216,7 +216,7 @@ func compileWith(
 		return nil, fail(0, "expression has %d bytes, more than %d", len(text), MaxExpressionBytes)
 	}
 	if bad := inspect(text, reflect.TypeOf(env), at.part, funcs); bad != nil {
-		return nil, fail(byteOffset(text, bad.From), "%s", explain(bad.Message, env))
+		return nil, commented(fail(byteOffset(text, bad.From), "%s", explain(bad.Message, env)))
 	}
 	shared := []expr.Option{expr.Patch(inliner{at.part.lib, funcs})}
 	program, err := expr.Compile(text, slices.Concat(shared, more, options(env, kind, at.part.lib, funcs))...)
@@ -225,7 +225,7 @@ func compileWith(
 		if errors.As(err, &f) {
 			return nil, fail(byteOffset(text, f.From), "%s", hidden.ReplaceAllString(explain(f.Message, env), "here"))
 		}
-		return nil, fail(0, "%s", strings.SplitN(err.Error(), "\n", 2)[0])
+		return nil, fail(0, "%s", explain(err.Error(), env))
 	}
 	return &Program{program, text}, nil
 }

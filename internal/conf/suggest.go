@@ -10,20 +10,33 @@ import (
 // none is near and they are few, a list of them; else it is empty. It is made
 // to be put at the end of a message.
 func Suggest(name string, known []string) string {
-	best, distance := "", 1+max(1, min(len(name), 32)/3)
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(k), distance); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf(", did you mean %q?", best)
+	if meant := Meant(name, known); meant != "" {
+		return meant
 	}
 	if len(known) > 0 && len(known) <= 12 {
 		known = slices.Sorted(slices.Values(known))
 		return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
 	}
 	return ""
+}
+
+// Meant is [Suggest] for a message that lists the known names itself.
+func Meant(name string, known []string) string {
+	if best := nearest(name, known); best != "" {
+		return fmt.Sprintf(", did you mean %q?", best)
+	}
+	return ""
+}
+
+// nearest is the known name that is most like another, empty when none is.
+func nearest(name string, known []string) string {
+	best, distance := "", 1+max(1, min(len(name), 32)/3)
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(k), distance); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
 }
 
 // editDistance is Levenshtein's with neighbours swapped as one edit; anything

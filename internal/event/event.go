@@ -14,6 +14,11 @@ const (
 	SourceControl Source = "control"
 )
 
+// Values are all sources.
+func (Source) Values() []string {
+	return []string{string(SourceFalco), string(SourceAudit), string(SourceLog), string(SourceControl)}
+}
+
 // Event is one normalised observation: who (actor) did what (verb) to what
 // (object), where, when, with what outcome, and the source's own fields.
 //
@@ -25,7 +30,7 @@ type Event struct {
 	ID     string `json:"id" expr:"id"`
 	Source Source `json:"source" expr:"source"`
 	// Class is one of the closed set [Classes].
-	Class string `json:"class" expr:"class"`
+	Class string `json:"class" expr:"class" values:"process.exec process.file process.network process.other falco.internal k8s.api k8s.exec http.request auth.login log.line log.error log.summary control"`
 	// Time is when it happened by the source's clock, Received when Firebreak
 	// took it in. In replay they are equal.
 	Time     time.Time `json:"time" expr:"time"`
@@ -99,6 +104,11 @@ const (
 	OutcomeSuccess Outcome = "success"
 	OutcomeFailure Outcome = "failure"
 )
+
+// Values are all outcomes.
+func (Outcome) Values() []string {
+	return []string{string(OutcomeAllowed), string(OutcomeDenied), string(OutcomeSuccess), string(OutcomeFailure)}
+}
 
 // The classes of events. The set is closed, because a class is a metric
 // label.

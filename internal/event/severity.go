@@ -22,6 +22,15 @@ func Severities() []Severity {
 	return []Severity{SeverityInfo, SeverityLow, SeverityMedium, SeverityHigh, SeverityCritical}
 }
 
+// Values are the names of all.
+func (Severity) Values() []string {
+	var all []string
+	for _, s := range Severities() {
+		all = append(all, string(s))
+	}
+	return all
+}
+
 // ParseSeverity accepts the five names in any case; the error lists them.
 func ParseSeverity(s string) (Severity, error) {
 	for _, v := range Severities() {

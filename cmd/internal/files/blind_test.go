@@ -96,7 +96,7 @@ func TestCheckHoldsWindowsAgainstIntervals(t *testing.T) {
 	if len(problems) != 2 {
 		t.Fatalf("problems %v", problems)
 	}
-	for i, want := range []string{"unfit: a window of 5m0s is no multiple of the summaries' interval of 2m0s (sources.log.summarise.interval)", "too-long: a window of 24h0m0s has more than 120"} {
+	for i, want := range []string{"unfit: a window of 5m is no multiple of the summaries' interval of 2m (sources.log.summarise.interval)", "too-long: a window of 1d has more than 120"} {
 		if p := problems[i]; !strings.Contains(p.Msg, want) || p.Line == 0 || !strings.Contains(p.Snippet, "over:") {
 			t.Errorf("%+v", p)
 		}

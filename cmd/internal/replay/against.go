@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -64,8 +63,9 @@ type Differences interface {
 
 // Compare replays the same events through two sets of rules and playbooks, and
 // says what is different now. Both have the inputs, the ceiling and the cluster
-// of now. Findings are the same when they are of the same rule and events; runs
-// when they are of the same playbook on the same target.
+// of now. Findings are the same when they are of the same rule and events, and
+// have changed when they are of the same rule and some of the same events; runs
+// are the same when they are of the same playbook on the same target.
 func Compare(ctx context.Context, now, before Options, to Differences) error {
 	c := &comparer{to: to, open: [2]map[string][]*Difference{{}, {}}}
 	before.Ceiling, before.Cluster, before.Logger = now.Ceiling, now.Cluster, now.Logger
@@ -112,7 +112,7 @@ func (c *comparer) meet(side int, key string, d *Difference) {
 }
 
 func (c *comparer) end(out Comparison) error {
-	all := c.changed
+	all := slices.Concat(c.changed, c.shifted())
 	for side, change := range []Change{Added, Removed} {
 		for _, list := range c.open[side] {
 			for _, d := range list {
@@ -121,7 +121,7 @@ func (c *comparer) end(out Comparison) error {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b *Difference) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.order, b.order)) })
+	slices.SortFunc(all, earlier)
 	out.Changes = map[Change]Changes{Added: {}, Removed: {}, Changed: {}}
 	for _, d := range all {
 		n := out.Changes[d.Change]
@@ -154,6 +154,10 @@ func parts(now, before *Difference) []Part {
 		add("mode", a.Mode, b.Mode)
 		add("attack", a.Attack, b.Attack)
 		add("silence", a.Silence, b.Silence)
+		if a.ID != b.ID {
+			add("time", stamp(a.Time), stamp(b.Time))
+			add("events", len(a.Events), len(b.Events))
+		}
 		return out
 	}
 	a, b := now.Run, before.Run

@@ -2,6 +2,8 @@ package replay_test
 
 import (
 	"bytes"
+	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -93,6 +95,47 @@ func TestDifferencesAreThoseOfTheReplays(t *testing.T) {
 	}
 	if len(got[replay.Changed]) == 0 || d.end.Changes[replay.Removed].Runs == 0 {
 		t.Errorf("changes are %+v", d.end.Changes)
+	}
+}
+
+// A window that comes full an event later has changed; what another identity
+// does is another finding.
+func TestAWindowThatShiftsHasChanged(t *testing.T) {
+	side := func(rule string) replay.Options {
+		path := filepath.Join(t.TempDir(), "rules.yaml")
+		if err := os.WriteFile(path, []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		rules, err := files.Rules([]string{path}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines strings.Builder
+		for i := range 12 {
+			fmt.Fprintf(&lines, `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"%d","stage":"ResponseComplete","verb":"get","user":{"username":"user-%d"},`+
+				`"objectRef":{"resource":"secrets","namespace":"shop","name":"s%d"},"requestReceivedTimestamp":"2026-03-01T10:00:%02d.000000Z","stageTimestamp":"2026-03-01T10:00:%02d.000000Z"}`+"\n", i, i%2, i, i, i)
+		}
+		return replay.Options{Rules: rules, Ceiling: event.ModeAct, Logger: slog.New(slog.DiscardHandler), Inputs: []replay.Input{input("audit", "audit", []byte(lines.String()))}}
+	}
+	rule := func(n int) string {
+		return fmt.Sprintf("apiVersion: firebreak.io/v1alpha1\nkind: Rule\nmetadata: {name: sweep}\nspec:\n  title: T\n  severity: high\n  source: audit\n  when: verb == \"get\"\n"+
+			"  window: {by: [actor.user], over: 1m, having: count() >= %d}\n", n)
+	}
+	d := compare(t, side(rule(4)), side(rule(3)))
+	if len(d.all) != 2 || d.end.Changes[replay.Changed].Findings != 2 {
+		t.Fatalf("%+v: %+v", d.end.Changes, d.all)
+	}
+	for i, one := range d.all {
+		want := []replay.Part{
+			{Name: "time", Before: fmt.Sprintf("2026-03-01 10:00:%02d.000", 4+i), Now: fmt.Sprintf("2026-03-01 10:00:%02d.000", 6+i)},
+			{Name: "events", Before: "3", Now: "4"},
+		}
+		if one.Change != replay.Changed || one.Finding.Actor.User != fmt.Sprintf("user-%d", i) || !slices.Equal(one.Parts, want) {
+			t.Errorf("%+v\nwant %+v", one, want)
+		}
+	}
+	if d := compare(t, side(strings.Replace(rule(3), "sweep", "sweeping", 1)), side(rule(3))); d.end.Changes[replay.Added].Findings != 2 || d.end.Changes[replay.Removed].Findings != 2 {
+		t.Errorf("of another rule: %+v", d.end.Changes)
 	}
 }
 

@@ -1,9 +1,6 @@
 package replay_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +26,7 @@ var attacked = time.Date(2026, 11, 22, 9, 26, 31, 0, time.UTC)
 func TestModelOnARecordedAttack(t *testing.T) {
 	o := onlyModel(t, "model-api.yaml", "every: 1m", "every: 10s", "{events: 512, for: 1h}", "{events: 256, for: 2m}",
 		"alerts_per_day: 5", "contamination: 0.3")
-	o.Inputs = []replay.Input{input("audit", "audit", unpacked(t, recording))}
+	o.Inputs = []replay.Input{input("audit", "audit", unzipped(t, recording))}
 	attackers := []string{"pat", "mallory", "system:anonymous", "system:node:worker-2", "system:serviceaccount:shop:cart"}
 	// These exist because of the attack: an identity that pat made, and one whose
 	// token pat uses.
@@ -77,21 +74,4 @@ func onlyModel(t *testing.T, file string, changes ...string) replay.Options {
 	o := shipped(t)
 	o.Rules, o.Playbooks = rules, nil
 	return o
-}
-
-func unpacked(t *testing.T, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
