@@ -62,11 +62,15 @@ func placed(doc *conf.Document, err error) error {
 	return doc.Errorf("spec", "%v", err)
 }
 
+// modelForm changes with how models remember: what was saved otherwise can't be
+// read.
+const modelForm = 2
+
 // memory is the digest of what decides what the model remembers: one whose
 // title, message or budget changes goes on where it was.
 func (s *ModelSpec) memory() string {
 	data, err := json.Marshal([]any{
-		s.Source, s.Sources, s.Class, s.When, s.Unless, s.Entity, s.Peers, s.Every, s.Features, s.Forest, s.Rollout, s.Priors,
+		modelForm, s.Source, s.Sources, s.Class, s.When, s.Unless, s.Entity, s.Peers, s.Every, s.Silent, s.Features, s.Forest, s.Rollout, s.Priors,
 	})
 	if err != nil {
 		return ""

@@ -55,6 +55,10 @@ type feature struct {
 	// told is the measure that speaks for it in an explanation, if one does:
 	// the outermost, of values or against the entity's past.
 	told *measure
+	// first is in how many findings it counted most, explained the sum of its parts
+	// of them.
+	first     uint64
+	explained float64
 }
 
 // accumulates says whether a function needs an interval.

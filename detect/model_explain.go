@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/firebreak-io/firebreak/detect/forest"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -98,7 +99,11 @@ const named = 4
 // normal.
 func (m *modeller) inWords(o *observation, f *event.Finding, x *forest.Explanation) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is unlike its usual", f.Entity)
+	if o.silent {
+		fmt.Fprintf(&b, "nothing comes of %s since %s, which is unlike its usual", f.Entity, o.e.Last().UTC().Format(time.RFC3339))
+	} else {
+		fmt.Fprintf(&b, "%s is unlike its usual", f.Entity)
+	}
 	if f.P > 0 {
 		fmt.Fprintf(&b, " (p %s)", short(f.P))
 	}

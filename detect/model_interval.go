@@ -15,9 +15,11 @@ type intervals struct {
 	most         int
 	at           map[intervalKey]*interval
 	order        []*interval
-	// due is when the first of them is over.
-	due   int64
-	bytes int
+	// due is when the first of them is over, newest the last in which something
+	// came, judged the last that was looked at for who was silent.
+	due            int64
+	newest, judged int64
+	bytes          int
 	// late are events of intervals that were over, left those of entities for
 	// which there was no room.
 	late, left uint64
@@ -46,6 +48,10 @@ type interval struct {
 // sampled is how many of its first and how many of its last events an interval
 // names.
 const sampled = 8
+
+// maxLike is how many bytes what an interval's events have in common may be
+// written in.
+const maxLike = 256 << 10
 
 // maxIntervals is how many there are at most.
 const maxIntervals = 20_000
@@ -89,6 +95,7 @@ func (m *modeller) gather(e *event.Event, at event.Address, now Moment) {
 		return
 	}
 	in.note(e, at)
+	m.open.came(in.n)
 	if m.version != nil {
 		version, err := m.version.Text(e)
 		if m.failed(err); version != "" {
@@ -121,6 +128,14 @@ func (m *modeller) intervalOf(e *event.Event, now Moment) *interval {
 		m.open.due = end
 	}
 	return in
+}
+
+// came notes that something came in an interval.
+func (o *intervals) came(n int64) {
+	if o.newest == 0 {
+		o.judged = n
+	}
+	o.newest = max(o.newest, n)
 }
 
 // room takes the place of an entity that nobody knows for one that is known.
@@ -261,10 +276,13 @@ func (in *interval) load(from *pack.Reader) {
 	in.n = from.Int()
 	copy(in.who.Peers[:], from.Fixed(len(in.who.Peers)))
 	in.who.Entity, in.who.Space, in.who.Label = in.entity, from.Uint(), from.Text()
-	loadJSON(from, &in.like)
+	loadJSON(from, &in.like, maxLike)
 	in.version, in.origin, in.count = from.Text(), from.Text(), from.Uint()
-	loadJSON(from, &in.first)
-	loadJSON(from, &in.last)
+	loadJSON(from, &in.first, maxLike)
+	loadJSON(from, &in.last, maxLike)
+	if len(in.first) > sampled || len(in.last) > sampled {
+		from.Fail()
+	}
 	for i := range in.cells {
 		in.cells[i].load(from)
 	}

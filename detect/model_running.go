@@ -55,6 +55,8 @@ type observation struct {
 	events []event.Address
 	// version is the entity's, of an interval.
 	version string
+	// silent says that nothing came in the interval.
+	silent bool
 }
 
 // openModel compiles a model and opens what it remembers. The error joins
@@ -288,7 +290,7 @@ func (m *modeller) Advance(now time.Time) []event.Finding {
 			who: i.who, at: i.end(m.open.every), env: &i.like, cells: i.cells, id: text(int(i.n)) + i.origin, events: i.events(), version: i.version,
 		})...)
 	}
-	return found
+	return append(found, m.quietly(now)...)
 }
 
 // Counts gives how often findings came again.

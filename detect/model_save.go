@@ -20,6 +20,8 @@ func (m *modeller) Save(out *pack.Writer) {
 	m.wait.save(out)
 	out.Uint(m.open.late)
 	out.Uint(m.open.left)
+	out.Int(m.open.newest)
+	out.Int(m.open.judged)
 	out.Len(len(m.open.order))
 	for _, in := range m.open.order {
 		in.save(out)
@@ -31,6 +33,10 @@ func (m *modeller) saveLearned(out *pack.Writer) {
 	m.base.Save(out)
 	m.forest.Save(out)
 	m.budget.Save(out)
+	for _, f := range m.features {
+		out.Uint(f.first)
+		out.Float(f.explained)
+	}
 }
 
 func (m *modeller) loadLearned(in *pack.Reader) error {
@@ -38,7 +44,15 @@ func (m *modeller) loadLearned(in *pack.Reader) error {
 		return err
 	}
 	m.forest.Load(in)
-	return errors.Join(in.Err(), m.budget.Load(in))
+	if err := errors.Join(in.Err(), m.budget.Load(in)); err != nil {
+		return err
+	}
+	for _, f := range m.features {
+		if f.first, f.explained = in.Uint(), in.Float(); !(f.explained >= 0 && f.explained <= math.MaxFloat32) {
+			in.Fail()
+		}
+	}
+	return in.Err()
 }
 
 // Load reads what Save wrote.
@@ -54,7 +68,8 @@ func (m *modeller) Load(in *pack.Reader) error {
 	m.warm.events, m.warm.since = in.Uint(), loadTime(in)
 	m.wait.load(in, m.categories)
 	m.open.late, m.open.left = in.Uint(), in.Uint()
-	for range in.Count(math.MaxInt32) {
+	m.open.newest, m.open.judged = in.Int(), in.Int()
+	for range in.Count(m.open.most) {
 		one := &interval{cells: make([]cell, m.cells)}
 		if one.load(in); in.Err() != nil {
 			return in.Err()
@@ -83,6 +98,7 @@ func (w *waiting) save(out *pack.Writer) {
 		out.Uint(o.who.Space)
 		out.Text(o.who.Label)
 		out.Float(o.score)
+		out.Uint(o.as)
 		saveTime(out, o.until)
 		out.Bool(o.done)
 		out.Len(len(o.seen))
@@ -100,13 +116,16 @@ func (w *waiting) load(in *pack.Reader, categories int) {
 		o := waits{finding: in.Text()}
 		copy(o.who.Entity[:], in.Fixed(len(o.who.Entity)))
 		copy(o.who.Peers[:], in.Fixed(len(o.who.Peers)))
-		o.who.Space, o.who.Label, o.score, o.until, o.done = in.Uint(), in.Text(), in.Float(), loadTime(in), in.Bool()
+		o.who.Space, o.who.Label, o.score, o.as, o.until, o.done = in.Uint(), in.Text(), in.Float(), in.Uint(), loadTime(in), in.Bool()
 		for range in.Count(maxFeatures * maxCellValues) {
 			o.seen = append(o.seen, seenValue{in.Len(categories - 1), baseline.Value{Hash: in.Uint(), Text: in.Text()}})
 		}
 		w.list = append(w.list, o)
 	}
-	loadJSON(in, &w.said)
+	loadJSON(in, &w.said, maxSaid*maxExplanation)
+	if len(w.said) > maxSaid {
+		in.Fail()
+	}
 }
 
 // saveJSON writes what has many fields; it is small.
@@ -118,8 +137,10 @@ func saveJSON(out *pack.Writer, v any) {
 	out.Bytes(data)
 }
 
-func loadJSON(in *pack.Reader, v any) {
-	if data := in.Bytes(); len(data) > 0 && json.Unmarshal(data, v) != nil {
+// loadJSON reads what takes no more than so many bytes: what is unfolded may take
+// many times as many.
+func loadJSON(in *pack.Reader, v any, most int) {
+	if data := in.Bytes(); len(data) > most || len(data) > 0 && json.Unmarshal(data, v) != nil {
 		in.Fail()
 	}
 }

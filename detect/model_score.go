@@ -60,8 +60,29 @@ func (m *modeller) measure(o *observation) []event.Finding {
 		m.hold(o, &f, score)
 	}
 	m.learn(o, score, found || d.P <= d.Need && m.ready(o.at))
-	m.base.Observe(o.e, o.at)
+	if m.remark(o); !o.silent {
+		m.base.Observe(o.e, o.at)
+	}
+	m.freeze(o.at)
 	return out
+}
+
+// freeze lets the anchors stand still when it is time for that the first time:
+// from then on only who approves the model changes them.
+func (m *modeller) freeze(now time.Time) {
+	if m.forest.Anchored() > 0 || len(m.pinned) > 0 {
+		return
+	}
+	switch m.d.Spec.Forest.Anchors {
+	case anchorWarm:
+		if m.ready(now) {
+			m.forest.Approve()
+		}
+	case anchorFull:
+		if m.forest.Stats().Rows == m.forest.Reservoir() {
+			m.forest.Approve()
+		}
+	}
 }
 
 // renew tells the baseline which version the entity has.
@@ -75,7 +96,7 @@ func (m *modeller) renew(o *observation) {
 		m.failed(err)
 		version = text
 	}
-	if version != "" {
+	if version != "" && !o.silent {
 		o.e.Rollout(baseline.ValueOf(version), o.at, m.d.Spec.Rollout.For.Std())
 	}
 }
@@ -144,7 +165,7 @@ func (m *modeller) fresh(o *observation, again bool) bool {
 // be, waits: only its numbers are taken, of which one far off counts as less
 // far.
 func (m *modeller) learn(o *observation, score float64, odd bool) {
-	m.budget.Learn(entityNumber(o.who), o.at, score)
+	m.budget.Learn(principal(o), o.at, score)
 	if len(m.pinned) > 0 {
 		return
 	}
@@ -184,6 +205,7 @@ func (m *modeller) finding(o *observation, score float64, d budget.Decision) eve
 	}
 	m.d.Spec.claimed(&f, m.d.attack, m.d.labels)
 	m.explainFinding(o, &f)
+	m.credit(&f)
 	text, err := m.message.Render(&modelEnv{Anomaly: anomaly{score, d.P, m.budget.Threshold() - score}, Entity: o.who.Label, Object: f.Subject, Actor: f.Actor})
 	if m.failed(err); text != "" {
 		f.Explanation = text + ". " + f.Explanation

@@ -19,6 +19,8 @@ type ModelSpec struct {
 	Peers  []conf.Expression `yaml:"peers"`
 	// Every is the interval that is measured. Without it each event is.
 	Every conf.Duration `yaml:"every"`
+	// Silent has entities measured of which nothing comes.
+	Silent *SilentSpec `yaml:"silent"`
 	// Features are what is measured, as expressions by name. Of an interval:
 	// count(condition), rate(condition), ratio(condition, of), sum(x), avg(x),
 	// min(x), max(x), quantile(x, 0.99), distinct(x, …), entropy(x, …). Against
@@ -56,6 +58,20 @@ type ForestSpec struct {
 	// Beyond is the share of cuts outside of all that was seen, 0.5 if left
 	// open.
 	Beyond float64 `yaml:"beyond"`
+	// Anchors says when a tenth of the trees begins to stand still until somebody
+	// approves the model: when it is warm, which is the usual, when the reservoir
+	// is full, or only when it was approved.
+	Anchors anchoring `yaml:"anchors"`
+}
+
+// SilentSpec has an entity measured as if an interval of nothing had come of it:
+// one that was there in nine of ten intervals, while something comes of others.
+// When nothing comes of any, it is the source that is silent.
+type SilentSpec struct {
+	// After is how long nothing has to come, For how long it is measured then, 30
+	// minutes if left open: what is silent for longer is gone.
+	After conf.Duration `yaml:"after,required"`
+	For   conf.Duration `yaml:"for"`
 }
 
 // WarmUpSpec is what has to be seen before anything is found: both.
@@ -118,6 +134,14 @@ func (s *ModelSpec) check(doc *conf.Document) []error {
 	if d := s.Every.Std(); s.Every != 0 && (d < minOver || d > maxModelSpan) {
 		bad(".every", "%s is not from %s to %s", s.Every, minOver, maxModelSpan)
 	}
+	if q := s.Silent; q != nil {
+		if s.Every == 0 || q.After.Std() < s.Every.Std() {
+			bad(".silent.after", "%s is less than an interval (every)", q.After)
+		}
+		if d := q.For.Std(); d < 0 || d > maxModelSpan {
+			bad(".silent.for", "%s is more than %s", q.For, maxModelSpan)
+		}
+	}
 	if s.Mode == "act" {
 		bad(".mode", "a model alone never acts: observe or ask")
 	}
@@ -159,6 +183,12 @@ func (s *ModelSpec) usually() {
 	or(&s.Quarantine, dayLong)
 	or(&s.Quiet, time.Hour)
 	or(&s.Forest.Memory, maxModelSpan)
+	if s.Silent != nil {
+		or(&s.Silent.For, 30*time.Minute)
+	}
+	if s.Forest.Anchors == "" {
+		s.Forest.Anchors = anchorWarm
+	}
 	if s.WarmUp.Events == 0 {
 		s.WarmUp.Events = 512
 	}
@@ -168,4 +198,19 @@ func (s *ModelSpec) usually() {
 	if s.Mode == "" {
 		s.Mode = "ask"
 	}
+}
+
+// anchoring is when anchors begin to stand still.
+type anchoring string
+
+const (
+	anchorWarm     = "warm"
+	anchorFull     = "full"
+	anchorApproved = "approved"
+)
+
+func (a *anchoring) UnmarshalText(text []byte) error {
+	v, err := oneOf("anchors", text, anchorWarm, anchorFull, anchorApproved)
+	*a = anchoring(v)
+	return err
 }

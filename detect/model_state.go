@@ -1,55 +1,19 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/firebreak-io/firebreak/detect/budget"
 	"github.com/firebreak-io/firebreak/detect/pack"
+	"github.com/firebreak-io/firebreak/internal/event"
 )
-
-// ModelState is what there is to say of a model that runs.
-type ModelState struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	// Features are what it measures, in order of their names.
-	Features []string `json:"features"`
-	// Measured are the events or intervals so far, Since the time of the first.
-	Measured uint64    `json:"measured"`
-	Since    time.Time `json:"since,omitzero"`
-	// Missing and MissingTime are what has to be measured yet before it finds
-	// anything: nothing when it is ready.
-	Missing     int           `json:"missing"`
-	MissingTime time.Duration `json:"missing_time"`
-	Ready       bool          `json:"ready"`
-	// Entities and Groups are what it remembers, in about so many Bytes; Evicted
-	// made room, Late came when their interval was over.
-	Entities int    `json:"entities"`
-	Groups   int    `json:"groups"`
-	Bytes    int    `json:"bytes"`
-	Evicted  uint64 `json:"evicted"`
-	Late     uint64 `json:"late"`
-	// NeedP is the p that a finding needs now, Threshold about which score that
-	// is.
-	NeedP     float64 `json:"need_p"`
-	Threshold float64 `json:"threshold"`
-	// Budget counts what became of the scores.
-	Budget budget.Counts `json:"budget"`
-	// Moved is how far the scores of fixed probes have moved since the model was
-	// approved, or first full.
-	Moved float64 `json:"moved"`
-	// Waiting are findings without a verdict whose rows are not learned yet.
-	Waiting int `json:"waiting"`
-	// Pinned says that it learns no more.
-	Pinned bool `json:"pinned"`
-	// Said is what the last verdicts changed.
-	Said []string `json:"said,omitempty"`
-}
 
 // Models are the states of the models, by name. It may be called beside nothing
 // else.
-func (g *Engine) Models() []ModelState {
-	var all []ModelState
+func (g *Engine) Models() []event.ModelState {
+	var all []event.ModelState
 	for i := range g.running {
 		if m, ok := g.running[i].run.(*modeller); ok {
 			all = append(all, m.state(g.now))
@@ -58,13 +22,14 @@ func (g *Engine) Models() []ModelState {
 	return all
 }
 
-func (m *modeller) state(now time.Time) ModelState {
-	b, s := m.base.Stats(), m.Stats()
-	st := ModelState{
-		Name: m.d.name, Version: m.d.version, Features: m.d.Spec.names(), Measured: m.warm.events, Since: m.warm.since,
+func (m *modeller) state(now time.Time) event.ModelState {
+	b, s, f, o := m.base.Stats(), m.Stats(), m.forest.Stats(), m.d.Spec.Budget
+	st := event.ModelState{
+		Name: m.d.name, Version: m.d.version, Measured: m.warm.events, Since: m.warm.since, Last: m.budget.Last(),
 		Entities: b.Entities, Groups: b.Groups, Bytes: s.Bytes, Evicted: s.Evicted, Late: s.Late,
-		NeedP: m.budget.Need(), Threshold: m.budget.Threshold(), Budget: m.budget.Counts(), Moved: m.forest.Moved(),
-		Pinned: len(m.pinned) > 0, Said: append([]string(nil), m.wait.said...),
+		Trees: m.forest.Trees(), Anchors: m.forest.Anchored(), Rows: f.Rows, Reservoir: m.forest.Reservoir(), Principals: f.Principals, Moved: m.forest.Moved(),
+		NeedP: m.budget.Need(), Threshold: m.budget.Threshold(), Budget: event.ModelBudget{PerDay: o.AlertsPerDay, P: o.P, Contamination: o.Contamination},
+		Quarantined: len(m.forest.Held()), Spilt: m.forest.Spilt(), Pinned: len(m.pinned) > 0, Said: slices.Clone(m.wait.said),
 	}
 	if now.Before(m.warm.since) { // it was loaded, and no event came yet
 		now = m.budget.Last()
@@ -76,11 +41,48 @@ func (m *modeller) state(now time.Time) ModelState {
 			st.Waiting++
 		}
 	}
+	c := m.budget.Counts()
+	st.Budget.Scores, st.Budget.Found, st.Budget.Held, st.Budget.Helped, st.Budget.True, st.Budget.False = c.Scores, c.Found, c.Held, c.Helped, c.True, c.False
+	// Of less than a day nobody knows the rate of a day.
+	st.Budget.Rate = float64(c.Found) / max(1, now.Sub(m.warm.since).Hours()/24)
+	st.Features = m.named()
 	return st
 }
 
+// named are the features, those that explained most first.
+func (m *modeller) named() []event.ModelFeature {
+	var all []event.ModelFeature
+	var sum float64
+	for _, f := range m.features {
+		sum += f.explained
+	}
+	for _, f := range m.features {
+		all = append(all, event.ModelFeature{Name: f.name, Named: f.first, Share: f.explained / max(sum, 1e-9)})
+	}
+	slices.SortStableFunc(all, func(a, b event.ModelFeature) int { return cmp.Compare(b.Share, a.Share) })
+	return all
+}
+
+// credit counts what features had to do with a finding.
+func (m *modeller) credit(f *event.Finding) {
+	var sum float64
+	for _, x := range f.Features {
+		sum += max(0, x.Contribution)
+	}
+	for i, x := range f.Features {
+		at := slices.IndexFunc(m.features, func(o *feature) bool { return o.name == x.Name })
+		if at < 0 || sum <= 0 {
+			continue
+		}
+		m.features[at].explained += max(0, x.Contribution) / sum
+		if i == 0 {
+			m.features[at].first++
+		}
+	}
+}
+
 // stateHead begins what SaveModel writes.
-const stateHead = "firebreak model 1\n"
+const stateHead = "firebreak model 2\n"
 
 // SaveModel writes what a model has learned.
 func (g *Engine) SaveModel(name string) ([]byte, error) {

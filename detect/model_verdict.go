@@ -28,6 +28,8 @@ type waits struct {
 	score   float64
 	until   time.Time
 	seen    []seenValue
+	// as is who its score was counted for.
+	as uint64
 	// done says that the row waits no more.
 	done bool
 }
@@ -56,7 +58,7 @@ func rowID(finding string) uint64 {
 
 // hold keeps what was found out of what is learned.
 func (m *modeller) hold(o *observation, f *event.Finding, score float64) {
-	w := waits{finding: f.ID, who: o.who, score: score, until: o.at.Add(m.d.Spec.Quarantine.Std())}
+	w := waits{finding: f.ID, who: o.who, score: score, as: principal(o), until: o.at.Add(m.d.Spec.Quarantine.Std())}
 	for _, c := range m.measures {
 		for _, v := range c.seen {
 			v.Text = strings.Clone(v.Text)
@@ -106,7 +108,7 @@ func (m *modeller) verdict(finding string, right bool, now time.Time) {
 	if right {
 		word = "right"
 		m.forest.Drop(w.row())
-		m.budget.Forget(entity, w.score)
+		m.budget.Forget(w.as, w.score)
 	} else if !w.done {
 		m.release(w, now)
 	}

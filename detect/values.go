@@ -39,3 +39,6 @@ func (technique) Pattern() string { return techniqueID.String() }
 func (Until) Pattern() string {
 	return `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2}))?$`
 }
+
+// Values are when anchors may begin to stand still.
+func (anchoring) Values() []string { return []string{anchorWarm, anchorFull, anchorApproved} }

@@ -30,6 +30,7 @@ func auditFields(e *event.Event, top shape) {
 		e.Fields["code"] = code
 	}
 	setDefault(e.Fields, "stage_time", top.str("stageTimestamp"))
+	e.HTTP = auditHTTP(top, code)
 	setDefault(e.Fields, "reason", status.str("reason"))
 	setDefault(e.Fields, "user_uid", user.str("uid"))
 	for name, v := range map[string]any{
@@ -51,6 +52,20 @@ func auditFields(e *event.Event, top shape) {
 		e.Object.Container = container
 	}
 	auditBodies(e, top.m["requestObject"], top.m["responseObject"])
+}
+
+// auditHTTP is the request as one of HTTP: how it ended, and, once it has, how
+// long it took. Of what goes on for long, a watch or an exec, that is its whole
+// life.
+func auditHTTP(top shape, code int64) (h event.HTTP) {
+	if code >= 100 && code <= 599 {
+		h.Status = int(code)
+	}
+	begin, end := top.time("requestReceivedTimestamp"), top.time("stageTimestamp")
+	if top.str("stage") == "ResponseComplete" && !begin.IsZero() && end.After(begin) {
+		h.Duration = end.Sub(begin).Seconds()
+	}
+	return h
 }
 
 // auditBodies keeps what may be kept of the request and the response.

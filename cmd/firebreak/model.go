@@ -158,9 +158,9 @@ func (m *modelled) say(w io.Writer, g *detect.Engine, name string) error {
 	return nil
 }
 
-func sayModel(w io.Writer, s detect.ModelState) {
+func sayModel(w io.Writer, s event.ModelState) {
 	fmt.Fprintf(w, "model     %s, version %.12s\n", s.Name, s.Version)
-	fmt.Fprintf(w, "features  %s\n", strings.Join(s.Features, ", "))
+	fmt.Fprintf(w, "features  %s\n", features(s))
 	ready := "ready"
 	if !s.Ready {
 		ready = fmt.Sprintf("warming up: %d measurements and %s missing before anything is found", s.Missing, s.MissingTime)
@@ -177,4 +177,17 @@ func sayModel(w io.Writer, s detect.ModelState) {
 	for _, text := range s.Said {
 		fmt.Fprintf(w, "verdict   %s\n", telemetry.Tame(text, 300))
 	}
+}
+
+// features names those of a model, with what they had to do with what was found.
+func features(s event.ModelState) string {
+	var all []string
+	for _, f := range s.Features {
+		text := f.Name
+		if s.Budget.Found > 0 {
+			text = fmt.Sprintf("%s %.0f %%", f.Name, 100*f.Share)
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
 }

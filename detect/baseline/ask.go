@@ -63,8 +63,7 @@ func (s *Store) Usual(e *Entity, category int) (text string, share float64) {
 func (s *Store) See(e *Entity, category int, v Value, now time.Time) {
 	e.tables[category].add(v, 1, now, entityValues)
 	if e.Established() {
-		s.group(e.peers, now).tables[category].add(v, 1, now, groupValues)
-		s.all[category].add(v, 1, now, allValues)
+		s.seeAmong(s.group(e.peers, now), category, v, 1, now)
 	}
 }
 
@@ -76,6 +75,7 @@ func (s *Store) Prior(peers Key, category int, v Value, times float64) {
 	g.prior = true
 	g.tables[category].prior(v, times, groupValues)
 	s.all[category].prior(v, times/8, allValues)
+	s.weighGroup(g)
 }
 
 // prior adds a value without a time: it counts from the first that has one.

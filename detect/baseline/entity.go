@@ -21,6 +21,7 @@ type Entity struct {
 	versions    table
 	grace       int64 // until when
 	bytes       int
+	note        string
 	link
 }
 
@@ -30,6 +31,9 @@ const (
 	establishedFor  = 10 * time.Minute
 	entityBytes     = 320
 	versionsKept    = 8
+	groupBytes      = 96
+	// maxNote is how many bytes of a note are kept.
+	maxNote = 2 << 10
 )
 
 // Established says that the entity has been there long enough to count for
@@ -66,8 +70,33 @@ func (e *Entity) Rollout(version Value, now time.Time, length time.Duration) boo
 // InGrace says whether the time of grace lasts.
 func (e *Entity) InGrace(now time.Time) bool { return now.UnixNano() < e.grace }
 
+// Note is what SetNote kept.
+func (e *Entity) Note() string { return e.note }
+
+// SetNote keeps a text of the caller's beside the entity, as long as that is
+// remembered; one of more than 2 KiB is not kept. It counts for the bytes from
+// the next [Store.Observe] on.
+func (e *Entity) SetNote(text string) {
+	if len(text) > maxNote {
+		text = ""
+	}
+	e.note = text
+}
+
+// Last is the time of the last observation.
+func (e *Entity) Last() time.Time { return time.Unix(0, e.last).UTC() }
+
+// Presence is the share of the intervals since the first observation that there
+// was one in, up to the last; 0 of an entity that is not established.
+func (e *Entity) Presence(every time.Duration) float64 {
+	if !e.Established() {
+		return 0
+	}
+	return float64(e.seen) / (float64(e.last-e.first)/float64(every) + 1)
+}
+
 func (e *Entity) measure() int {
-	n := entityBytes + len(e.Label) + e.versions.bytes()
+	n := entityBytes + len(e.Label) + len(e.note) + e.versions.bytes()
 	for i := range e.tables {
 		n += e.tables[i].bytes()
 	}
@@ -87,6 +116,7 @@ func (e *Entity) save(out *pack.Writer) {
 	out.Int(e.last)
 	out.Uint(uint64(e.seen))
 	out.Int(e.grace)
+	out.Text(e.note)
 	e.versions.save(out)
 	for i := range e.tables {
 		e.tables[i].save(out)
@@ -108,6 +138,10 @@ func (e *Entity) load(in *pack.Reader, spaces int) {
 	e.space, e.segment = int32(space), uint8(seg)                                // #nosec G115 -- bounded
 	e.first, e.last, e.seen = in.Int(), in.Int(), uint32(in.Len(math.MaxUint32)) // #nosec G115 -- bounded
 	e.grace = in.Int()
+	if e.note = in.Text(); len(e.note) > maxNote {
+		in.Fail()
+		return
+	}
 	e.versions.load(in, versionsKept)
 	for i := range e.tables {
 		e.tables[i].load(in, entityValues)

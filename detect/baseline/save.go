@@ -1,8 +1,6 @@
 package baseline
 
 import (
-	"math"
-
 	"github.com/firebreak-io/firebreak/detect/pack"
 )
 
@@ -48,7 +46,8 @@ func (s *Store) Load(in *pack.Reader) error {
 	for i := range s.spreads {
 		s.spreads[i] = spread{number(in), number(in), number(in)}
 	}
-	s.groups = map[Key]*group{}
+	s.stats.Bytes -= s.grouped
+	s.groups, s.grouped = map[Key]*group{}, 0
 	for range in.Count(maxGroups) {
 		var k Key
 		copy(k[:], in.Fixed(len(k)))
@@ -56,12 +55,21 @@ func (s *Store) Load(in *pack.Reader) error {
 		for i := range g.tables {
 			g.tables[i].load(in, groupValues)
 		}
-		s.groups[k] = g
+		if in.Err() != nil {
+			return in.Err()
+		}
+		if s.groups[k] != nil {
+			in.Fail()
+			return in.Err()
+		}
+		s.groups[k], g.bytes = g, g.measure()
+		s.grouped, s.stats.Bytes = s.grouped+g.bytes, s.stats.Bytes+g.bytes
+		s.bounded(in)
 	}
 	for range in.Count(maxSpaces) {
 		s.order.index(in.Uint())
 	}
-	for range in.Count(math.MaxInt32) {
+	for range in.Count(s.o.Entities) {
 		e := &Entity{tables: make([]table, s.o.Tables), series: make([]series, s.o.Series)}
 		if e.load(in, len(s.order.spaces)); in.Err() != nil {
 			return in.Err()
@@ -72,7 +80,16 @@ func (s *Store) Load(in *pack.Reader) error {
 		}
 		s.entities[e.key] = e
 		s.order.add(e)
-		s.weigh(e)
+		s.size(e)
+		s.bounded(in)
 	}
 	return in.Err()
+}
+
+// bounded refuses what no store remembers that has these options: the bound holds
+// but for what came last.
+func (s *Store) bounded(in *pack.Reader) {
+	if s.stats.Bytes > 2*s.o.Bytes {
+		in.Fail()
+	}
 }

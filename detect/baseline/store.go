@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -33,7 +34,9 @@ const (
 	share = 0.5
 	// maxGroups is how many peer groups are remembered.
 	maxGroups = 1024
-	maxLabel  = 128
+	// groupShare is the part of the bytes that groups may take.
+	groupShare = 0.25
+	maxLabel   = 128
 	// unknown is the probability of a value that nobody ever had, among values
 	// that nobody ever had.
 	unknown = 1.0 / 1024
@@ -49,6 +52,8 @@ type Store struct {
 	all      []table
 	spreads  []spread
 	stats    Stats
+	// grouped is what groups take of the bytes.
+	grouped int
 }
 
 // group is what is remembered of peers.
@@ -56,6 +61,8 @@ type group struct {
 	tables []table
 	last   int64
 	prior  bool
+	bytes  int
+	gone   bool
 }
 
 // Stats count what is remembered, and what had to go since the beginning.
@@ -100,6 +107,18 @@ func (s *Store) Stats() Stats {
 		st.Bytes += s.all[i].bytes()
 	}
 	return st
+}
+
+// All gives the entities, in an order that is the same after Save and Load. They
+// must not be touched or observed meanwhile.
+func (s *Store) All() iter.Seq2[Who, *Entity] {
+	return func(yield func(Who, *Entity) bool) {
+		for e := range s.order.all {
+			if !yield(Who{e.key, e.peers, s.order.spaces[e.space].id, e.Label}, e) {
+				return
+			}
+		}
+	}
 }
 
 // Find is an entity, or nil, and changes nothing.
@@ -160,8 +179,7 @@ func (s *Store) contribute(e *Entity, now time.Time) {
 		for _, sl := range e.tables[i].slots {
 			v := Value{Hash: sl.hash}
 			times := float64(sl.count) / e.tables[i].weight(now)
-			g.tables[i].add(v, times, now, groupValues)
-			s.all[i].add(v, times, now, allValues)
+			s.seeAmong(g, i, v, times, now)
 		}
 	}
 }
@@ -172,8 +190,9 @@ func (s *Store) group(k Key, now time.Time) *group {
 		if len(s.groups) >= maxGroups {
 			s.dropGroup()
 		}
-		g = &group{tables: make([]table, s.o.Tables)}
+		g = &group{tables: make([]table, s.o.Tables), last: now.UnixNano()}
 		s.groups[k] = g
+		s.weighGroup(g)
 	}
 	g.last = max(g.last, now.UnixNano())
 	return g
@@ -191,8 +210,43 @@ func (s *Store) dropGroup() {
 		}
 		return cmp.Or(cmp.Compare(x.last, y.last), slices.Compare(a[:], b[:]))
 	})
+	g := s.groups[oldest]
+	s.grouped, s.stats.Bytes, g.gone = s.grouped-g.bytes, s.stats.Bytes-g.bytes, true
 	delete(s.groups, oldest)
 	s.stats.Evicted++
+}
+
+// seeAmong counts a value for peers and for all.
+func (s *Store) seeAmong(g *group, category int, v Value, times float64, now time.Time) {
+	t := &g.tables[category]
+	before := t.bytes()
+	t.add(v, times, now, groupValues)
+	s.all[category].add(v, times, now, allValues)
+	s.grow(g, t.bytes()-before)
+}
+
+// weighGroup counts what a group takes.
+func (s *Store) weighGroup(g *group) {
+	s.grow(g, g.measure()-g.bytes)
+}
+
+func (g *group) measure() int {
+	n := groupBytes
+	for i := range g.tables {
+		n += g.tables[i].bytes()
+	}
+	return n
+}
+
+// grow counts what a group takes more, and makes room when groups take too much.
+func (s *Store) grow(g *group, by int) {
+	if g.gone {
+		return // it made room for itself
+	}
+	g.bytes, s.grouped, s.stats.Bytes = g.bytes+by, s.grouped+by, s.stats.Bytes+by
+	for by > 0 && float64(s.grouped) > groupShare*float64(s.o.Bytes) && len(s.groups) > 1 {
+		s.dropGroup()
+	}
 }
 
 func (s *Store) groupKeys() []Key {
@@ -201,9 +255,7 @@ func (s *Store) groupKeys() []Key {
 
 // weigh counts what an entity takes, and makes room when it is too much.
 func (s *Store) weigh(e *Entity) {
-	n := e.measure()
-	s.stats.Bytes += n - e.bytes
-	e.bytes = n
+	s.size(e)
 	for s.stats.Bytes > s.o.Bytes && len(s.entities) > 1 {
 		least := s.order.least()
 		if least == e {
@@ -211,6 +263,13 @@ func (s *Store) weigh(e *Entity) {
 		}
 		s.evict(least)
 	}
+}
+
+// size counts what an entity takes.
+func (s *Store) size(e *Entity) {
+	n := e.measure()
+	s.stats.Bytes += n - e.bytes
+	e.bytes = n
 }
 
 func (s *Store) evict(e *Entity) {

@@ -119,7 +119,7 @@ func (t *table) place(hash uint64, most int) int {
 		}
 	}
 	if t.index == nil && len(t.slots) > indexFrom {
-		t.index = make(map[uint64]int32, most)
+		t.index = make(map[uint64]int32, 2*len(t.slots)) // as many as there are: who wrote a state decides no size
 		for j := range t.slots[:i] {
 			t.index[t.slots[j].hash] = int32(j) // #nosec G115 -- at most allValues
 		}

@@ -88,7 +88,8 @@ type HTTP struct {
 	Method string `json:"method,omitempty" expr:"method"`
 	Path   string `json:"path,omitempty" expr:"path"`
 	Status int    `json:"status,omitempty" expr:"status"`
-	// Duration is in seconds.
+	// Duration is in seconds. Of a request to the API it is from its receipt to
+	// the end of the response.
 	Duration float64 `json:"duration,omitempty" expr:"duration"`
 	Bytes    int64   `json:"bytes,omitempty" expr:"bytes"`
 }
