@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -28,6 +30,31 @@ func (c *connection) flags(cmd *cobra.Command) {
 	f.StringVar(&c.tokenFile, "token-file", "", "file of a bearer token of the cluster, instead of the kubeconfig's")
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file, as kubectl's")
 	f.StringVar(&c.context, "context", "", "context of the kubeconfig")
+}
+
+// asking makes a command one that asks a running Firebreak something and shows
+// the answer, as text or as JSON.
+func asking[T any](cmd *cobra.Command, ask func(ctx context.Context, api *client.Client, args []string) (T, error), text func(w io.Writer, answer T)) *cobra.Command {
+	var c connection
+	var output string
+	c.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.SetFlagErrorFunc(misused)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if output != "text" && output != "json" {
+			return exit{2, fmt.Errorf("--output %q is neither text nor json", output)}
+		}
+		api, err := c.connect()
+		if err != nil {
+			return err
+		}
+		answer, err := ask(cmd.Context(), api, args)
+		if err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), output, answer, func(w io.Writer) { text(w, answer) })
+	}
+	return cmd
 }
 
 // connect makes the client with the person's credential.

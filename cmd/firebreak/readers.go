@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
+	"github.com/firebreak-io/firebreak/internal/bus"
 )
 
 func newReaders() *cobra.Command {
@@ -24,40 +27,17 @@ readers.firebreak.io.`,
 }
 
 func newReadersList() *cobra.Command {
-	var c connection
-	var output string
-	cmd := &cobra.Command{Use: "list", Short: "List how far each reader has come", Args: cobra.NoArgs}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		list, err := api.Readers(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), output, list, func(w io.Writer) { timeline.Readers(w, list) })
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	return cmd
+	cmd := &cobra.Command{Use: "list", Short: "List how far each reader has come", Args: usage(cobra.NoArgs)}
+	return asking(cmd, func(ctx context.Context, api *client.Client, _ []string) ([]bus.ReadBy, error) {
+		return api.Readers(ctx)
+	}, timeline.Readers)
 }
 
 func newReadersForget() *cobra.Command {
-	var c connection
-	cmd := &cobra.Command{Use: "forget NAME", Short: "Keep events no longer for a reader that will not come again", Args: cobra.ExactArgs(1)}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		was, err := api.ForgetReader(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "reader %s is forgotten; it had read up to frame %d\n", was.Reader, was.Sequence)
-		return err
-	}
-	c.flags(cmd)
-	return cmd
+	cmd := &cobra.Command{Use: "forget NAME", Short: "Keep events no longer for a reader that will not come again", Args: usage(cobra.ExactArgs(1))}
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (bus.ReadBy, error) {
+		return api.ForgetReader(ctx, args[0])
+	}, func(w io.Writer, was bus.ReadBy) {
+		fmt.Fprintf(w, "reader %s is forgotten; it had read up to frame %d\n", was.Reader, was.Sequence)
+	})
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/approve"
@@ -30,97 +33,57 @@ The cluster says who you are (TokenReview) and whether you may
 }
 
 func newSilenceAdd() *cobra.Command {
-	var c connection
-	var why, until, output string
+	var why, until string
 	cmd := &cobra.Command{
 		Use: "add WHEN", Short: "Make a silence", Args: usage(cobra.ExactArgs(1)),
 		Example: `  firebreak silence add 'rule == "pod-exec" and subject.namespace == "shop"' --for 2h --why 'the shop is being moved'
   firebreak silence add 'actor.user == "ann"' --until 2026-12-24T18:00:00Z --why drill`,
 	}
-	cmd.SetFlagErrorFunc(misused)
 	length := cmd.Flags().Duration("for", time.Hour, "how long, at most 90 days")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Flags().StringVar(&why, "why", "", "why, for the record (required)")
+	cmd.Flags().StringVar(&until, "until", "", "until when, instead of --for")
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (approve.Silenced, error) {
 		end := time.Now().Add(*length)
 		if until != "" {
 			t, err := time.Parse(time.RFC3339, until)
 			if err != nil {
-				return exit{2, fmt.Errorf("--until %q is no time as in 2026-01-31T18:00:00Z", until)}
+				return approve.Silenced{}, exit{2, fmt.Errorf("--until %q is no time as in 2026-01-31T18:00:00Z", until)}
 			}
 			end = t
 		}
 		if strings.TrimSpace(why) == "" {
-			return exit{2, fmt.Errorf("--why has to be said")}
+			return approve.Silenced{}, exit{2, errors.New("--why has to be said")}
 		}
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		made, err := api.Silence(cmd.Context(), approve.Silencing{When: args[0], Why: why, Until: end.UTC()})
-		if err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), output, made, func(w io.Writer) {
-			fmt.Fprintf(w, "silence %s of %s holds until %s\n", made.ID, made.Who, made.Until.UTC().Format(time.RFC3339))
-		})
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVar(&why, "why", "", "why, for the record (required)")
-	cmd.Flags().StringVar(&until, "until", "", "until when, instead of --for")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	return cmd
+		return api.Silence(ctx, approve.Silencing{When: args[0], Why: why, Until: end.UTC()})
+	}, func(w io.Writer, made approve.Silenced) {
+		fmt.Fprintf(w, "silence %s of %s holds until %s\n", made.ID, made.Who, made.Until.UTC().Format(time.RFC3339))
+	})
 }
 
 func newSilenceList() *cobra.Command {
-	var c connection
-	var output string
-	cmd := &cobra.Command{
-		Use: "list", Short: "List the silences that hold, and how often each matched", Args: usage(cobra.NoArgs),
-	}
-	cmd.SetFlagErrorFunc(misused)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		list, err := api.Silences(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), output, list, func(w io.Writer) { timeline.Silences(w, list.Silences) })
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	return cmd
+	cmd := &cobra.Command{Use: "list", Short: "List the silences that hold, and how often each matched", Args: usage(cobra.NoArgs)}
+	return asking(cmd, func(ctx context.Context, api *client.Client, _ []string) (approve.Silences, error) {
+		return api.Silences(ctx)
+	}, func(w io.Writer, list approve.Silences) { timeline.Silences(w, list.Silences) })
 }
 
 func newSilenceEnd() *cobra.Command {
-	var c connection
 	var reason string
 	cmd := &cobra.Command{Use: "end SILENCE", Short: "End a silence before its time", Args: usage(cobra.ExactArgs(1))}
-	cmd.SetFlagErrorFunc(misused)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.connect()
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (approve.Silenced, error) {
+		list, err := api.Silences(ctx)
 		if err != nil {
-			return err
-		}
-		list, err := api.Silences(cmd.Context())
-		if err != nil {
-			return err
+			return approve.Silenced{}, err
 		}
 		one, err := silenceOf(list.Silences, args[0])
 		if err != nil {
-			return err
+			return approve.Silenced{}, err
 		}
-		ended, err := api.EndSilence(cmd.Context(), one.ID, reason)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "silence %s was ended by %s; it matched %d times\n", ended.ID, ended.Who, ended.Matched)
-		return nil
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
-	return cmd
+		return api.EndSilence(ctx, one.ID, reason)
+	}, func(w io.Writer, ended approve.Silenced) {
+		fmt.Fprintf(w, "silence %s was ended by %s; it matched %d times\n", ended.ID, ended.Who, ended.Matched)
+	})
 }
 
 // silenceOf finds the silence that an id or the beginning of one names.

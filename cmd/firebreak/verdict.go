@@ -1,16 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
 func newVerdict() *cobra.Command {
-	var c connection
 	var why string
 	cmd := &cobra.Command{
 		Use: "verdict FINDING true|false", Short: "Say whether a model's finding was right, or a false alarm", Args: usage(cobra.ExactArgs(2)),
@@ -22,49 +24,27 @@ budget. "firebreak model show" tells what verdicts changed.
 The cluster says who you are (TokenReview) and whether you may (create on
 verdicts.firebreak.io).`,
 	}
-	cmd.SetFlagErrorFunc(misused)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Flags().StringVar(&why, "why", "", "why, for the record")
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (approve.Told, error) {
 		right := args[1] == "true"
 		if !right && args[1] != "false" {
-			return exit{2, fmt.Errorf("%q is neither true nor false", args[1])}
+			return approve.Told{}, exit{2, fmt.Errorf("%q is neither true nor false", args[1])}
 		}
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		told, err := api.Verdict(cmd.Context(), args[0], approve.Verdict{True: &right, Why: why})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "stored as event %d\n", told.Sequence)
-		return nil
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVar(&why, "why", "", "why, for the record")
-	return cmd
+		return api.Verdict(ctx, args[0], approve.Verdict{True: &right, Why: why})
+	}, sayTold)
 }
+
+// sayTold says that something was told to the models.
+func sayTold(w io.Writer, told approve.Told) { fmt.Fprintf(w, "stored as event %d\n", told.Sequence) }
 
 // newOrder is a command that tells a model something.
 func newOrder(do, short string) *cobra.Command {
-	var c connection
 	var why string
 	cmd := &cobra.Command{Use: do + " MODEL", Short: short, Args: usage(cobra.ExactArgs(1))}
-	cmd.SetFlagErrorFunc(misused)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		told, err := api.Model(cmd.Context(), args[0], do, approve.Reason{Why: why})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "stored as event %d\n", told.Sequence)
-		return nil
-	}
-	c.flags(cmd)
 	cmd.Flags().StringVar(&why, "why", "", "why, for the record")
-	return cmd
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (approve.Told, error) {
+		return api.Model(ctx, args[0], do, approve.Reason{Why: why})
+	}, sayTold)
 }
 
 func newOrders() []*cobra.Command {

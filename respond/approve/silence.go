@@ -31,9 +31,10 @@ type Silenced struct {
 	Sequence uint64 `json:"sequence"`
 }
 
-// Silences are those that held when the detectors last said so.
+// Silences are those that held when the detectors last said so, and what was
+// said since.
 type Silences struct {
-	// Sequence is how far they had read then.
+	// Sequence is how far the detectors had read then.
 	Sequence uint64          `json:"sequence"`
 	Silences []event.Silence `json:"silences"`
 }
@@ -57,18 +58,23 @@ func (a *API) silences(c call) error {
 	return nil
 }
 
-// known reads what the detectors said last; nothing is none.
+// known reads what the detectors said last, and what they had not read then;
+// nothing is none.
 func (a *API) known(ctx context.Context) (Silences, error) {
 	list := Silences{Silences: []event.Silence{}}
 	data, err := a.Bus.Snapshots().Get(ctx, bus.SnapshotSilences)
-	if errors.Is(err, bus.ErrNotFound) {
-		return list, nil
-	}
 	if err == nil {
 		err = json.Unmarshal(data, &list)
 	}
-	if err != nil {
+	if errors.Is(err, bus.ErrNotFound) {
+		err = nil
+	}
+	told, _, more := a.told(ctx)
+	if err = errors.Join(err, more); err != nil {
 		return list, fmt.Errorf("list silences: %w", err)
+	}
+	for _, s := range told {
+		list.take(s)
 	}
 	list.Silences = slices.DeleteFunc(list.Silences, func(s event.Silence) bool { return !s.Until.After(a.now()) })
 	return list, nil
@@ -142,6 +148,68 @@ func (a *API) tell(c call, s event.Silence, now time.Time) error {
 		return fmt.Errorf("store silence: %w", err)
 	}
 	a.Logger.InfoContext(c.r.Context(), "silence", "id", s.ID, "user", s.Who, "until", s.Until)
+	if err := a.remember(c.r.Context(), Silenced{Silence: s, Sequence: seq}); err != nil {
+		// It is stored and holds. The list has it when the detectors say so.
+		a.Logger.WarnContext(c.r.Context(), "silence is listed later", "id", s.ID, "error", err)
+	}
 	answer(c.w, http.StatusAccepted, Silenced{Silence: s, Sequence: seq})
 	return nil
+}
+
+// take puts one that was told in the list, unless the detectors had read it.
+func (l *Silences) take(s Silenced) {
+	if s.Sequence <= l.Sequence {
+		return
+	}
+	if i := slices.IndexFunc(l.Silences, func(o event.Silence) bool { return o.ID == s.ID }); i >= 0 {
+		s.Matched = l.Silences[i].Matched
+		l.Silences[i] = s.Silence
+		return
+	}
+	l.Silences = append(l.Silences, s.Silence)
+}
+
+// keyTold holds the silences that were told last, until the detectors list them
+// themselves: who has made one sees it at once, from whichever replica.
+const keyTold = "silences-told"
+
+func (a *API) told(ctx context.Context) (all []Silenced, revision uint64, err error) {
+	data, revision, err := a.Bus.Control().Get(ctx, keyTold)
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil, 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	return all, revision, err
+}
+
+// remember adds one to those that were told, and lets those go that the detectors
+// have read. They are bounded: the oldest go first.
+func (a *API) remember(ctx context.Context, s Silenced) error {
+	var read struct {
+		Sequence uint64 `json:"sequence"`
+	}
+	data, err := a.Bus.Snapshots().Get(ctx, bus.SnapshotSilences)
+	if err == nil {
+		err = json.Unmarshal(data, &read)
+	}
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return err
+	}
+	for {
+		all, revision, err := a.told(ctx)
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(o Silenced) bool { return o.Sequence <= read.Sequence || o.ID == s.ID })
+		all = append(all, s)
+		data, err := json.Marshal(all[max(0, len(all)-maxSilences):])
+		if err != nil {
+			return err
+		}
+		if _, err = a.Bus.Control().CompareAndSet(ctx, keyTold, data, revision); !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+	}
 }

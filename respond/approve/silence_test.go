@@ -95,6 +95,54 @@ func TestSilences(t *testing.T) {
 	}
 }
 
+// TestSilencesAreListedAtOnce: who makes or ends one sees it before the detectors
+// have read it.
+func TestSilencesAreListedAtOnce(t *testing.T) {
+	r := newRig(t)
+	for _, right := range []string{"ann create silences/", "ann list silences/", "ann delete silences/"} {
+		r.cluster.may[right] = true
+	}
+	listed := func() (list Silences) {
+		t.Helper()
+		if status, body := r.call("GET", "/v1/silences", "token-ann", ""); status != 200 || json.Unmarshal([]byte(body), &list) != nil {
+			t.Fatalf("answered %d %s", status, body)
+		}
+		return list
+	}
+	create := func(when string) (s Silenced) {
+		t.Helper()
+		text := fmt.Sprintf(`{"when":%q,"why":"drill","until":%q}`, when, r.now.Add(time.Hour).Format(time.RFC3339))
+		if status, body := r.call("POST", "/v1/silences", "token-ann", text); status != 202 || json.Unmarshal([]byte(body), &s) != nil {
+			t.Fatalf("answered %d %s", status, body)
+		}
+		return s
+	}
+	first, second := create(`rule == "a"`), create(`rule == "b"`)
+	if got := listed().Silences; len(got) != 2 || got[0].ID != first.ID || got[1].ID != second.ID {
+		t.Fatalf("listed %+v", got)
+	}
+	// The detectors have read the first, and it matched.
+	first.Matched = 3
+	told, err := json.Marshal(Silences{Sequence: first.Sequence, Silences: []event.Silence{first.Silence}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.bus.Snapshots().Put(t.Context(), bus.SnapshotSilences, told); err != nil {
+		t.Fatal(err)
+	}
+	if got := listed().Silences; len(got) != 2 || got[0].Matched != 3 || got[1].ID != second.ID {
+		t.Fatalf("listed %+v", got)
+	}
+	for _, s := range []Silenced{first, second} {
+		if status, body := r.call("POST", "/v1/silences/"+s.ID+"/end", "token-ann", ""); status != 202 {
+			t.Errorf("answered %d %s", status, body)
+		}
+	}
+	if got := listed().Silences; len(got) != 0 {
+		t.Errorf("listed %+v", got)
+	}
+}
+
 func TestEventsAndFindings(t *testing.T) {
 	r := newRig(t)
 	for _, path := range []string{"/v1/events", "/v1/findings/" + event.HashID("f")} {

@@ -31,10 +31,12 @@ type findingLine struct {
 	// Subject is an object, or an actor where the finding is about no object.
 	Subject any         `json:"subject"`
 	Events  []eventLine `json:"events"`
+	// Explanation is what people are told, Silence the id of the silence for it.
+	Explanation string `json:"explanation,omitempty"`
+	Silence     string `json:"silence,omitempty"`
 	// Of a model's finding alone: how rare the score is, whose it is, and why.
 	P              float64         `json:"p,omitempty"`
 	Entity         string          `json:"entity,omitempty"`
-	Explanation    string          `json:"explanation,omitempty"`
 	Features       []event.Feature `json:"features,omitempty"`
 	Counterfactual []string        `json:"counterfactual,omitempty"`
 }
@@ -49,13 +51,13 @@ func (n *ndjson) Finding(f event.Finding) error { return n.write(findingOf(f)) }
 func findingOf(f event.Finding) findingLine {
 	l := findingLine{
 		Type: "finding", ID: f.ID, Rule: f.Rule + f.Model, Severity: f.Severity, Time: f.Time, Score: f.Score, Subject: subject(f),
-		Events: make([]eventLine, 0, len(f.Events)),
+		Explanation: f.Explanation, Silence: f.Silence, Events: make([]eventLine, 0, len(f.Events)),
 	}
 	for _, a := range f.Events {
 		l.Events = append(l.Events, eventLine{ID: a.ID, From: a.From})
 	}
 	if f.Model != "" {
-		l.P, l.Entity, l.Explanation, l.Features, l.Counterfactual = f.P, f.Entity, f.Explanation, f.Features, f.Counterfactual
+		l.P, l.Entity, l.Features, l.Counterfactual = f.P, f.Entity, f.Features, f.Counterfactual
 	}
 	return l
 }

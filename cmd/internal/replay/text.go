@@ -61,6 +61,9 @@ func (t *text) Finding(f event.Finding) error {
 	if f.Explanation != "" {
 		fmt.Fprintf(t.w, "    %s\n", tame(f.Explanation, 500))
 	}
+	if f.Silence != "" {
+		fmt.Fprintf(t.w, "    silenced by %s\n", tame(f.Silence, 32))
+	}
 	return nil
 }
 
