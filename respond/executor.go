@@ -28,8 +28,9 @@ type Executor struct {
 // Plan plans step i of a run and asks the guards. It writes nothing.
 func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
 	p := Planned{Step: i}
-	check := guard.Check{Run: run, Step: i, Effect: book.Steps[i].Effect(), Now: now}
-	if s := run.Steps[i]; s.State == event.StepPlanned && s.Plan != nil {
+	check := check(book, run, i, now)
+	s := run.Steps[i]
+	if s.State == event.StepPlanned && s.Plan != nil {
 		// Nothing is read of the cluster while operators hold everything back:
 		// a thousand runs that wait must not keep an undo from its turn.
 		check.Plan = *s.Plan
@@ -50,8 +51,23 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 		return p
 	}
 	check.Plan = p.Plan
+	check.Approved = s.Approved != "" && s.Approved == p.Digest
 	p.Verdicts = x.Guards.Judge(ctx, check)
+	if s.State == event.StepPlanned {
+		// The effect follows if nothing stands against it: its place in the
+		// budgets is taken before the intent is written.
+		p.Verdicts, p.Reserved = x.Guards.Take(ctx, check, p.Verdicts)
+	}
 	return p
+}
+
+// check is what the guards are asked about step i.
+func check(book *Playbook, run event.Run, i int, now time.Time) guard.Check {
+	step := book.Steps[i]
+	return guard.Check{
+		Run: run, Step: i, Effect: step.Effect(), Reversible: step.Kind.Reversible, Hold: step.UndoAfter,
+		Budget: step.Kind.Budget, Now: now,
+	}
 }
 
 // plan makes the plan. One that would write nothing is conditional on nothing,
@@ -77,15 +93,27 @@ func (x *Executor) plan(ctx context.Context, p *Planned, book *Playbook, run eve
 // Held says what stands against carrying out step i's intent now: the guards
 // are asked again when it was not written a moment ago.
 func (x *Executor) Held(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) (reason string, held bool) {
-	s := run.Steps[i]
-	verdicts := x.Guards.Judge(ctx, guard.Check{Run: run, Plan: *s.Plan, Step: i, Effect: book.Steps[i].Effect(), Now: now})
+	s, c := run.Steps[i], check(book, run, i, now)
+	c.Plan, c.Approved = *s.Plan, s.Approved != ""
+	verdicts := x.Guards.Judge(ctx, c)
 	decision, reason := Strongest(verdicts)
-	return reason, decision == event.Deny || decision == event.Wait || decision == event.Ask && s.Approved == ""
+	if decision == event.Deny || decision == event.Wait || decision == event.Ask && s.Approved == "" {
+		return reason, true
+	}
+	return "", false
 }
 
-// Do carries out the plan that step i's intent holds.
+// Do carries out the plan that step i's intent holds. Right before each write
+// it is asked whether everything is held back, and whether the intent has its
+// place in the budgets still.
 func (x *Executor) Do(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
-	return x.carry(book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
+	deps := x.Deps
+	if book.Steps[i].Effect() {
+		c := check(book, run, i, now)
+		c.Plan = *run.Steps[i].Plan
+		deps.Cluster = &gate{Cluster: x.Deps.Cluster, guards: x.Guards, check: c, tidies: book.Steps[i].Kind.Tidies}
+	}
+	return x.carry(deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
 		return act.Do(ctx, req, *run.Steps[i].Plan)
 	})
 }
@@ -97,58 +125,14 @@ func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i in
 	if r := run.Steps[i].Receipt; r != nil {
 		done = *r
 	}
-	return x.carry(book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
+	return x.carry(x.Deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
 		return act.Undo(ctx, req, done, run.Steps[i].AtEnd)
 	})
 }
 
-// Mark writes the end of step i's hold to its object.
-func (x *Executor) Mark(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
-	return x.carry(book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
-		marker, ok := act.(action.Marker)
-		if !ok {
-			return event.Receipt{}, nil
-		}
-		if req.Until = *run.Steps[i].Until; run.Steps[i].Kept {
-			req.Until = time.Time{}
-		}
-		return event.Receipt{}, marker.Mark(ctx, req)
-	})
-}
-
-// Reset sets step i's hold again as it was. It is the deed that was decided on
-// before, to the digest, or nothing; only a pause holds it back.
-func (x *Executor) Reset(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
-	s := run.Steps[i]
-	if s.Plan != nil {
-		check := guard.Check{Run: run, Plan: *s.Plan, Effect: true, Now: now}
-		if verdicts, stopped := x.Guards.Stopped(ctx, check, s.Verdicts); stopped {
-			_, reason := Strongest(verdicts)
-			return Done{Step: i, Failure: FailedHeld, Error: reason}
-		}
-	}
-	return x.carry(book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
-		if req.Until = *s.Until; s.Kept {
-			req.Until = time.Time{}
-		}
-		plan, err := act.Plan(ctx, req)
-		if err != nil {
-			return event.Receipt{}, err
-		}
-		digest, err := plan.Digest()
-		if err != nil {
-			return event.Receipt{}, err
-		}
-		if digest != s.Digest {
-			return event.Receipt{}, fmt.Errorf("%w: it would now be: %s", action.ErrDiffers, plan.Summary)
-		}
-		return act.Do(ctx, req, plan)
-	})
-}
-
-func (x *Executor) carry(book *Playbook, run event.Run, i int, now time.Time, f func(action.Action, action.Request) (event.Receipt, error)) Done {
+func (x *Executor) carry(deps action.Deps, book *Playbook, run event.Run, i int, now time.Time, f func(action.Action, action.Request) (event.Receipt, error)) Done {
 	d := Done{Step: i}
-	act, req, _, err := x.prepare(x.Deps, book, run, i, now)
+	act, req, _, err := x.prepare(deps, book, run, i, now)
 	if err == nil {
 		d.Receipt, err = f(act, req)
 	}
@@ -171,7 +155,7 @@ func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i in
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
 	return act, action.Request{
-		Key: run.ID + "/" + step.Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now, Over: run.Steps[i].Over,
+		Key: run.ID + "/" + step.Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now,
 	}, with, nil
 }
 
@@ -192,10 +176,10 @@ var errFinal = errors.New("can't be done")
 // classify says what an error means for a run.
 func classify(err error) Failure {
 	switch {
+	case errors.Is(err, errHeld):
+		return FailedHeld
 	case errors.Is(err, action.ErrGone):
 		return FailedGone
-	case errors.Is(err, action.ErrDiffers):
-		return FailedForeign
 	case errors.Is(err, action.ErrConflict):
 		return FailedConflict
 	case errors.Is(err, errFinal), errors.Is(err, kube.ErrForbidden), errors.Is(err, action.ErrIrreversible), errors.Is(err, action.ErrRefused):

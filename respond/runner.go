@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
 // runner moves one run to its end. It is the only one in this process to do
@@ -19,9 +21,7 @@ type runner struct {
 	book *Playbook
 	// inputs are what people said, each with the way to say that it was taken.
 	inputs chan delivery
-	// lost are holds that the reconciler found taken off.
-	lost chan Lost
-	over chan struct{}
+	over   chan struct{}
 
 	// unsaid is an input that could not be recorded yet: it comes first.
 	unsaid *delivery
@@ -67,8 +67,6 @@ func (r *runner) step(ctx context.Context) error {
 		select {
 		case d := <-r.inputs:
 			return r.person(ctx, d)
-		case l := <-r.lost:
-			return r.move(ctx, Input{Lost: &l})
 		default:
 			return r.move(ctx, r.carry(ctx, *effect))
 		}
@@ -80,8 +78,6 @@ func (r *runner) step(ctx context.Context) error {
 		return ctx.Err()
 	case d := <-r.inputs:
 		return r.person(ctx, d)
-	case l := <-r.lost:
-		return r.move(ctx, Input{Lost: &l})
 	case <-timer.C:
 		return r.move(ctx, Input{Tick: true})
 	}
@@ -128,12 +124,6 @@ func (r *runner) carry(ctx context.Context, e Effect) Input {
 	case EffectUndo:
 		d := x.Undo(limited, r.book, run, e.Step, now)
 		in, reason = Input{Undone: &d}, d.Error
-	case EffectMark:
-		d := x.Mark(limited, r.book, run, e.Step, now)
-		in, reason = Input{Marked: &d}, d.Error
-	case EffectReset:
-		d := x.Reset(limited, r.book, run, e.Step, now)
-		in, reason = Input{Reset: &d}, d.Error
 	}
 	if reason != "" {
 		end(errors.New(reason))
@@ -166,8 +156,42 @@ func (r *runner) measure(ctx context.Context, d Done, step PlaybookStep) {
 		result = "failed-" + string(d.Failure)
 	}
 	r.w.tel.Metrics().StepDone(ctx, step.Action, result)
+	r.report(ctx, d, step)
 	if d.Failure == "" && step.Effect() {
 		r.w.tel.Metrics().AlertToEffect(ctx, step.Action, r.w.now().Sub(r.rec.Run.Finding.Received))
+	}
+}
+
+// report tells the guards how an attempt went.
+func (r *runner) report(ctx context.Context, d Done, step PlaybookStep) {
+	outcome := guard.OutcomeDone
+	switch {
+	case !step.Effect() || ctx.Err() != nil && d.Failure == "":
+		return
+	case d.Failure == FailedRetry || d.Failure == FailedFinal:
+		outcome = guard.OutcomeFailed
+	case d.Failure != "":
+		return
+	case d.Receipt.Result == event.ResultVoid:
+		outcome = guard.OutcomeVoid
+	}
+	ctx = context.WithoutCancel(ctx) // a time limit that is over is a failure, too
+	if err := r.w.executor.Guards.Report(ctx, step.Action, outcome, r.rec.Run.Steps[d.Step].Approved != "", r.w.now()); err != nil {
+		r.w.logger.WarnContext(ctx, "the breaker was not told how an action went", "action", step.Action, "error", err)
+	}
+}
+
+// free frees the places of what no longer stands. What could not be written is
+// found again by [Worker.tidy].
+func (r *runner) free(ctx context.Context, before event.Run) {
+	run := r.rec.Run
+	for i, s := range before.Steps {
+		if i < len(run.Steps) && s.Active() && !run.Steps[i].Active() {
+			if err := r.w.executor.Guards.Settle(ctx, run, r.w.now()); err != nil {
+				r.w.logger.WarnContext(ctx, "the places of a run were not freed yet", "run", run.ID, "error", err)
+			}
+			return
+		}
 	}
 }
 
@@ -212,6 +236,7 @@ func (r *runner) move(ctx context.Context, in Input) error {
 func (r *runner) moved(ctx context.Context, rec Record) {
 	before := r.rec.Run
 	r.rec = rec
+	r.free(ctx, before)
 	run := rec.Run
 	if run.State != before.State {
 		r.w.incidents.note(run)

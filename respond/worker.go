@@ -151,6 +151,7 @@ func (w *Worker) term(ctx context.Context, epoch uint64) error {
 	w.group = group
 	group.Go(func() error { return w.lease.hold(ctx) })
 	err := w.resume(ctx)
+	group.Go(func() error { return w.tidy(ctx) })
 	if err == nil {
 		err = w.follow(ctx, "cursor.inputs", w.inputs)
 	}
@@ -227,7 +228,8 @@ func (w *Worker) resume(ctx context.Context) error {
 	if err := w.incidents.load(ctx); err != nil {
 		return err
 	}
-	open := 0
+	open, recs := 0, []Record{}
+	var runs []event.Run
 	for rec, err := range w.log.All(ctx) {
 		if err != nil {
 			return fmt.Errorf("resume runs: %w", err)
@@ -238,6 +240,13 @@ func (w *Worker) resume(ctx context.Context) error {
 			continue
 		}
 		open++
+		recs, runs = append(recs, rec), append(runs, rec.Run)
+	}
+	// The places of what stands come first: nothing may begin in them.
+	if err := w.executor.Guards.Restore(ctx, runs, w.now()); err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	for _, rec := range recs {
 		w.start(ctx, rec)
 	}
 	w.logger.Info("resumed", "open_runs", open, "open_incidents", len(w.incidents.open), "epoch", w.log.epoch)
@@ -273,7 +282,7 @@ func (w *Worker) start(ctx context.Context, rec Record) *runner {
 	if r := w.runners[rec.Run.ID]; r != nil || rec.Run.State.Terminal() {
 		return r
 	}
-	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{})}
+	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), over: make(chan struct{})}
 	w.runners[rec.Run.ID] = r
 	ctx = rec.message.Context(ctx)
 	w.group.Go(func() error {

@@ -138,6 +138,11 @@ const (
 	// ResultUnverified: the write was read back, but whether it has the
 	// effect that was meant is not known (a quarantine without evaluation).
 	ResultUnverified Result = "applied-unverified"
+	// ResultEnforced: it was tried, and has the effect that was meant.
+	ResultEnforced Result = "enforced"
+	// ResultVoid: it was tried, and has no effect although it was written (a
+	// network plugin that enforces no policies).
+	ResultVoid Result = "void"
 	// ResultPartial: it has the effect only in part; the notes say where not.
 	ResultPartial Result = "partial"
 	// ResultNothing: the target was already as wanted.

@@ -151,6 +151,9 @@ type Step struct {
 	Approved string `json:"approved,omitempty"`
 	// Verdicts are the guards' for that plan.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// Reserved is the place in the budgets that the intent holds until the
+	// effect is taken back.
+	Reserved *Reservation `json:"reserved,omitempty"`
 	// Begun says that an intent was written: something of the effect may have
 	// landed, whatever became of the step. Then is the state of a step that
 	// failed or was given up, once what may have landed is undone.
@@ -181,10 +184,9 @@ type Step struct {
 	// end the hold and leave those changes as they are.
 	Differs string `json:"differs,omitempty"`
 	Over    bool   `json:"over,omitempty"`
-	// Lost says that the hold was found taken off by somebody else and is to be
-	// set again; Again counts how often it was.
-	Lost  bool `json:"lost,omitempty"`
-	Again int  `json:"again,omitempty"`
+	// Again counts how often the hold was found taken off by somebody else,
+	// and set again.
+	Again int `json:"again,omitempty"`
 }
 
 // StepTarget is the object that step i is about: its own target, or the run's.
@@ -193,6 +195,33 @@ func (r Run) StepTarget(i int) Ref {
 		return *r.Steps[i].Target
 	}
 	return r.Target
+}
+
+// Active says that something of the step's effect may stand in the world: it
+// takes a place in the budgets. What has no end takes none once it is done.
+func (s Step) Active() bool {
+	switch s.State {
+	case StepIntent, StepReverting:
+		return true
+	case StepPlanned, StepPending:
+		return s.Begun
+	case StepDone:
+		return s.Until != nil
+	}
+	return false
+}
+
+// Reservation is a place in the budgets of effects. The record of an intent
+// has it, so that the budgets can be counted from the records alone.
+type Reservation struct {
+	// Budget is which one: pods, nodes, or empty for an effect that only
+	// counts as one.
+	Budget string    `json:"budget,omitempty"`
+	Taken  time.Time `json:"taken"`
+	// Controller is the UID of what keeps the target's replicas.
+	Controller string `json:"controller,omitempty"`
+	// Approved says that people said yes to it: then it may be over a budget.
+	Approved bool `json:"approved,omitempty"`
 }
 
 // Verdict is what one guard says of one plan.

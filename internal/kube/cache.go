@@ -31,6 +31,8 @@ type Cache struct {
 	policies   table[[]networkingv1.NetworkPolicy]
 	owners     table[Owner]
 	pods       table[*corev1.Pod]
+	nodes      table[[]corev1.Node]
+	backends   table[[]Backend]
 }
 
 // NewCache puts a cache in front of a client.

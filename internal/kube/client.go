@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 
 	"k8s.io/client-go/dynamic"
@@ -39,6 +40,7 @@ type Client struct {
 	config  *rest.Config
 	typed   kubernetes.Interface
 	dynamic dynamic.Interface
+	failing failing
 }
 
 // New makes a client. It does not connect: use [Client.Who] to try.
@@ -65,6 +67,7 @@ func New(o Options) (*Client, error) {
 	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(o.QPS, o.Burst)
 	config.WarningHandler = rest.NoWarnings{}
 	c := &Client{config: config}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &c.failing} })
 	if c.typed, err = kubernetes.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("make Kubernetes client: %w", err)
 	}

@@ -22,7 +22,7 @@ type Account struct {
 const RoleName = "firebreak"
 
 // RoleManifest is a ClusterRole with exactly these permissions and its
-// binding to the account, as YAML for kubectl apply. The same permissions in
+// binding to the account, and a Role for what is in its own namespace alone, as YAML for kubectl apply. The same permissions in
 // any order give the same bytes. What [MergePermissions] refuses is an error.
 func RoleManifest(to Account, permissions []Permission) ([]byte, error) {
 	if to.Namespace == "" || to.Name == "" {
@@ -40,22 +40,41 @@ func RoleManifest(to Account, permissions []Permission) ([]byte, error) {
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
 		ObjectMeta: meta,
 	}
+	inside := rbacv1.Role{TypeMeta: metav1.TypeMeta{APIVersion: role.APIVersion, Kind: "Role"}, ObjectMeta: meta}
+	inside.Namespace = to.Namespace
 	for _, p := range merged {
-		role.Rules = append(role.Rules, rbacv1.PolicyRule{
-			APIGroups: []string{p.Group}, Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs,
-		})
+		rule := rbacv1.PolicyRule{APIGroups: []string{p.Group}, Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs}
+		if p.Own {
+			inside.Rules = append(inside.Rules, rule)
+			continue
+		}
+		role.Rules = append(role.Rules, rule)
 	}
-	binding := rbacv1.ClusterRoleBinding{
-		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
+	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: to.Namespace, Name: to.Name}}
+	objects := []any{role, rbacv1.ClusterRoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: role.APIVersion, Kind: "ClusterRoleBinding"},
 		ObjectMeta: meta,
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: to.Namespace, Name: to.Name}},
+		Subjects:   subjects,
+	}}
+	if len(inside.Rules) > 0 {
+		objects = append(objects, inside, rbacv1.RoleBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: role.APIVersion, Kind: "RoleBinding"},
+			ObjectMeta: inside.ObjectMeta,
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+			Subjects:   subjects,
+		})
 	}
+	return documents(objects)
+}
+
+// documents are objects as YAML, one document each.
+func documents(objects []any) ([]byte, error) {
 	var out bytes.Buffer
-	for i, object := range []any{role, binding} {
+	for i, object := range objects {
 		text, err := yaml.Marshal(object)
 		if err != nil {
-			return nil, fmt.Errorf("role manifest: %w", err)
+			return nil, fmt.Errorf("write manifest: %w", err)
 		}
 		if i > 0 {
 			out.WriteString("---\n")

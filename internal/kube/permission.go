@@ -16,7 +16,12 @@ type Permission struct {
 	Verbs    []string
 	// Names limits it to objects of these names; empty is all.
 	Names []string
+	// Own limits it to Firebreak's own namespace.
+	Own bool
 }
+
+// ConfigMapName is the name of Firebreak's ConfigMap, see [PausedAnnotation].
+const ConfigMapName = "firebreak"
 
 // String reads "get,patch pods" or "get leases.coordination.k8s.io (a, b)".
 func (p Permission) String() string {
@@ -26,6 +31,9 @@ func (p Permission) String() string {
 	}
 	if len(p.Names) > 0 {
 		s += " (" + strings.Join(p.Names, ", ") + ")"
+	}
+	if p.Own {
+		s += " in its own namespace"
 	}
 	return s
 }
@@ -45,6 +53,18 @@ func BasePermissions() []Permission {
 		{Resource: "replicationcontrollers", Verbs: []string{"get"}},
 		{Group: "authentication.k8s.io", Resource: "tokenreviews", Verbs: []string{"create"}},
 		{Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verbs: []string{"create"}},
+	}
+}
+
+// GuardPermissions are what the guards look at before anything is changed.
+func GuardPermissions() []Permission {
+	return []Permission{
+		{Resource: "nodes", Verbs: []string{"list"}},
+		{Resource: "services", Verbs: []string{"list"}},
+		{Resource: "configmaps", Verbs: []string{"get"}, Names: []string{ConfigMapName}, Own: true},
+		{Group: admission, Resource: "validatingwebhookconfigurations", Verbs: []string{"list"}},
+		{Group: admission, Resource: "mutatingwebhookconfigurations", Verbs: []string{"list"}},
+		{Group: "apiregistration.k8s.io", Resource: "apiservices", Verbs: []string{"list"}},
 	}
 }
 
@@ -75,10 +95,10 @@ func MergePermissions(all []Permission) ([]Permission, error) {
 			return nil, err
 		}
 		names := sorted(p.Names)
-		key := p.Group + "\n" + p.Resource + "\n" + strings.Join(names, "\n")
+		key := fmt.Sprint(p.Own, "\n") + p.Group + "\n" + p.Resource + "\n" + strings.Join(names, "\n")
 		m, ok := merged[key]
 		if !ok {
-			m = &Permission{Group: p.Group, Resource: p.Resource, Names: names}
+			m = &Permission{Group: p.Group, Resource: p.Resource, Names: names, Own: p.Own}
 			merged[key] = m
 		}
 		m.Verbs = sorted(append(m.Verbs, p.Verbs...))
@@ -88,9 +108,17 @@ func MergePermissions(all []Permission) ([]Permission, error) {
 		out = append(out, *p)
 	}
 	slices.SortFunc(out, func(a, b Permission) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource), slices.Compare(a.Names, b.Names))
+		return cmp.Or(own(a)-own(b), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource), slices.Compare(a.Names, b.Names))
 	})
 	return out, nil
+}
+
+// own sorts what is for Firebreak's own namespace behind the rest.
+func own(p Permission) int {
+	if p.Own {
+		return 1
+	}
+	return 0
 }
 
 func check(p Permission) error {

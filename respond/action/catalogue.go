@@ -32,6 +32,12 @@ type Kind struct {
 	// Deletable says that a hold can end by deleting the target, and that
 	// people decide that unless the playbook does.
 	Deletable bool
+	// Budget is what its effects are counted in while they last: pods or
+	// nodes; empty is none beside the rate of all effects.
+	Budget string
+	// Tidies are objects of its own that Do may take away again although no
+	// plan lists that.
+	Tidies []Tidy
 	// Targets are the resources that it works on; empty is any target.
 	Targets []string
 	// Config makes a pointer to the typed parameters with their defaults, into
@@ -43,6 +49,9 @@ type Kind struct {
 	// them, and reaches nothing.
 	New func(d Deps, config any) (Action, error)
 }
+
+// Tidy names an object of Firebreak's own in the target's namespace.
+type Tidy struct{ Group, Resource, Name string }
 
 // Allows says whether the action works on this resource.
 func (k Kind) Allows(resource string) bool {
@@ -73,13 +82,17 @@ func Lookup(name string) (Kind, bool) {
 // Permissions are what the named actions need, and what the service needs
 // without any. An unknown name is an error.
 func Permissions(names ...string) ([]Permission, error) {
-	all := kube.BasePermissions()
+	all, effects := kube.BasePermissions(), false
 	for _, name := range names {
 		k, ok := Lookup(name)
 		if !ok {
 			return nil, fmt.Errorf("action %q is not in the catalogue", name)
 		}
 		all = append(all, k.Needs...)
+		effects = effects || k.Class == Effect
+	}
+	if effects {
+		all = append(all, kube.GuardPermissions()...)
 	}
 	return kube.MergePermissions(all)
 }

@@ -22,6 +22,7 @@ func init() {
 			"A node that somebody else cordoned stays cordoned at the end of the hold.",
 		Class:      Effect,
 		Reversible: true,
+		Budget:     "nodes",
 		Targets:    []string{"nodes"},
 		Config:     func() any { return new(CordonConfig) },
 		Needs:      []Permission{{Resource: "nodes", Verbs: []string{"get", "patch"}}},

@@ -39,6 +39,15 @@ func (Offline) Node(_ context.Context, name string) (*corev1.Node, error) {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
 }
 
+// Nodes gives none.
+func (Offline) Nodes(context.Context) ([]corev1.Node, error) { return nil, nil }
+
+// Backends gives none.
+func (Offline) Backends(context.Context) ([]kube.Backend, error) { return nil, nil }
+
+// Errors gives none.
+func (Offline) Errors() (share float64, requests int) { return 0, 0 }
+
 // Namespace gives a namespace of that name.
 func (Offline) Namespace(_ context.Context, name string) (*corev1.Namespace, error) {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil

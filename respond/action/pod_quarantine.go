@@ -22,7 +22,9 @@ func init() {
 			"select it, and denies all its traffic by one static NetworkPolicy. Its controller makes a clean replacement where it can.",
 		Class:      Effect,
 		Reversible: true,
+		Budget:     "pods",
 		Deletable:  true,
+		Tidies:     []Tidy{{networkingv1.GroupName, "networkpolicies", HoldPolicyName}},
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(QuarantineConfig) },
 		Needs: []Permission{

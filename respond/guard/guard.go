@@ -2,6 +2,11 @@
 // at a plan and says pass, ask, wait or deny, and why. Guards are asked when
 // the plan is made, and again immediately before each effect.
 //
+// Some guards go by what has been done lately: budgets, cooldown, canary,
+// steering, breaker. That stands in the [Ledger], one record that is written by
+// compare-and-set before an intent is: of any number of responders only one
+// gets the last place.
+//
 // Adding a guard is one file: a type, and its registration.
 package guard
 
@@ -24,8 +29,31 @@ type Check struct {
 	// Effect says that the step changes something; otherwise it only tells
 	// people.
 	Effect bool
-	Now    time.Time
+	// Reversible says that the effect is undone after Hold.
+	Reversible bool
+	Hold       time.Duration
+	// Budget is what the effect is counted in, see action.Kind.
+	Budget string
+	// Approved says that people said yes to just this plan.
+	Approved bool
+	Now      time.Time
+
+	// book is what the ledger holds. It is nil where none is kept.
+	book *Book
+	// unread is why it could not be read.
+	unread error
 }
+
+// Key names the step's effect: RUN/STEP.
+func (c Check) Key() string {
+	if c.Step < 0 || c.Step >= len(c.Run.Steps) {
+		return c.Run.ID + "/"
+	}
+	return c.Run.ID + "/" + c.Run.Steps[c.Step].Name
+}
+
+// acts says whether something is to be written, now or later.
+func (c Check) acts() bool { return c.Effect && c.Run.Mode != event.ModeObserve }
 
 // Guard judges plans. Implementations may be called concurrently. A guard that
 // can't tell says so with the decision that is safe, never with an error.
@@ -45,6 +73,13 @@ type Control interface {
 type Options struct {
 	Control Control
 	Cluster Cluster
+	// Ledger is where effects are counted; nil where nothing is done (a
+	// replay), and in tests of something else.
+	Ledger *Ledger
+	// Switch is another way to pause, besides Control; nil is none.
+	Switch Switch
+	// Limits are the operators' numbers; the zero value is [DefaultLimits].
+	Limits Limits
 	// Self is the service's own Kubernetes user, Namespace and Node where it
 	// runs; empty when it runs outside a cluster.
 	Self, Namespace, Node string
@@ -58,9 +93,11 @@ type Kind struct {
 	Name string
 	// Doc is one sentence: what it judges, and how.
 	Doc string
-	// Stops says that it can hold everything back, and reads nothing of the
-	// cluster to tell.
+	// Stops says that it can hold everything back, and that it takes little to
+	// tell.
 	Stops bool
+	// Keeps says that it goes by what the ledger holds.
+	Keeps bool
 	New   func(Options) Guard
 }
 
@@ -77,55 +114,103 @@ func Kinds() []Kind {
 
 // Set is all guards, ready to judge. It may be used concurrently.
 type Set struct {
-	names  []string
-	stops  []bool
+	kinds  []Kind
 	guards []Guard
+	ledger *Ledger
+	limits Limits
 }
 
 // New makes every guard of the catalogue.
 func New(o Options) *Set {
-	if o.Namespace == "" {
-		// A service account's name says where it is.
-		if account, ok := strings.CutPrefix(o.Self, "system:serviceaccount:"); ok {
-			o.Namespace, _, _ = strings.Cut(account, ":")
-		}
+	o.Namespace = Home(o)
+	if o.Limits == (Limits{}) {
+		o.Limits = DefaultLimits()
 	}
-	s := &Set{}
-	for _, k := range Kinds() {
-		s.names = append(s.names, k.Name)
-		s.stops = append(s.stops, k.Stops)
+	s := &Set{kinds: Kinds(), ledger: o.Ledger, limits: o.Limits}
+	for _, k := range s.kinds {
 		s.guards = append(s.guards, k.New(o))
 	}
 	return s
 }
 
-// Judge asks every guard, in the order of their names.
+// Home is Firebreak's own namespace: where it says it is, or where its service
+// account is. It is empty outside a cluster.
+func Home(o Options) string {
+	if o.Namespace != "" {
+		return o.Namespace
+	}
+	account, ok := strings.CutPrefix(o.Self, "system:serviceaccount:")
+	if !ok {
+		return ""
+	}
+	namespace, _, _ := strings.Cut(account, ":")
+	return namespace
+}
+
+// Judge asks every guard, in the order of their names. It writes nothing.
 func (s *Set) Judge(ctx context.Context, c Check) []event.Verdict {
+	if s.ledger != nil && c.acts() {
+		c.book, c.unread = s.ledger.recent(ctx)
+	}
 	verdicts := make([]event.Verdict, 0, len(s.guards))
-	for i, g := range s.guards {
-		decision, reason := g.Judge(ctx, c)
-		verdicts = append(verdicts, event.Verdict{Guard: s.names[i], Decision: decision, Reason: reason})
+	for i := range s.guards {
+		verdicts = append(verdicts, s.ask(ctx, i, c))
 	}
 	return verdicts
+}
+
+func (s *Set) ask(ctx context.Context, i int, c Check) event.Verdict {
+	v := event.Verdict{Guard: s.kinds[i].Name}
+	if s.kinds[i].Keeps {
+		switch {
+		case !c.acts():
+			v.Decision, v.Reason = event.Pass, "nothing is written"
+			return v
+		case c.unread != nil:
+			v.Decision, v.Reason = event.Wait, "what was done lately can't be read: "+c.unread.Error()
+			return v
+		case c.book == nil:
+			v.Decision, v.Reason = event.Pass, "nothing is counted here"
+			return v
+		}
+	}
+	v.Decision, v.Reason = s.guards[i].Judge(ctx, c)
+	return v
 }
 
 // Stopped asks only the guards that can hold everything back. When one does, it
 // gives the verdicts of before with the new ones in their place; then a plan
 // need not be made again to know that it waits.
 func (s *Set) Stopped(ctx context.Context, c Check, before []event.Verdict) (verdicts []event.Verdict, stopped bool) {
-	verdicts = slices.Clone(before)
-	for i, g := range s.guards {
-		if !s.stops[i] {
+	verdicts = before
+	for i, k := range s.kinds {
+		if !k.Stops {
 			continue
 		}
-		v := event.Verdict{Guard: s.names[i]}
-		v.Decision, v.Reason = g.Judge(ctx, c)
+		v := s.ask(ctx, i, c)
 		stopped = stopped || v.Decision == event.Wait
-		if at := slices.IndexFunc(verdicts, func(old event.Verdict) bool { return old.Guard == v.Guard }); at >= 0 {
-			verdicts[at] = v
-		} else {
-			verdicts = append(verdicts, v)
-		}
+		verdicts = replace(verdicts, v)
 	}
 	return verdicts, stopped
+}
+
+// replace puts a verdict in the place of the same guard's, in a copy.
+func replace(verdicts []event.Verdict, v event.Verdict) []event.Verdict {
+	verdicts = slices.Clone(verdicts)
+	if at := slices.IndexFunc(verdicts, func(old event.Verdict) bool { return old.Guard == v.Guard }); at >= 0 {
+		verdicts[at] = v
+		return verdicts
+	}
+	return append(verdicts, v)
+}
+
+// stands says whether nothing is left against a plan: a question is answered
+// when people said yes to it.
+func stands(verdicts []event.Verdict, approved bool) bool {
+	for _, v := range verdicts {
+		if v.Decision != event.Pass && !(v.Decision == event.Ask && approved) {
+			return false
+		}
+	}
+	return true
 }

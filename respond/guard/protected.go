@@ -11,15 +11,9 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// Cluster is what the protected set is read from.
-type Cluster interface {
-	Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
-	Node(ctx context.Context, name string) (*corev1.Node, error)
-	Namespace(ctx context.Context, name string) (*corev1.Namespace, error)
-}
-
-// protectedNamespaces run what a cluster can't do without, by the usual names.
-func protectedNamespaces() []string {
+// ProtectedNamespaces run what a cluster can't do without, by the usual names.
+// The admission policy that is shipped refuses writes there too.
+func ProtectedNamespaces() []string {
 	return []string{
 		"kube-system", "kube-public", "kube-node-lease", "calico-system", "calico-apiserver", "tigera-operator",
 		"kube-flannel", "cilium", "cilium-secrets", "ingress-nginx", "istio-system", "metallb-system",
@@ -52,7 +46,7 @@ type labelValues struct {
 func init() {
 	register(Kind{
 		Name: "protected",
-		Doc:  "System namespaces, system-critical, static and mirror pods, control-plane nodes, Firebreak's own pod and node, and what the config adds, are never touched; pods labelled as CNI, CSI, DNS or ingress elsewhere ask.",
+		Doc:  "System namespaces, system-critical, static and mirror pods, those behind admission webhooks and aggregated APIs, control-plane nodes, Firebreak's own pod and node, and what the config adds, are never touched, nor are pods of the host network by a policy; pods labelled as CNI, CSI, DNS or ingress elsewhere ask.",
 		New:  func(o Options) Guard { return protected{o} },
 	})
 }
@@ -65,15 +59,15 @@ func (g protected) Judge(ctx context.Context, c Check) (event.Decision, string) 
 	case !c.Effect:
 		return event.Pass, "only tells people"
 	case t.IsPod():
-		return g.pod(ctx, t)
+		return g.pod(ctx, c, t)
 	case t.IsNode():
 		return g.node(ctx, t)
 	}
 	return event.Pass, "neither a pod nor a node"
 }
 
-func (g protected) pod(ctx context.Context, t event.Ref) (event.Decision, string) {
-	if slices.Contains(protectedNamespaces(), t.Namespace) || slices.Contains(g.o.Namespaces, t.Namespace) ||
+func (g protected) pod(ctx context.Context, c Check, t event.Ref) (event.Decision, string) {
+	if slices.Contains(ProtectedNamespaces(), t.Namespace) || slices.Contains(g.o.Namespaces, t.Namespace) ||
 		(g.o.Namespace != "" && t.Namespace == g.o.Namespace) {
 		return event.Deny, fmt.Sprintf("namespace %s is protected", t.Namespace)
 	}
@@ -88,7 +82,53 @@ func (g protected) pod(ctx context.Context, t event.Ref) (event.Decision, string
 	if err != nil {
 		return event.Wait, fmt.Sprintf("whether the pod is protected can't be read: %v", err)
 	}
+	if pod.Spec.HostNetwork && slices.ContainsFunc(c.Plan.Writes, func(w event.Write) bool { return w.Resource == "networkpolicies" }) {
+		return event.Deny, "the pod uses the host network, which no policy binds"
+	}
+	if decision, reason := judgePod(pod); decision == event.Deny {
+		return decision, reason
+	}
+	if decision, reason := g.backend(ctx, pod); decision != event.Pass {
+		return decision, reason
+	}
 	return judgePod(pod)
+}
+
+// backend protects what the API server itself asks: without it nothing may be
+// written to the cluster any more, also not what ends a hold.
+func (g protected) backend(ctx context.Context, pod *corev1.Pod) (event.Decision, string) {
+	backends, err := g.o.Cluster.Backends(ctx)
+	if err != nil {
+		return event.Wait, fmt.Sprintf("whether the API server asks the pod can't be read: %v", err)
+	}
+	var names []string
+	for _, b := range backends {
+		if b.Namespace == pod.Namespace {
+			names = append(names, b.Name)
+		}
+	}
+	if len(names) == 0 {
+		return event.Pass, ""
+	}
+	services, err := g.o.Cluster.Services(ctx, pod.Namespace)
+	if err != nil {
+		return event.Wait, fmt.Sprintf("whether the API server asks the pod can't be read: %v", err)
+	}
+	for _, s := range services {
+		if slices.Contains(names, s.Name) && selects(s.Spec.Selector, pod.Labels) {
+			return event.Deny, "the API server asks the pod by Service " + s.Name
+		}
+	}
+	return event.Pass, ""
+}
+
+func selects(selector, labels map[string]string) bool {
+	for k, v := range selector {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return len(selector) > 0
 }
 
 func judgePod(pod *corev1.Pod) (event.Decision, string) {
@@ -119,10 +159,8 @@ func (g protected) node(ctx context.Context, t event.Ref) (event.Decision, strin
 	if err != nil {
 		return event.Wait, fmt.Sprintf("whether the node is protected can't be read: %v", err)
 	}
-	for _, label := range []string{"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"} {
-		if _, ok := node.Labels[label]; ok {
-			return event.Deny, "a control-plane node"
-		}
+	if controlPlane(node) {
+		return event.Deny, "a control-plane node"
 	}
 	return event.Pass, "not in the protected set"
 }

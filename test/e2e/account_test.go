@@ -60,35 +60,59 @@ func responder(t *testing.T, client kubernetes.Interface, without func([]kube.Pe
 	return c
 }
 
-// bind applies the manifest of a role and its binding.
+// bind applies the manifest of what an account may.
 func bind(t *testing.T, client kubernetes.Interface, manifest string, account kube.Account) {
 	t.Helper()
-	var role rbacv1.ClusterRole
-	var binding rbacv1.ClusterRoleBinding
-	documents := strings.Split(manifest, "---\n")
-	if len(documents) != 2 {
-		t.Fatalf("manifest has %d documents", len(documents))
-	}
-	for i, into := range []any{&role, &binding} {
-		if err := yaml.UnmarshalStrict([]byte(documents[i]), into); err != nil {
+	for document := range strings.SplitSeq(manifest, "---\n") {
+		var subjects []rbacv1.Subject
+		var err error
+		ctx, roles := t.Context(), client.RbacV1()
+		switch into := rights(t, document).(type) {
+		case *rbacv1.ClusterRole:
+			_, err = roles.ClusterRoles().Create(ctx, into, metav1.CreateOptions{})
+			unbind(t, into.Name, roles.ClusterRoles().Delete)
+		case *rbacv1.ClusterRoleBinding:
+			into.Subjects[0].Name = account.Name // the account is named firebreak too
+			subjects = into.Subjects
+			_, err = roles.ClusterRoleBindings().Create(ctx, into, metav1.CreateOptions{})
+			unbind(t, into.Name, roles.ClusterRoleBindings().Delete)
+		case *rbacv1.Role:
+			into.Namespace = account.Namespace
+			_, err = roles.Roles(account.Namespace).Create(ctx, into, metav1.CreateOptions{})
+		case *rbacv1.RoleBinding:
+			into.Namespace, into.Subjects[0].Name = account.Namespace, account.Name
+			subjects = into.Subjects
+			_, err = roles.RoleBindings(account.Namespace).Create(ctx, into, metav1.CreateOptions{})
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
+		if subjects != nil && !slices.Equal(subjects, []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}}) {
+			t.Fatalf("binding is to %v", subjects)
+		}
 	}
-	// The account is named firebreak too.
-	binding.Subjects[0].Name = account.Name
-	if !slices.Equal(binding.Subjects, []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}}) {
-		t.Fatalf("binding is to %v", binding.Subjects)
-	}
-	roles := client.RbacV1()
-	if _, err := roles.ClusterRoles().Create(t.Context(), &role, metav1.CreateOptions{}); err != nil {
+}
+
+// rights is one document of a role's manifest.
+func rights(t *testing.T, document string) any {
+	t.Helper()
+	var kind metav1.TypeMeta
+	if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := roles.ClusterRoleBindings().Create(t.Context(), &binding, metav1.CreateOptions{}); err != nil {
+	into := map[string]any{
+		"ClusterRole": &rbacv1.ClusterRole{}, "ClusterRoleBinding": &rbacv1.ClusterRoleBinding{},
+		"Role": &rbacv1.Role{}, "RoleBinding": &rbacv1.RoleBinding{},
+	}[kind.Kind]
+	if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
 		t.Fatal(err)
 	}
+	return into
+}
+
+// unbind removes what has no namespace when the test ends.
+func unbind(t *testing.T, name string, remove func(context.Context, string, metav1.DeleteOptions) error) {
 	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		_ = roles.ClusterRoleBindings().Delete(ctx, binding.Name, metav1.DeleteOptions{}) // the cluster ends soon
-		_ = roles.ClusterRoles().Delete(ctx, role.Name, metav1.DeleteOptions{})
+		_ = remove(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}) // the cluster ends soon
 	})
 }

@@ -72,7 +72,15 @@ spec:
     log: {directory: logs}
   no_shipped: false
   playbooks: [playbooks.yaml]
-  respond: {mode: %s}
+  respond:
+    mode: %s
+    # What is tested here goes faster and further than one would let it; the limits have tests of their own.
+    guards:
+      canary: 0s
+      cooldown: 0s
+      release: 1
+      budgets: {pods: 1000, pods_per_namespace: 1000, replicas: 1, nodes: 1, nodes_left: 0, effects_per_minute: 10000, burst: 1000, runs_per_hour: 1000, share: 1}
+      steering: {targets: 1000}
 `, api, health, mode))
 	if err := os.Mkdir(filepath.Join(s.dir, "logs"), 0o700); err != nil {
 		t.Fatal(err)

@@ -12,11 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/ingest/backlog"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
 // Kind is the kind of a config document.
@@ -101,6 +103,8 @@ type Respond struct {
 	Protected Protected  `yaml:"protected"`
 	// Assets say how important what is: a part of an incident's risk.
 	Assets []Asset `yaml:"assets"`
+	// Guards are their numbers.
+	Guards guard.Limits `yaml:"guards"`
 }
 
 // Protected adds to what is never touched.
@@ -152,7 +156,7 @@ func Load(path string) (*Config, error) {
 func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
-		Respond: Respond{Mode: event.ModeObserve}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
 		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}
@@ -279,6 +283,12 @@ func (c *Config) checkRest(p *problems) {
 	case event.ModeObserve, event.ModeAsk, event.ModeAct:
 	default:
 		p.add("spec.respond.mode", "%q is none of observe, ask, act", c.Respond.Mode)
+	}
+	if err := c.Respond.Guards.Check(); err != nil {
+		for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
+			key, _, _ := strings.Cut(one.Error(), ":")
+			p.add("spec.respond.guards."+key, "%v", one)
+		}
 	}
 	seen := map[string]bool{}
 	for i, w := range c.Webhooks {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,10 +169,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			return ended(ctx, err)
 		}
 		control := s.control()
-		executor := &respond.Executor{Deps: deps, Guards: guard.New(guard.Options{
-			Control: control, Cluster: guardCluster(s), Self: self, Namespace: os.Getenv("POD_NAMESPACE"), Node: os.Getenv("NODE_NAME"),
-			Namespaces: s.Config.Respond.Protected.Namespaces, Nodes: s.Config.Respond.Protected.Nodes,
-		})}
+		executor := &respond.Executor{Deps: deps, Guards: guard.New(s.guards(control, self))}
 		if s.kube != nil {
 			executor.Recent = kube.Recent{Cache: s.kube}
 		}
@@ -190,7 +188,28 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 	return nil
 }
 
-// guardCluster is where the guards read the protected set.
+// guards are what they know of this place.
+func (s *service) guards(control *respond.Control, self string) guard.Options {
+	o := guard.Options{
+		Control: control, Cluster: guardCluster(s), Ledger: guard.NewLedger(s.bus.Control()), Limits: s.Config.Respond.Guards,
+		Self: self, Namespace: os.Getenv("POD_NAMESPACE"), Node: os.Getenv("NODE_NAME"),
+		Namespaces: s.Config.Respond.Protected.Namespaces, Nodes: s.Config.Respond.Protected.Nodes,
+	}
+	// NATS in the cluster: without it no hold would end.
+	if u, err := url.Parse(s.Config.NATS.URL); err == nil {
+		if parts := strings.Split(u.Hostname(), "."); len(parts) > 2 && parts[2] == "svc" {
+			o.Namespaces = append(slices.Clone(o.Namespaces), parts[1])
+		}
+	}
+	if s.kube != nil {
+		if home := guard.Home(o); home != "" {
+			o.Switch = kube.NewSwitch(s.kube.Client, home, kube.ConfigMapName)
+		}
+	}
+	return o
+}
+
+// guardCluster is where the guards look at the cluster.
 func guardCluster(s *service) guard.Cluster {
 	if s.kube == nil {
 		return action.Offline{}
