@@ -36,6 +36,7 @@ type measure struct {
 	// category and number are its place in the baseline, cell in the interval;
 	// -1 where it has none.
 	category, number, cell int
+	told                   told
 	// feature is which one it is of.
 	feature int
 	// noted is what came out last, for the explanation and to be learned:
@@ -97,6 +98,9 @@ func (m *modeller) takeMeasures(x conf.Expression, calls []conf.Aggregate) {
 			if c.q = q; !ok || !(q >= 0 && q <= 1) {
 				m.c.failed(x.Errorf("%s: the second argument has to be a constant from 0 to 1", call.Text))
 			}
+		}
+		if c.cell >= 0 {
+			c.told = m.share.of(c)
 		}
 		m.measures = append(m.measures, c)
 	}

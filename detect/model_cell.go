@@ -32,28 +32,40 @@ type tallied struct {
 // maxCellValues is how many values of a category are told apart in an interval.
 const maxCellValues = 64
 
-// add takes an event that stands for so many, or the summary that it is of.
-func (m *modeller) add(cl *cell, c *measure, w weighed) {
+// add takes an event that stands for so many: of says whether for what is
+// measured, against whether for the denominator of a ratio.
+func (m *modeller) add(cl *cell, c *measure, w weighed, of, against bool) {
+	if c.Name == "ratio" {
+		if (of || against) && m.holds(c.Args, 1, w.event) {
+			if against {
+				cl.of += w.times
+			}
+			if of && m.holds(c.Args, 0, w.event) {
+				cl.n += w.times
+			}
+		}
+		return
+	}
+	if !of {
+		return
+	}
 	switch c.Name {
 	case "count", "rate":
 		if m.holds(c.Args, 0, w.event) {
 			cl.n += w.times
-		}
-	case "ratio":
-		if m.holds(c.Args, 1, w.event) {
-			cl.of += w.times
-			if m.holds(c.Args, 0, w.event) {
-				cl.n += w.times
-			}
 		}
 	case "sum", "avg", "min", "max":
 		v, err := c.Args[0].Any(w.event)
 		m.failed(err)
 		cl.number(toNumber(v), w.times)
 	case "quantile":
-		m.addRank(cl, c, w)
+		v, err := c.Args[0].Any(w.event)
+		m.failed(err)
+		if x := toNumber(v); x > 0 || x == 0 && c.Args[0].Source() != argLatency {
+			cl.ranked().Add(x)
+		}
 	case "distinct":
-		m.addDistinct(cl, c, w)
+		m.addDistinct(cl, c, w.event)
 	case "entropy", fnSurprisal, fnNovelty:
 		if v, ok := m.valueOf(c.Args, w.event); ok {
 			cl.count(v, w.times)
@@ -83,47 +95,15 @@ func (cl *cell) number(v, times float64) {
 	cl.low, cl.high = min(cl.low, v), max(cl.high, v)
 }
 
-// What a summary has a sketch of.
-const (
-	argLatency   = "http.duration"
-	argAddresses = "actor.address"
-)
-
-func (m *modeller) addRank(cl *cell, c *measure, w weighed) {
-	if cl.ranks == nil {
-		cl.ranks = &sketch.Quantiles{}
-	}
-	if w.summary != nil {
-		if c.Args[0].Source() == argLatency {
-			cl.ranks.Merge(&w.summary.Latency)
-		}
-		return
-	}
-	v, err := c.Args[0].Any(w.event)
-	m.failed(err)
-	if x := toNumber(v); x > 0 || x == 0 && c.Args[0].Source() != argLatency {
-		cl.ranks.Add(x)
-	}
-}
-
-func (m *modeller) addDistinct(cl *cell, c *measure, w weighed) {
-	if cl.set == nil {
-		cl.set = &sketch.Distinct{}
-	}
-	if w.summary != nil {
-		if len(c.Args) == 1 && c.Args[0].Source() == argAddresses {
-			cl.set.Merge(&w.summary.Addresses)
-		}
-		return
-	}
+func (m *modeller) addDistinct(cl *cell, c *measure, e *event.Event) {
 	var texts []string
 	for _, p := range c.Args {
-		text, err := p.Text(w.event)
+		text, err := p.Text(e)
 		m.failed(err)
 		texts = append(texts, text)
 	}
 	if strings.Join(texts, "") != "" {
-		cl.set.Add(strings.Join(texts, "\x00"))
+		cl.different().Add(strings.Join(texts, "\x00"))
 	}
 }
 

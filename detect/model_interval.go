@@ -20,8 +20,8 @@ type intervals struct {
 	due            int64
 	newest, judged int64
 	bytes          int
-	// late are events of intervals that were over, left those of entities for
-	// which there was no room.
+	// late are events of intervals that were over, and lines whose summary had not
+	// come until then; left those of entities for which there was no room.
 	late, left uint64
 }
 
@@ -39,6 +39,9 @@ type interval struct {
 	like    event.Event
 	version string
 	origin  string
+	// counted says that it is all there: of lines that a summary counts too, that
+	// the summary came.
+	counted bool
 	count   uint64
 	first   []event.Address
 	last    []event.Address
@@ -65,45 +68,6 @@ func (in *interval) end(every time.Duration) time.Time {
 }
 
 func (in *interval) events() []event.Address { return slices.Concat(in.first, in.last) }
-
-// gather adds an event to its interval.
-func (m *modeller) gather(e *event.Event, at event.Address, now Moment) {
-	if !slices.Contains(m.d.sources, e.Source) {
-		return
-	}
-	all, err := expand(e)
-	if m.failed(err); err != nil {
-		return
-	}
-	var in *interval
-	for _, w := range all {
-		if w.summary == nil && !m.selects(w.event) {
-			continue
-		}
-		if in == nil {
-			if in = m.intervalOf(e, now); in == nil {
-				return
-			}
-		}
-		for _, c := range m.measures {
-			if c.cell >= 0 && (w.summary == nil || c.Name == "quantile" || c.Name == "distinct") {
-				m.add(&in.cells[c.cell], c, w)
-			}
-		}
-	}
-	if in == nil {
-		return
-	}
-	in.note(e, at)
-	m.open.came(in.n)
-	if m.version != nil {
-		version, err := m.version.Text(e)
-		if m.failed(err); version != "" {
-			in.version = version
-		}
-	}
-	m.open.weigh(in)
-}
 
 // intervalOf is the interval that an event falls into; nil when it is over, or
 // there is no room.
@@ -182,8 +146,11 @@ func (o *intervals) over(now time.Time) []*interval {
 			}
 			return false
 		}
-		out = append(out, in)
-		o.drop(in)
+		if o.drop(in); in.counted {
+			out = append(out, in)
+		} else {
+			o.late += in.count
+		}
 		return true
 	})
 	slices.SortStableFunc(out, func(a, b *interval) int { return int(min(1, max(-1, a.n-b.n))) })
@@ -263,6 +230,7 @@ func (in *interval) save(out *pack.Writer) {
 	saveJSON(out, &in.like)
 	out.Text(in.version)
 	out.Text(in.origin)
+	out.Bool(in.counted)
 	out.Uint(in.count)
 	saveJSON(out, in.first)
 	saveJSON(out, in.last)
@@ -277,7 +245,7 @@ func (in *interval) load(from *pack.Reader) {
 	copy(in.who.Peers[:], from.Fixed(len(in.who.Peers)))
 	in.who.Entity, in.who.Space, in.who.Label = in.entity, from.Uint(), from.Text()
 	loadJSON(from, &in.like, maxLike)
-	in.version, in.origin, in.count = from.Text(), from.Text(), from.Uint()
+	in.version, in.origin, in.counted, in.count = from.Text(), from.Text(), from.Bool(), from.Uint()
 	loadJSON(from, &in.first, maxLike)
 	loadJSON(from, &in.last, maxLike)
 	if len(in.first) > sampled || len(in.last) > sampled {

@@ -26,6 +26,7 @@ type modeller struct {
 	message       *conf.Text
 	features      []*feature
 	measures      []*measure
+	share         *sharing
 	// How many there are of each, while compiling.
 	cells, categories, numbers int
 
@@ -62,8 +63,8 @@ type observation struct {
 // openModel compiles a model and opens what it remembers. The error joins
 // [*conf.Error], and what the forest or the budget say of their options.
 func openModel(d *Model, l Limits) (*modeller, error) {
-	m := &modeller{d: d, limits: l, c: &compiler{}}
 	s := &d.Spec
+	m := &modeller{d: d, limits: l, c: &compiler{}, share: newSharing(s, lineKind.domain)}
 	m.when, m.unless = m.c.condition(s.When, nil), m.c.condition(s.Unless, nil)
 	m.entity, m.peers = m.c.values(s.Entity), m.c.values(s.Peers)
 	if s.Rollout != nil {

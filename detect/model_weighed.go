@@ -1,55 +1,47 @@
 package detect
 
 import (
+	"slices"
+
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/sketch"
 )
 
-// weighed is an event that stands for so many like it. With a summary it is the
-// sketches of one, and stands for none.
+// weighed is an event that stands for so many like it, of one kind of line.
 type weighed struct {
-	event   *event.Event
-	times   float64
-	summary *sketch.Summary
+	event *event.Event
+	times float64
+	kind  int
 }
 
-// expand makes of a summary of log lines the events that it is of, as far as it
-// knows them: requests by the hundreds of their status, logins by how they
-// ended, and lines by class. So a condition on those holds for as many as it
-// would have for the lines. Any other event is itself.
-func expand(e *event.Event) ([]weighed, error) {
-	if e.Class != event.ClassLogSummary {
-		return []weighed{{event: e, times: 1}}, nil
-	}
+// expand makes of a summary of log lines the events that it is of: one for each
+// kind of line that it counts apart. They have what all lines of the kind have in
+// common, and of what they haven't, anything. It is nil for a summary that was
+// made by hand, as in tests of rules: there is nothing to read.
+func (m *modeller) expand(e *event.Event) (*sketch.Summary, []weighed, error) {
 	if e.Fields["start"] == nil {
-		return nil, nil // made by hand, as in tests of rules: there is nothing to read
+		return nil, nil, nil
 	}
 	s, err := sketch.Read(e)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all := []weighed{{event: e, summary: s}}
-	like := func(n uint64, class string, outcome event.Outcome, http event.HTTP) {
-		if n == 0 {
-			return
-		}
-		one := *e
-		one.Class, one.Outcome, one.HTTP, one.Fields = class, outcome, http, nil
-		all = append(all, weighed{event: &one, times: float64(n)})
-	}
-	for hundreds, n := range s.Status {
-		http := event.HTTP{Status: 100 * hundreds}
-		if requests := s.Requests(); requests > 0 {
-			http.Bytes = int64(s.Sent / requests) // #nosec G115 -- a mean
-		}
-		like(n, event.ClassHTTP, "", http)
-	}
-	like(s.Logins, event.ClassLogin, event.OutcomeSuccess, event.HTTP{})
-	like(s.FailedLogins, event.ClassLogin, event.OutcomeFailure, event.HTTP{})
-	for _, class := range event.Classes() {
-		if n := s.Classes[class]; class != event.ClassHTTP && class != event.ClassLogin {
-			like(n, class, "", event.HTTP{})
+	var all []weighed
+	for i, k := range m.share.kinds {
+		if n := k.count(s); n > 0 {
+			one := *e
+			one.Class, one.Outcome, one.HTTP, one.Fields = k.class, k.outcomes[0], event.HTTP{Status: 100 * k.hundreds}, nil
+			all = append(all, weighed{event: &one, times: float64(n), kind: i})
 		}
 	}
-	return all, nil
+	return s, all, nil
+}
+
+// kindOf is the kind of a line that a summary counts too; -1 of any other event.
+func (m *modeller) kindOf(e *event.Event) int {
+	if e.Source != event.SourceLog || !slices.Contains(e.Tags, event.TagSummarised) {
+		return -1
+	}
+	class := sketch.ClassOf(e.Class)
+	return slices.IndexFunc(m.share.kinds, func(k lineKind) bool { return k.class == class && k.has(e) })
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // stateVersion is that of what Save writes.
-const stateVersion = 2
+const stateVersion = 3
 
 // handOver gives one detector what another remembers.
 func handOver(from, to Running) error {

@@ -70,6 +70,11 @@ func (t *thinner) Put(ctx context.Context, events []event.Event) error {
 		}
 	}
 	kept := t.keeps(events)
+	if t.table != nil {
+		for i := range kept {
+			summary.Mark(&kept[i])
+		}
+	}
 	if err := t.inner.Put(ctx, kept); err != nil {
 		return err
 	}

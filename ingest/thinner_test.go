@@ -108,6 +108,11 @@ func TestFilterAndSummary(t *testing.T) {
 		if lines, others := counted(t, store); lines != 100 || len(others) != 10 {
 			t.Errorf("%d lines counted, %d stored", lines, len(others))
 		}
+		for _, e := range store.events() {
+			if (e.Class != event.ClassLogSummary) != slices.Contains(e.Tags, event.TagSummarised) {
+				t.Errorf("%s of class %s has tags %v", e.ID, e.Class, e.Tags)
+			}
+		}
 		if n := tally.events["unstored log"]; n != 90 {
 			t.Errorf("%d were said not to be stored", n)
 		}
@@ -116,6 +121,41 @@ func TestFilterAndSummary(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// A line that is stored and counted says so, once, and has the id that it had;
+// where nothing is counted it says nothing.
+func TestStoredLinesSayThatTheyAreCounted(t *testing.T) {
+	for _, counts := range []bool{true, false} {
+		config := &HTTPConfig{Volume: Volume{Store: conf.Expression{Text: "true"}}}
+		if counts {
+			config.Summarise = &summary.Config{}
+		}
+		store := &fakeStore{}
+		var sink Sink
+		if _, err := openThrough(kindFor(event.SourceLog, &sink), Deps{Sink: direct{store}, Metrics: newTally()}, config); err != nil {
+			t.Fatal(err)
+		}
+		line := logLine("web", event.ClassLogLine)
+		line.Tags = []string{"firebreak:x"}
+		batch, want := []event.Event{line}, []string{"firebreak:x"}
+		for range 2 { // what could not be stored is put again
+			if err := sink.Put(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if counts {
+			want = append(want, event.TagSummarised)
+		}
+		for _, e := range store.events() {
+			if !slices.Equal(e.Tags, want) || e.ID != line.ID {
+				t.Errorf("counts %v: tags %v, id %s", counts, e.Tags, e.ID)
+			}
+		}
+		if len(line.Tags) != 1 {
+			t.Errorf("tags of the caller's are %v", line.Tags)
+		}
+	}
 }
 
 // A filter that can't be evaluated stores, and nothing is summarised where that

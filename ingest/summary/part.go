@@ -2,6 +2,7 @@ package summary
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,14 @@ func (p *Part) Event() event.Event {
 		ID: p.id, Source: p.source, Class: event.ClassLogSummary, Time: s.Last, Received: p.closed, Cluster: p.key.cluster,
 		Severity: event.SeverityInfo, Trust: p.trust, Object: p.ref, Fields: s.Fields(), From: lines(p.first, p.last),
 		Message: fmt.Sprintf("%d lines in %s: %d requests, %d errors, %d failed logins", s.Lines, s.Length, s.Requests(), s.Errors(), s.FailedLogins),
+	}
+}
+
+// Mark says of a line that is stored that a summary counts it too, so that nobody
+// who reads both counts it twice.
+func Mark(e *event.Event) {
+	if !slices.Contains(e.Tags, event.TagSummarised) {
+		e.Tags = append(slices.Clip(e.Tags), event.TagSummarised)
 	}
 }
 

@@ -17,6 +17,8 @@ type Aggregate struct {
 	// Args are its arguments, each of a kind of its own: compiled against the
 	// same env as the expression.
 	Args []*Program
+	// Exprs are the arguments as expressions, for [Expression.Tell].
+	Exprs []Expression
 	// Constants holds for each argument its value where that is a constant: a
 	// float64 or a text, and nil elsewhere.
 	Constants []any
@@ -77,6 +79,7 @@ func (a *aggregates) arguments(
 				return nil, fail("%s: %v", call.String(), err)
 			}
 			out[i].Args = append(out[i].Args, program)
+			out[i].Exprs = append(out[i].Exprs, Expression{Text: text, at: from})
 			out[i].Constants = append(out[i].Constants, constantOf(arg))
 		}
 	}

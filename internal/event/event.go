@@ -131,6 +131,10 @@ const (
 	ClassLogSummary = "log.summary"
 )
 
+// TagSummarised is on a stored log line that an event of class log.summary counts
+// too. It is put on after the line has its id, and says nothing about the line.
+const TagSummarised = "firebreak:summarised"
+
 // Classes is the closed set of values of [Event.Class].
 func Classes() []string {
 	return []string{

@@ -54,7 +54,7 @@ func (s *Summary) Add(e *event.Event, at time.Time) {
 	if s.Classes == nil {
 		s.Classes = map[string]uint64{}
 	}
-	s.Classes[classOf(e.Class)]++
+	s.Classes[ClassOf(e.Class)]++
 	s.Addresses.Add(e.Actor.Address)
 	switch e.Class {
 	case event.ClassHTTP:
@@ -64,8 +64,8 @@ func (s *Summary) Add(e *event.Event, at time.Time) {
 	}
 }
 
-// classOf keeps to the closed set.
-func classOf(class string) string {
+// ClassOf is the class that a line is counted under: it keeps to the closed set.
+func ClassOf(class string) string {
 	if slices.Contains(event.Classes(), class) {
 		return class
 	}
@@ -73,15 +73,19 @@ func classOf(class string) string {
 }
 
 func (s *Summary) addRequest(e *event.Event) {
-	hundreds := e.HTTP.Status / 100
-	if hundreds < 0 || hundreds >= len(s.Status) {
-		hundreds = 0
-	}
-	s.Status[hundreds]++
+	s.Status[Hundreds(e.HTTP.Status)]++
 	s.Sent += uint64(max(0, e.HTTP.Bytes))
 	if e.HTTP.Duration > 0 {
 		s.Latency.Add(e.HTTP.Duration)
 	}
+}
+
+// Hundreds is under which of [Summary.Status] a status is counted.
+func Hundreds(status int) int {
+	if hundreds := status / 100; hundreds > 0 && hundreds < len(statuses) {
+		return hundreds
+	}
+	return 0
 }
 
 func (s *Summary) addLogin(e *event.Event) {

@@ -91,7 +91,9 @@ func (m *merged) scan(ctx context.Context, file int, in Input, cluster string, r
 			it.Rejected.Data = nil
 			return m.add(item{file: file, line: it.Line, time: last, rejected: true}, it.Rejected)
 		}
-		timed(it.Event, &last)
+		if timed(it.Event, &last); sums.counts(it.Event) {
+			summary.Mark(it.Event)
+		}
 		if err := m.add(item{file: file, line: it.Line, time: last}, it.Event); err != nil {
 			return err
 		}

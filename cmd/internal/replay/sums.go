@@ -27,10 +27,13 @@ func newSums(in Input) *sums {
 	return &sums{table: summary.NewTable(event.SourceLog, c, "replay "+in.Name), close: c.Every() + max(c.Delay.Std(), usualDelay) + usualDelay}
 }
 
+// counts says whether the event is one that add counts.
+func (s *sums) counts(e *event.Event) bool { return s != nil && e.Time.Year() > 0 }
+
 // add counts an event, and gives the summaries of the intervals that are over by
 // its time.
 func (s *sums) add(e *event.Event, line int, give func(*event.Event) error) error {
-	if s == nil || e.Time.Year() <= 0 {
+	if !s.counts(e) {
 		return nil
 	}
 	if over := s.clock.Add(s.close); e.Time.After(over) {

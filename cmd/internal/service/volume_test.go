@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,9 @@ func (p *process) total() (lines map[string]uint64, stored map[string]int) {
 		for i := range events {
 			e := &events[i]
 			if e.Class != event.ClassLogSummary {
-				stored[e.ID]++
+				if stored[e.ID]++; !slices.Contains(e.Tags, event.TagSummarised) {
+					p.t.Errorf("%s does not say that it is counted: %v", e.ID, e.Tags)
+				}
 				continue
 			}
 			s, err := sketch.Read(e)
