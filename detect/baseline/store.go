@@ -188,7 +188,7 @@ func (s *Store) group(k Key, now time.Time) *group {
 	g := s.groups[k]
 	if g == nil {
 		if len(s.groups) >= maxGroups {
-			s.dropGroup()
+			s.dropGroups(func() bool { return len(s.groups) <= maxGroups-maxGroups/16 }) // at once: to sort takes long
 		}
 		g = &group{tables: make([]table, s.o.Tables), last: now.UnixNano()}
 		s.groups[k] = g
@@ -198,9 +198,10 @@ func (s *Store) group(k Key, now time.Time) *group {
 	return g
 }
 
-// dropGroup forgets the group that was used longest ago and has no prior.
-func (s *Store) dropGroup() {
-	oldest := slices.MinFunc(s.groupKeys(), func(a, b Key) int {
+// dropGroups forgets groups until it is enough: those without a prior that were
+// used longest ago first. One stays.
+func (s *Store) dropGroups(enough func() bool) {
+	oldest := slices.SortedFunc(maps.Keys(s.groups), func(a, b Key) int {
 		x, y := s.groups[a], s.groups[b]
 		if x.prior != y.prior {
 			if y.prior {
@@ -210,10 +211,15 @@ func (s *Store) dropGroup() {
 		}
 		return cmp.Or(cmp.Compare(x.last, y.last), slices.Compare(a[:], b[:]))
 	})
-	g := s.groups[oldest]
-	s.grouped, s.stats.Bytes, g.gone = s.grouped-g.bytes, s.stats.Bytes-g.bytes, true
-	delete(s.groups, oldest)
-	s.stats.Evicted++
+	for _, k := range oldest {
+		if enough() || len(s.groups) <= 1 {
+			return
+		}
+		g := s.groups[k]
+		s.grouped, s.stats.Bytes, g.gone = s.grouped-g.bytes, s.stats.Bytes-g.bytes, true
+		delete(s.groups, k)
+		s.stats.Evicted++
+	}
 }
 
 // seeAmong counts a value for peers and for all.
@@ -244,8 +250,8 @@ func (s *Store) grow(g *group, by int) {
 		return // it made room for itself
 	}
 	g.bytes, s.grouped, s.stats.Bytes = g.bytes+by, s.grouped+by, s.stats.Bytes+by
-	for by > 0 && float64(s.grouped) > groupShare*float64(s.o.Bytes) && len(s.groups) > 1 {
-		s.dropGroup()
+	if most := groupShare * float64(s.o.Bytes); by > 0 && float64(s.grouped) > most {
+		s.dropGroups(func() bool { return float64(s.grouped) <= 0.9*most }) // at once, not one for each value
 	}
 }
 

@@ -119,7 +119,7 @@ func (t *table) place(hash uint64, most int) int {
 		}
 	}
 	if t.index == nil && len(t.slots) > indexFrom {
-		t.index = make(map[uint64]int32, 2*len(t.slots)) // as many as there are: who wrote a state decides no size
+		t.index = make(map[uint64]int32, len(t.slots))
 		for j := range t.slots[:i] {
 			t.index[t.slots[j].hash] = int32(j) // #nosec G115 -- at most allValues
 		}
@@ -193,7 +193,12 @@ func (t *table) save(out *pack.Writer) {
 }
 
 func (t *table) load(in *pack.Reader, most int) {
-	for range in.Count(most) {
+	n := in.Count(most)
+	t.slots = make([]slot, 0, n) // no more than there are bytes of: who wrote them decides no size
+	if n > indexFrom {
+		t.index = make(map[uint64]int32, n)
+	}
+	for range n {
 		hash := in.Uint()
 		if t.find(hash) >= 0 || in.Err() != nil {
 			in.Fail()
