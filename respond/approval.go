@@ -85,19 +85,17 @@ func (m move) person(in event.Input) {
 		}
 	case event.InputUndo:
 		m.undo(in)
-	case event.InputExtend:
-		for i := range m.run.Steps {
-			if s := &m.run.Steps[i]; Held(*s) && in.Until.After(*s.Until) {
-				until := in.Until
-				s.Until, s.EndAsked = &until, false
-			}
-		}
+	case event.InputExtend, event.InputKeep:
+		m.last(in)
 	}
 }
 
 // undo ends all holds, begins nothing more, and marks what is under way.
 func (m move) undo(in event.Input) {
 	m.stop(event.RunClosed, "undone by "+in.User)
+	for i := range m.run.Steps {
+		m.run.Steps[i].Over = m.run.Steps[i].Over || in.Over
+	}
 	m.revert(in.AtEnd, func(*event.Step) bool { return true })
 	for i := range m.run.Steps {
 		if s := &m.run.Steps[i]; s.State == event.StepIntent && m.book.Steps[i].Holds() {

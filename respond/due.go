@@ -15,6 +15,10 @@ const (
 	EffectPlan EffectKind = "plan"
 	EffectDo   EffectKind = "do"
 	EffectUndo EffectKind = "undo"
+	// EffectMark writes a hold's new end to its object; EffectReset sets a hold
+	// again that somebody else took off.
+	EffectMark  EffectKind = "mark"
+	EffectReset EffectKind = "reset"
 )
 
 // Effect is one thing to be done for one step.
@@ -43,11 +47,16 @@ func Due(book *Playbook, run event.Run, now time.Time) (*Effect, time.Time) {
 			wake = earliest(wake, at)
 		}
 	}
+	effect, at := m.holds()
+	if effect != nil {
+		return effect, time.Time{}
+	}
+	wake = earliest(wake, at)
 	i, kind := m.next()
 	if i < 0 {
 		return nil, wake
 	}
-	effect, at := m.at(kind, i)
+	effect, at = m.at(kind, i)
 	return effect, earliest(wake, at)
 }
 
@@ -82,7 +91,7 @@ func (m move) wake() time.Time {
 		at = earliest(at, a.Expires)
 	}
 	for _, s := range m.run.Steps {
-		if Held(s) && !s.EndAsked {
+		if Held(s) && !s.EndAsked && !s.Kept {
 			at = earliest(at, *s.Until)
 		}
 	}

@@ -130,6 +130,50 @@ func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i in
 	})
 }
 
+// Mark writes the end of step i's hold to its object.
+func (x *Executor) Mark(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
+	return x.carry(x.Deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
+		marker, ok := act.(action.Marker)
+		if !ok {
+			return event.Receipt{}, nil
+		}
+		if req.Until = *run.Steps[i].Until; run.Steps[i].Kept {
+			req.Until = time.Time{}
+		}
+		return event.Receipt{}, marker.Mark(ctx, req)
+	})
+}
+
+// Reset sets step i's hold again as it was. It is the deed that was decided on
+// before, to the digest, or nothing; only a pause holds it back.
+func (x *Executor) Reset(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
+	s := run.Steps[i]
+	if s.Plan != nil {
+		check := guard.Check{Run: run, Step: i, Plan: *s.Plan, Effect: true, Now: now}
+		if verdicts, stopped := x.Guards.Stopped(ctx, check, s.Verdicts); stopped {
+			_, reason := Strongest(verdicts)
+			return Done{Step: i, Failure: FailedHeld, Error: reason}
+		}
+	}
+	return x.carry(x.Deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
+		if req.Until = *s.Until; s.Kept {
+			req.Until = time.Time{}
+		}
+		plan, err := act.Plan(ctx, req)
+		if err != nil {
+			return event.Receipt{}, err
+		}
+		digest, err := plan.Digest()
+		if err != nil {
+			return event.Receipt{}, err
+		}
+		if digest != s.Digest {
+			return event.Receipt{}, fmt.Errorf("%w: it would now be: %s", action.ErrDiffers, plan.Summary)
+		}
+		return act.Do(ctx, req, plan)
+	})
+}
+
 func (x *Executor) carry(deps action.Deps, book *Playbook, run event.Run, i int, now time.Time, f func(action.Action, action.Request) (event.Receipt, error)) Done {
 	d := Done{Step: i}
 	act, req, _, err := x.prepare(deps, book, run, i, now)
@@ -155,7 +199,7 @@ func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i in
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
 	return act, action.Request{
-		Key: run.ID + "/" + step.Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now,
+		Key: run.ID + "/" + step.Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now, Over: run.Steps[i].Over,
 	}, with, nil
 }
 
@@ -180,6 +224,8 @@ func classify(err error) Failure {
 		return FailedHeld
 	case errors.Is(err, action.ErrGone):
 		return FailedGone
+	case errors.Is(err, action.ErrDiffers):
+		return FailedForeign
 	case errors.Is(err, action.ErrConflict):
 		return FailedConflict
 	case errors.Is(err, errFinal), errors.Is(err, kube.ErrForbidden), errors.Is(err, action.ErrIrreversible), errors.Is(err, action.ErrRefused):

@@ -24,6 +24,11 @@ type Input struct {
 	Done    *Done
 	Undone  *Done
 	Person  *event.Input
+	// Marked reports that the object shows the new end of its hold, Lost that a
+	// hold was found taken off, Reset that it was set again.
+	Marked *Done
+	Lost   *Lost
+	Reset  *Done
 	// Sequence is the person's input's in the INPUTS stream.
 	Sequence uint64
 	Tick     bool
@@ -64,6 +69,9 @@ const (
 	FailedFinal Failure = "final"
 	// FailedHeld: a guard stands against it now, and nothing was sent.
 	FailedHeld Failure = "held"
+	// FailedForeign: somebody else changed since what would be written; nothing
+	// was, and people are asked.
+	FailedForeign Failure = "foreign"
 	// FailedRetry: it may work later, and may have had its effect already.
 	FailedRetry Failure = "retry"
 )
@@ -83,6 +91,12 @@ func Next(book *Playbook, before event.Run, in Input, now time.Time) event.Run {
 		m.done(*in.Done)
 	case in.Undone != nil && m.valid(in.Undone.Step):
 		m.undone(*in.Undone)
+	case in.Marked != nil && m.valid(in.Marked.Step):
+		m.marked(*in.Marked)
+	case in.Lost != nil && m.valid(in.Lost.Step):
+		m.lost(*in.Lost)
+	case in.Reset != nil && m.valid(in.Reset.Step):
+		m.reset(*in.Reset)
 	case in.Person != nil && in.Sequence > run.Input:
 		m.person(*in.Person)
 	}

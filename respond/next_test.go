@@ -139,6 +139,10 @@ func (w *world) carry(e Effect) {
 		w.input(Input{Done: &Done{Step: e.Step, Receipt: event.Receipt{Result: event.ResultApplied}, Failure: f, Error: string(f)}})
 	case EffectUndo:
 		w.input(Input{Undone: &Done{Step: e.Step, Receipt: event.Receipt{Result: event.ResultUndone}, Failure: f, Error: string(f)}})
+	case EffectMark:
+		w.input(Input{Marked: &Done{Step: e.Step, Failure: f, Error: string(f)}})
+	case EffectReset:
+		w.input(Input{Reset: &Done{Step: e.Step, Receipt: event.Receipt{Result: event.ResultApplied}, Failure: f, Error: string(f)}})
 	}
 }
 
@@ -413,7 +417,7 @@ func TestAnyHistory(t *testing.T) {
 				b.Steps[i].AtEnd, b.Steps[i].OnFailure = end, on
 			}
 		}))
-		failures := rapid.SampledFrom([]Failure{"", "", FailedConflict, FailedGone, FailedFinal, FailedRetry, FailedHeld})
+		failures := rapid.SampledFrom([]Failure{"", "", FailedConflict, FailedGone, FailedFinal, FailedRetry, FailedHeld, FailedForeign})
 		decisions := rapid.SampledFrom([]event.Decision{event.Pass, event.Pass, event.Ask, event.Wait, event.Deny})
 		digests := rapid.SampledFrom([]string{"a", "a", "b"})
 		w.fail = func(EffectKind, int) Failure { return failures.Draw(t, "failure") }
@@ -436,7 +440,7 @@ func TestAnyHistory(t *testing.T) {
 }
 
 func (w *world) random(t *rapid.T) {
-	switch rapid.IntRange(0, 5).Draw(t, "move") {
+	switch rapid.IntRange(0, 7).Draw(t, "move") {
 	case 0, 1:
 		if e, _ := Due(w.book, w.run, w.now); e != nil {
 			w.carry(*e)
@@ -454,6 +458,11 @@ func (w *world) random(t *rapid.T) {
 		if rapid.IntRange(0, 4).Draw(t, "undo") == 0 {
 			w.input(Input{Person: &event.Input{Kind: event.InputUndo, User: "ann"}})
 		}
+	case 6:
+		w.input(Input{Lost: &Lost{Step: rapid.IntRange(-1, 3).Draw(t, "lost"), Reason: "label gone"}})
+	case 7:
+		kind := rapid.SampledFrom([]event.InputKind{event.InputExtend, event.InputKeep}).Draw(t, "longer")
+		w.input(Input{Person: &event.Input{Kind: kind, User: "ann", Until: w.now.Add(time.Duration(rapid.IntRange(-1, 9).Draw(t, "hours")) * time.Hour)}})
 	case 5:
 		// A report for a step that nobody asked for must change nothing bad.
 		i := rapid.IntRange(-1, 3).Draw(t, "step")

@@ -21,7 +21,9 @@ type runner struct {
 	book *Playbook
 	// inputs are what people said, each with the way to say that it was taken.
 	inputs chan delivery
-	over   chan struct{}
+	// lost are holds that the reconciler found taken off.
+	lost chan Lost
+	over chan struct{}
 
 	// unsaid is an input that could not be recorded yet: it comes first.
 	unsaid *delivery
@@ -67,6 +69,8 @@ func (r *runner) step(ctx context.Context) error {
 		select {
 		case d := <-r.inputs:
 			return r.person(ctx, d)
+		case l := <-r.lost:
+			return r.move(ctx, Input{Lost: &l})
 		default:
 			return r.move(ctx, r.carry(ctx, *effect))
 		}
@@ -78,6 +82,8 @@ func (r *runner) step(ctx context.Context) error {
 		return ctx.Err()
 	case d := <-r.inputs:
 		return r.person(ctx, d)
+	case l := <-r.lost:
+		return r.move(ctx, Input{Lost: &l})
 	case <-timer.C:
 		return r.move(ctx, Input{Tick: true})
 	}
@@ -124,6 +130,12 @@ func (r *runner) carry(ctx context.Context, e Effect) Input {
 	case EffectUndo:
 		d := x.Undo(limited, r.book, run, e.Step, now)
 		in, reason = Input{Undone: &d}, d.Error
+	case EffectMark:
+		d := x.Mark(limited, r.book, run, e.Step, now)
+		in, reason = Input{Marked: &d}, d.Error
+	case EffectReset:
+		d := x.Reset(limited, r.book, run, e.Step, now)
+		in, reason = Input{Reset: &d}, d.Error
 	}
 	if reason != "" {
 		end(errors.New(reason))

@@ -169,7 +169,7 @@ func (m move) expire() {
 	}
 	for i := range m.run.Steps {
 		s := &m.run.Steps[i]
-		if !Held(*s) || m.now.Before(*s.Until) {
+		if !Held(*s) || s.Kept || s.EndAsked || m.now.Before(*s.Until) {
 			continue
 		}
 		if s.AtEnd == event.AtEndAsk {

@@ -17,7 +17,10 @@ func (m move) undone(d Done) {
 	switch {
 	case d.Failure == FailedGone:
 		d.Receipt = event.Receipt{Key: m.run.ID + "/" + s.Name, Result: event.ResultGone, Time: m.now}
-	case d.Failure == FailedFinal && s.Then != "":
+	case d.Failure == FailedForeign && s.Then == "":
+		m.differs(s, d.Error)
+		return
+	case (d.Failure == FailedFinal || d.Failure == FailedForeign) && s.Then != "":
 		// We may not write to the target now. Whether we ever did, nobody
 		// knows: people must look.
 		s.State, s.NotBefore = s.Then, nil
@@ -54,7 +57,7 @@ func (m move) revert(end event.AtEnd, match func(*event.Step) bool) {
 		if s.AtEnd == event.AtEndAsk {
 			s.AtEnd = event.AtEndRestore
 		}
-		s.State, s.Attempts, s.NotBefore = event.StepReverting, 0, nil
+		s.State, s.Attempts, s.NotBefore, s.Lost, s.Marked, s.Differs = event.StepReverting, 0, nil, false, nil, ""
 	}
 }
 

@@ -282,7 +282,7 @@ func (w *Worker) start(ctx context.Context, rec Record) *runner {
 	if r := w.runners[rec.Run.ID]; r != nil || rec.Run.State.Terminal() {
 		return r
 	}
-	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), over: make(chan struct{})}
+	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{})}
 	w.runners[rec.Run.ID] = r
 	ctx = rec.message.Context(ctx)
 	w.group.Go(func() error {

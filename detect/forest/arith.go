@@ -13,7 +13,11 @@ func logarithm(x float64) float64 {
 		m, e = m*2, e-1
 	}
 	// log(m) = 2 artanh(z), and |z| < 0.172.
-	z := (m - 1) / (m + 1)
+	return float64(float64(e)*math.Ln2) + float64(2*artanh((m-1)/(m+1)))
+}
+
+// artanh is that of |z| < 0.172.
+func artanh(z float64) float64 {
 	q := float64(z * z)
 	sum := 1.0 / 21
 	sum = float64(sum*q) + 1.0/19
@@ -26,7 +30,28 @@ func logarithm(x float64) float64 {
 	sum = float64(sum*q) + 1.0/5
 	sum = float64(sum*q) + 1.0/3
 	sum = float64(sum*q) + 1
-	return float64(float64(e)*math.Ln2) + float64(2*float64(z*sum))
+	return float64(z * sum)
+}
+
+// lessen is log(1-x) for 0 <= x < 1, also where x is tiny.
+func lessen(x float64) float64 {
+	if z := x / (2 - x); z < 0.172 {
+		return float64(-2 * artanh(z))
+	}
+	return logarithm(1 - x)
+}
+
+// missing is 1-e^y for y <= 0, also where y is tiny.
+func missing(y float64) float64 {
+	if y < -0.3 {
+		return 1 - power(y/math.Ln2)
+	}
+	term, sum := -y, -y
+	for k := 2.0; k <= 13; k++ {
+		term = float64(term * (y / k))
+		sum += term
+	}
+	return sum
 }
 
 // power is 2^x for x <= 0, to about 1e-16 of it; 0 below -1000.

@@ -30,7 +30,10 @@
 // expectation over them is taken. So they cost no tree depth, add no noise, and
 // change nothing for a row inside the box. The span of a feature that does not
 // vary, or hardly does, is its unit ([Options.Units], 1 when not given), so
-// that noise in the last digits of a constant is not taken for a novelty.
+// that noise in the last digits of a constant is not taken for a novelty. That
+// of a feature with long tails is wider, by how far apart its outermost values
+// lie: there the next extreme is no novelty. And a box of few rows is not
+// believed much: n of them count as n/(n+256) of the share.
 //
 // # Missing and endless values, constants
 //

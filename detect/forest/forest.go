@@ -22,13 +22,24 @@ type grove struct {
 	profile
 	dims int
 	// psi is of how many rows each tree was made, norm is 1/c(psi)/trees.
-	psi    int
-	norm   float64
+	psi  int
+	norm float64
+	// beyond is the share of cuts beyond the data, as far as the box is trusted.
 	beyond float64
 }
 
 func newGrove(dims int, o Options) grove {
 	return grove{dims: dims, trees: newTrees(o.Trees, o.Depth, dims), profile: newProfile(dims, o.Units), beyond: o.Beyond}
+}
+
+// unsure is of how many rows it is as likely as not that what is new to them is
+// new because they are few.
+const unsure = 256
+
+// trusted is how much of the share of cuts beyond the data counts when the box is
+// that of n rows.
+func trusted(beyond float64, n int) float64 {
+	return float64(beyond*float64(n)) / float64(n+unsure)
 }
 
 // of sets of how many rows the trees are made.
@@ -62,6 +73,7 @@ func Fit(x []float64, dims int, o Options) (*Forest, error) {
 	for _, row := range pick(picked, n, min(n, examples), &b.rng) {
 		f.examples = append(f.examples, x[row*dims:(row+1)*dims]...)
 	}
+	f.beyond = trusted(o.Beyond, n)
 	f.calibrate(x, o.Contamination)
 	return f, nil
 }

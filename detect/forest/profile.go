@@ -67,7 +67,7 @@ func (p *profile) column(f int, values []float64) {
 			same++
 		}
 	}
-	p.span(f, float64(same) >= float64(constant*float64(len(values))))
+	p.span(f, float64(same) >= float64(constant*float64(len(values))), loose(values))
 }
 
 func (p *profile) widen(f int, low, high float64) {
@@ -77,10 +77,11 @@ func (p *profile) widen(f int, low, high float64) {
 	p.low[f], p.high[f], p.known[f] = low, high, true
 }
 
-// span sets how far beyond the box counts as 1. What is finer than the last
+// span sets how far beyond the box counts as 1: a part of the box more for a
+// feature whose outermost values lie far apart. What is finer than the last
 // digits of the values is no span.
-func (p *profile) span(f int, still bool) {
-	s := p.high[f] - p.low[f]
+func (p *profile) span(f int, still bool, apart float64) {
+	s := float64((p.high[f] - p.low[f]) * float64(1+farther*apart))
 	if still {
 		s = max(s, p.unit[f])
 	}

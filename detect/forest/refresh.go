@@ -17,7 +17,7 @@ func (r *Rolling) refresh() {
 	}
 	keep := 1.0
 	if r.pool.memory > 0 {
-		keep = power(-max(0, float64(r.pool.last-r.refreshed)/1e9/r.pool.memory) / ln2)
+		keep = power(-max(0, float64(r.pool.last-r.refreshed)/1e9/r.pool.memory) / math.Ln2)
 	}
 	r.refreshed = r.pool.last
 	low, high := slices.Clone(r.low), slices.Clone(r.high)

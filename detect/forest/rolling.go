@@ -68,6 +68,7 @@ func NewRolling(dims int, o Options, l Learning) (*Rolling, error) {
 	r.pool = newReservoir(dims, l)
 	r.quarantine = newQuarantine(l.Quarantine)
 	r.of(o.Sample)
+	r.trust()
 	r.clear()
 	return r, nil
 }
@@ -114,15 +115,19 @@ func (r *Rolling) Add(row []float64, principal uint64, at time.Time) {
 		panic(ErrShape)
 	}
 	slot, capped := r.pool.offer(row, principal, at, r.o.Seed)
-	if !capped {
+	if !capped && r.grown > 0 {
 		r.see(row)
 	}
 	if slot < 0 {
 		return
 	}
 	r.taken++
+	r.trust()
 	r.grow()
 }
+
+// trust believes the box as far as what is remembered has been filled.
+func (r *Rolling) trust() { r.beyond = trusted(r.o.Beyond, int(min(r.taken, uint64(r.l.Reservoir)))) }
 
 // see widens the box by a row, and nothing else.
 func (r *Rolling) see(row []float64) {

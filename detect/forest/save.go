@@ -35,6 +35,7 @@ func (r *Rolling) Load(in *pack.Reader) {
 	r.of(in.Len(r.o.Sample))
 	r.grove.load(in, r.b.c)
 	r.taken, r.made = in.Uint(), in.Uint()
+	r.trust()
 	r.grown = in.Len(r.l.Reservoir)
 	r.refreshed = in.Int()
 	r.anchored = in.Bool()

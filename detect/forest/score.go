@@ -60,18 +60,16 @@ func (g *grove) score(sum, excess float64) float64 {
 func (g *grove) shortened(depth, excess float64) float64 {
 	excess = min(excess, 1)
 	rate := float64(g.beyond * float64(excess*excess))
-	if rate < 1e-12 || depth <= 1 {
+	if rate < 1e-18 || depth <= 1 {
 		return depth
 	}
-	never := power(float64(depth*logarithm(1-rate)) / ln2)
-	return max(1, min(depth, (1-never)/rate))
+	return max(1, min(depth, missing(float64(depth*lessen(rate)))/rate))
 }
-
-const ln2 = 0.693147180559945309417232121458176568
 
 // ScoreAll puts the score of each row of rows, one after the other, into dst and
 // returns it; dst is made longer when it is too short. The scores are those of
-// Score to the bit.
+// Score to the bit. Up to 32 features, and with the usual sample, it takes less
+// than two thirds of the time of as many calls of Score.
 func (g *grove) ScoreAll(dst, rows []float64) []float64 {
 	n := len(rows) / g.dims
 	if len(rows) != n*g.dims {

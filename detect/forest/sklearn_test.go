@@ -105,6 +105,16 @@ func TestArithmetic(t *testing.T) {
 			t.Errorf("2^%v: %v, not %v", x, got, want)
 		}
 	}
+	for x := 1e-20; x < 1; x *= 1.37 {
+		if got, want := lessen(x), math.Log1p(-x); math.Abs(got-want) > 5e-16*math.Abs(want) {
+			t.Errorf("log(1-%v): %v, not %v", x, got, want)
+		}
+		for _, y := range []float64{-x, -30 * x} {
+			if got, want := missing(y), -math.Expm1(y); math.Abs(got-want) > 5e-16*want {
+				t.Errorf("1-e^%v: %v, not %v", y, got, want)
+			}
+		}
+	}
 	if power(0) != 1 || power(-1) != 0.5 || power(-2000) != 0 {
 		t.Errorf("2^0 %v, 2^-1 %v, 2^-2000 %v", power(0), power(-1), power(-2000))
 	}

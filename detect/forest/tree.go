@@ -22,7 +22,7 @@ type trees struct {
 }
 
 // lanes is how many rows stand side by side when many are scored.
-const lanes = 4
+const lanes = 8
 
 // endless is a cut that sends every row left.
 var endless = math.Inf(1)

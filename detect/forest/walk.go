@@ -71,23 +71,32 @@ func (f *trees) walkAll(sums *[block]float64, rows []float64, stride int) {
 // sideways is how many numbers a place that is a byte, plus a lane, can reach.
 const sideways = 256 + lanes - 1
 
-// walkRows walks a tree of depth 8 over few features with four rows at a time.
+// walkRows walks a tree of depth 8 over few features with eight rows at a time.
 // Behind the last rows there is room, sideways, that no cut reads.
 func walkRows(cuts *[256]float64, at *[256]uint8, depths *[256]float64, sums *[block]float64, rows []float64, stride int) {
 	for n := uint8(0); len(rows) >= sideways && n < block; n += lanes {
 		x := (*[sideways]float64)(rows)
 		rows = rows[stride:]
+		a, b, c, d := uint8(1), uint8(1), uint8(1), uint8(1)
 		i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
 		for range 8 {
-			i = 2*i + bit8(x[at[i]] > cuts[i])
-			j = 2*j + bit8(x[int(at[j])+1] > cuts[j])
-			k = 2*k + bit8(x[int(at[k])+2] > cuts[k])
-			l = 2*l + bit8(x[int(at[l])+3] > cuts[l])
+			a = 2*a + bit8(x[at[a]] > cuts[a])
+			b = 2*b + bit8(x[int(at[b])+1] > cuts[b])
+			c = 2*c + bit8(x[int(at[c])+2] > cuts[c])
+			d = 2*d + bit8(x[int(at[d])+3] > cuts[d])
+			i = 2*i + bit8(x[int(at[i])+4] > cuts[i])
+			j = 2*j + bit8(x[int(at[j])+5] > cuts[j])
+			k = 2*k + bit8(x[int(at[k])+6] > cuts[k])
+			l = 2*l + bit8(x[int(at[l])+7] > cuts[l])
 		}
-		four := (*[lanes]float64)(sums[n:])
-		four[0] += depths[i]
-		four[1] += depths[j]
-		four[2] += depths[k]
-		four[3] += depths[l]
+		eight := (*[lanes]float64)(sums[n:])
+		eight[0] += depths[a]
+		eight[1] += depths[b]
+		eight[2] += depths[c]
+		eight[3] += depths[d]
+		eight[4] += depths[i]
+		eight[5] += depths[j]
+		eight[6] += depths[k]
+		eight[7] += depths[l]
 	}
 }

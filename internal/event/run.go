@@ -184,9 +184,10 @@ type Step struct {
 	// end the hold and leave those changes as they are.
 	Differs string `json:"differs,omitempty"`
 	Over    bool   `json:"over,omitempty"`
-	// Again counts how often the hold was found taken off by somebody else,
-	// and set again.
-	Again int `json:"again,omitempty"`
+	// Lost says that the hold was found taken off by somebody else and is to be
+	// set again; Again counts how often it was.
+	Lost  bool `json:"lost,omitempty"`
+	Again int  `json:"again,omitempty"`
 }
 
 // StepTarget is the object that step i is about: its own target, or the run's.

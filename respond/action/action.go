@@ -44,6 +44,16 @@ type Request struct {
 	// Until is when the hold ends. It stands in the object's annotation.
 	Until time.Time
 	Now   time.Time
+	// Over is people's consent to end the hold although others changed since
+	// what it would put back; their changes stay.
+	Over bool
+}
+
+// Marker is an action whose object shows when its hold ends.
+type Marker interface {
+	// Mark writes the hold's end (zero is none) to the object, if this step
+	// holds it.
+	Mark(ctx context.Context, r Request) error
 }
 
 // What an action can end in, besides the errors of package kube (a missing
@@ -53,6 +63,9 @@ var (
 	ErrConflict = errors.New("target changed since the plan")
 	// ErrGone: the target no longer exists, or its name is another's now.
 	ErrGone = errors.New("target is gone")
+	// ErrDiffers: somebody else changed since what would be put back. Nothing
+	// was written.
+	ErrDiffers = errors.New("was changed by somebody else since")
 	// ErrRefused: this action can't be done to this target, now or later.
 	ErrRefused = errors.New("refused")
 	// ErrIrreversible: the action has no undo.

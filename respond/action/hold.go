@@ -64,6 +64,13 @@ func (h Holders) without(key string) Holders {
 	return c
 }
 
+// until is the set with another end for key.
+func (h Holders) until(key string, end time.Time) Holders {
+	x := h[key]
+	x.Until = end
+	return h.with(key, x)
+}
+
 // quarantineRecord is the annotation of a quarantined pod: what it takes to
 // end the hold with nothing but the cluster.
 type quarantineRecord struct {

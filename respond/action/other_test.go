@@ -70,8 +70,17 @@ func TestLabelOfOthers(t *testing.T) {
 	}
 	now.Labels["b"] = "somebody's"
 	f.put(t, "pods", now)
+	before := metadata(t, f, "pods", "web-1")
+	what := `label b was set to "somebody's" meanwhile and is left; the hold set "3"`
+	if _, err := l.Undo(t.Context(), second, done2, ""); !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), what) {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, metadata(t, f, "pods", "web-1")); d != "" {
+		t.Fatal("the undo that stopped wrote:", d)
+	}
+	second.Over = true
 	u, err := l.Undo(t.Context(), second, done2, "")
-	if err != nil || !slices.Contains(u.Notes, "label b was changed meanwhile and is left") {
+	if err != nil || !slices.Contains(u.Notes, what) {
 		t.Fatal(u, err)
 	}
 	now, _ = f.Pod(t.Context(), ns, "web-1")

@@ -174,7 +174,10 @@ func (l label) Undo(ctx context.Context, r Request, done event.Receipt, _ event.
 			}
 			return receipt(r, event.ResultUndone), err
 		}
-		set, notes := rec.leave(r.Key, pod.Labels)
+		set, notes, foreign := rec.leave(r.Key, pod.Labels)
+		if len(foreign) > 0 && !r.Over {
+			return event.Receipt{}, differs(r.Target, foreign)
+		}
 		var record any
 		if len(rec) > 0 {
 			record = rec
@@ -192,8 +195,9 @@ func (l label) Undo(ctx context.Context, r Request, done event.Receipt, _ event.
 	return event.Receipt{}, conflict(r.Target)
 }
 
-// leave takes key out of the record and gives the labels to put back.
-func (rec labelRecord) leave(key string, now map[string]string) (set object, notes []string) {
+// leave takes key out of the record and gives the labels to put back, and what
+// somebody else changed of them since, which stays.
+func (rec labelRecord) leave(key string, now map[string]string) (set object, notes, foreign []string) {
 	set = object{}
 	for _, k := range slices.Sorted(maps.Keys(rec)) {
 		hold := rec[k]
@@ -208,13 +212,17 @@ func (rec labelRecord) leave(key string, now map[string]string) (set object, not
 		}
 		delete(rec, k)
 		switch v, present := now[k]; {
-		case !present || v != hold.Value:
-			notes = append(notes, fmt.Sprintf("label %s was changed meanwhile and is left", k))
+		case !present && hold.Before == nil:
+			notes = append(notes, fmt.Sprintf("label %s was taken off meanwhile", k))
+		case !present:
+			foreign = append(foreign, fmt.Sprintf("label %s was taken off meanwhile; before the hold it was %q", k, *hold.Before))
+		case v != hold.Value:
+			foreign = append(foreign, fmt.Sprintf("label %s was set to %q meanwhile and is left; the hold set %q", k, v, hold.Value))
 		case hold.Before == nil:
 			set[k] = nil
 		default:
 			set[k] = *hold.Before
 		}
 	}
-	return set, notes
+	return set, append(notes, foreign...), foreign
 }

@@ -264,6 +264,14 @@ func TestUndoLeavesWhatOthersSet(t *testing.T) {
 	now, _ := f.Pod(t.Context(), ns, "web-1")
 	now.Labels["app"] = "honeypot"
 	f.put(t, "pods", now)
+	before := metadata(t, f, "pods", "web-1")
+	if _, err := q.Undo(t.Context(), r, done, event.AtEndRestore); !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), `label app was set to "honeypot"`) {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, metadata(t, f, "pods", "web-1")); d != "" {
+		t.Fatal("the undo that stopped wrote:", d)
+	}
+	r.Over = true
 	u, err := q.Undo(t.Context(), r, done, event.AtEndRestore)
 	if err != nil || !slices.Contains(u.Notes, `label app was set to "honeypot" meanwhile and is left; it was "web"`) {
 		t.Fatal(u, err)

@@ -49,7 +49,7 @@ func (q quarantine) leave(ctx context.Context, r Request, done event.Receipt, re
 			}
 			return event.ResultUndone, notes, err
 		}
-		w, more, err := leaving(pod, rec, r.Key, remove)
+		w, more, err := leaving(pod, rec, r, remove)
 		if err != nil {
 			return "", nil, err
 		}
@@ -85,7 +85,8 @@ func heldBy(pod *corev1.Pod, key string, done event.Receipt) (rec quarantineReco
 }
 
 // leaving is the one write by which key stops holding the pod.
-func leaving(pod *corev1.Pod, rec quarantineRecord, key string, remove bool) (event.Write, []string, error) {
+func leaving(pod *corev1.Pod, rec quarantineRecord, r Request, remove bool) (event.Write, []string, error) {
+	key := r.Key
 	if others := rec.Runs.others(key); len(others) > 0 {
 		notes := []string{"still held by " + strings.Join(others, ", ")}
 		rec.Runs = rec.Runs.without(key)
@@ -109,6 +110,9 @@ func leaving(pod *corev1.Pod, rec quarantineRecord, key string, remove bool) (ev
 		}
 	}
 	slices.Sort(notes)
+	if len(notes) > 0 && !r.Over {
+		return event.Write{}, nil, differs(r.Target, notes)
+	}
 	w, err := podPatch(pod, set, HoldKey, nil)
 	return w, notes, err
 }

@@ -1,0 +1,119 @@
+package respond
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// maxResets is how often a hold that somebody else takes off is set again,
+// before people are asked.
+const maxResets = 3
+
+// Lost reports that the hold of a step is not on its object any more.
+type Lost struct {
+	Step   int
+	Reason string
+}
+
+// holds is what the holds ask for beside their undo: the new end is to be
+// written to the object, or the hold set again.
+func (m move) holds() (*Effect, time.Time) {
+	var wake time.Time
+	for i, s := range m.run.Steps {
+		if !Held(s) || !s.Lost && s.Marked == nil {
+			continue
+		}
+		kind := EffectMark
+		if s.Lost {
+			kind = EffectReset
+		}
+		effect, at := m.at(kind, i)
+		if effect != nil {
+			return effect, time.Time{}
+		}
+		wake = earliest(wake, at)
+	}
+	return nil, wake
+}
+
+// last lets the holds last longer, or until somebody undoes them.
+func (m move) last(in event.Input) {
+	for i := range m.run.Steps {
+		s := &m.run.Steps[i]
+		if !Held(*s) {
+			continue
+		}
+		was := *s.Until
+		switch {
+		case in.Kind == event.InputKeep && !s.Kept:
+			s.Kept = true
+		case in.Kind == event.InputExtend && (s.Kept || in.Until.After(*s.Until)):
+			until := in.Until
+			s.Until, s.Kept = &until, false
+		default:
+			continue
+		}
+		s.EndAsked, s.Differs, s.Marked, s.NotBefore, s.Attempts = false, "", &was, nil, 0
+	}
+}
+
+// marked takes the end of an [EffectMark] in.
+func (m move) marked(d Done) {
+	s := &m.run.Steps[d.Step]
+	if !Held(*s) || s.Marked == nil {
+		return
+	}
+	switch d.Failure {
+	case "", FailedGone:
+		s.Marked, s.NotBefore, s.Attempts, s.Error = nil, nil, 0, ""
+	case FailedFinal:
+		// The record counts; only adoption without it would go by the old end.
+		s.Marked, s.NotBefore, s.Error = nil, nil, "the object does not show the hold's new end: "+d.Error
+	default:
+		s.Attempts++
+		m.later(s, backoff(time.Second, s.Attempts))
+	}
+}
+
+// lost takes in that a hold is gone: it is set again, but not for ever.
+func (m move) lost(l Lost) {
+	s := &m.run.Steps[l.Step]
+	if !Held(*s) || s.Lost || s.Differs != "" {
+		return
+	}
+	if s.Again >= maxResets {
+		m.differs(s, fmt.Sprintf("the hold was taken off again, after it was set again %d times: %s", s.Again, l.Reason))
+		return
+	}
+	s.Lost, s.NotBefore, s.Attempts = true, nil, 0
+}
+
+// reset takes the end of an [EffectReset] in.
+func (m move) reset(d Done) {
+	s := &m.run.Steps[d.Step]
+	if !Held(*s) || !s.Lost {
+		return
+	}
+	switch d.Failure {
+	case "":
+		s.Lost, s.NotBefore, s.Attempts, s.Error = false, nil, 0, ""
+		s.Again++
+		r := d.Receipt
+		s.Receipt = &r
+	case FailedGone:
+		s.Lost, s.NotBefore = false, nil
+	case FailedForeign, FailedFinal:
+		s.Lost = false
+		m.differs(s, "the hold was taken off, and can't be set again as it was: "+d.Error)
+	default:
+		s.Attempts++
+		m.later(s, backoff(time.Second, s.Attempts))
+	}
+}
+
+// differs leaves a hold as it is, says what differs, and leaves it to people.
+func (m move) differs(s *event.Step, what string) {
+	s.State, s.Differs, s.EndAsked, s.NotBefore, s.Attempts = event.StepDone, what, true, nil, 0
+}
