@@ -59,6 +59,28 @@ func (c *cluster) Pod(_ context.Context, namespace, name string) (*corev1.Pod, e
 	return p.DeepCopy(), nil
 }
 
+// Pods lists those that have a label, of all namespaces.
+func (c *cluster) Pods(_ context.Context, _, label string) ([]corev1.Pod, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []corev1.Pod
+	for _, p := range c.pods {
+		if _, ok := p.Labels[label]; ok {
+			list = append(list, *p.DeepCopy())
+		}
+	}
+	return list, nil
+}
+
+// meddle changes a pod as somebody else.
+func (c *cluster) meddle(name string, change func(*corev1.Pod)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c.pods[name])
+	c.version++
+	c.pods[name].ResourceVersion = strconv.Itoa(c.version)
+}
+
 func (c *cluster) Namespace(_ context.Context, name string) (*corev1.Namespace, error) {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
 }

@@ -250,6 +250,9 @@ func (r *runner) moved(ctx context.Context, rec Record) {
 	r.rec = rec
 	r.free(ctx, before)
 	run := rec.Run
+	r.w.mu.Lock()
+	r.w.live[run.ID] = run
+	r.w.mu.Unlock()
 	if run.State != before.State {
 		r.w.incidents.note(run)
 		r.w.count(before.State, run.State)

@@ -1,11 +1,13 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +42,9 @@ type WorkerOptions struct {
 	// Importance is what the config says of a finding's subject; nil says
 	// nothing.
 	Importance func(event.Ref) event.Importance
+	// Reconcile is how often the cluster is compared with the record (0 is
+	// 10 s), Orphan how long what no run holds is left (0 is a minute).
+	Reconcile, Orphan time.Duration
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
@@ -51,6 +56,8 @@ type Worker struct {
 	lease      *lease
 	importance func(event.Ref) event.Importance
 	standby    atomic.Bool
+	reconcile  time.Duration
+	orphan     time.Duration
 
 	bus       *bus.Bus
 	books     []*Playbook
@@ -68,8 +75,10 @@ type Worker struct {
 
 	mu      sync.Mutex
 	runners map[string]*runner
-	states  map[event.RunState]int
-	group   *errgroup.Group
+	// live are the newest records of the runs that runners move.
+	live   map[string]event.Run
+	states map[event.RunState]int
+	group  *errgroup.Group
 }
 
 // NewWorker makes a responder that does nothing yet.
@@ -79,7 +88,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, importance: o.Importance, slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
+		clock: o.Now, importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
 	}
 	if w.clock == nil {
 		w.clock = func() time.Time { return time.Now().UTC() }
@@ -94,7 +103,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 func (w *Worker) begin(epoch uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.runners, w.states = map[string]*runner{}, map[event.RunState]int{}
+	w.runners, w.states, w.live = map[string]*runner{}, map[event.RunState]int{}, map[string]event.Run{}
 	w.log = NewRunLog(w.bus, epoch)
 	w.incidents = &incidents{bus: w.bus}
 }
@@ -162,6 +171,7 @@ func (w *Worker) term(ctx context.Context, epoch uint64) error {
 		group.Go(func() error { return err }) // which ends what runs already
 	} else {
 		group.Go(func() error { return w.tend(ctx) })
+		group.Go(func() error { return newReconciler(w, w.orphan).run(ctx, w.reconcile) })
 		w.logger.Info("the active responder", "epoch", epoch, "after", time.Since(began).String())
 	}
 	w.ready.Store(err == nil)
@@ -283,7 +293,7 @@ func (w *Worker) start(ctx context.Context, rec Record) *runner {
 		return r
 	}
 	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{})}
-	w.runners[rec.Run.ID] = r
+	w.runners[rec.Run.ID], w.live[rec.Run.ID] = r, rec.Run
 	ctx = rec.message.Context(ctx)
 	w.group.Go(func() error {
 		defer w.forget(r)
@@ -292,11 +302,41 @@ func (w *Worker) start(ctx context.Context, rec Record) *runner {
 	return r
 }
 
+// liveRun is the newest record of a run that is moved here.
+func (w *Worker) liveRun(id string) (event.Run, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	run, ok := w.live[id]
+	return run, ok
+}
+
+func (w *Worker) liveRuns() []event.Run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Values(w.live))
+}
+
+// tellLost tells a run of a hold that was taken off. One that is busy is told
+// in the next round.
+func (w *Worker) tellLost(id string, l Lost) {
+	w.mu.Lock()
+	r := w.runners[id]
+	w.mu.Unlock()
+	if r == nil {
+		return
+	}
+	select {
+	case r.lost <- l:
+	default:
+	}
+}
+
 // forget ends a runner. What was said to a run that is over needs no answer;
 // what was said to one that somebody else moves stays unread for the next start.
 func (w *Worker) forget(r *runner) {
 	w.mu.Lock()
 	delete(w.runners, r.rec.Run.ID)
+	delete(w.live, r.rec.Run.ID)
 	w.mu.Unlock()
 	close(r.over)
 	for {

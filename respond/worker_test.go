@@ -42,6 +42,9 @@ type rig struct {
 	books   []*Playbook
 	control *Control
 	worker  *Worker
+	// every and orphan are those of the reconciler.
+	every, orphan time.Duration
+	now           func() time.Time
 	cancel  context.CancelFunc
 	ended   chan error
 	log     logged
@@ -105,6 +108,7 @@ func (r *rig) start() *rig {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	guards := guard.New(guard.Options{Control: r.control, Cluster: r.cluster, Self: "system:serviceaccount:firebreak:firebreak"})
 	w, err := NewWorker(ctx, WorkerOptions{
+		Now: r.now, Reconcile: r.every, Orphan: r.orphan,
 		Alone: true, Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Executor: &Executor{Deps: action.Deps{Cluster: r.cluster, Logger: slog.New(slog.DiscardHandler)}, Guards: guards},
 	})

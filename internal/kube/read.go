@@ -34,6 +34,16 @@ func (c *Client) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	return answer(node, err, request{"get", "", "nodes", "", name})
 }
 
+// NodesBy lists the nodes that a label selector in kubectl's form matches; an
+// empty selector matches all.
+func (c *Client) NodesBy(ctx context.Context, selector string) ([]corev1.Node, error) {
+	list, err := c.typed.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, request{"list", "", "nodes", "", ""}.fail(err)
+	}
+	return list.Items, nil
+}
+
 // Namespace reads one namespace.
 func (c *Client) Namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
 	ns, err := c.typed.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})

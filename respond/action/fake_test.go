@@ -100,6 +100,15 @@ func (f *fake) Pod(_ context.Context, ns, name string) (*corev1.Pod, error) {
 	return read[corev1.Pod](f, "pods", ns, name)
 }
 
+func (f *fake) NodesBy(_ context.Context, selector string) ([]corev1.Node, error) {
+	s, err := labels.Parse(selector)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := list[corev1.Node](f, "nodes", "")
+	return slices.DeleteFunc(nodes, func(n corev1.Node) bool { return !s.Matches(labels.Set(n.Labels)) }), err
+}
+
 func (f *fake) Pods(_ context.Context, ns, selector string) ([]corev1.Pod, error) {
 	s, err := labels.Parse(selector)
 	if err != nil {

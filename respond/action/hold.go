@@ -13,9 +13,12 @@ import (
 )
 
 // The keys that Firebreak writes to objects: the hold is a label and an
-// annotation of pods, the others annotations.
+// annotation of pods, the others annotations. HeldKey is a label by which the
+// objects of the others are found, with the value HeldYes.
 const (
 	HoldKey   = event.AnnotationPrefix + "hold"
+	HeldKey   = event.AnnotationPrefix + "held"
+	HeldYes   = "yes"
 	LabelKey  = event.AnnotationPrefix + "label"
 	CordonKey = event.AnnotationPrefix + "cordon"
 )

@@ -25,7 +25,7 @@ func init() {
 		Budget:     "nodes",
 		Targets:    []string{"nodes"},
 		Config:     func() any { return new(CordonConfig) },
-		Needs:      []Permission{{Resource: "nodes", Verbs: []string{"get", "patch"}}},
+		Needs:      []Permission{{Resource: "nodes", Verbs: []string{"get", "list", "patch"}}},
 		New: func(d Deps, config any) (Action, error) {
 			_, err := params[CordonConfig](nodeCordon, config)
 			return cordon{d}, err
@@ -46,7 +46,11 @@ type cordonRecord struct {
 type cordon struct{ Deps }
 
 func parseCordon(node *corev1.Node) (rec cordonRecord, err error) {
-	text, ok := node.Annotations[CordonKey]
+	return parseCordonText(node.Annotations)
+}
+
+func parseCordonText(annotations map[string]string) (rec cordonRecord, err error) {
+	text, ok := annotations[CordonKey]
 	if !ok {
 		return rec, nil
 	}
@@ -81,7 +85,7 @@ func (c cordon) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	p.Notes = offlineNotes(c.Deps, append(p.Notes, "pods that run on the node go on running"))
 	p.Summary = fmt.Sprintf("cordon %s", r.Target)
 	rec.Runs = rec.Runs.with(r.Key, Holder{Until: r.Until})
-	w, err := metaPatch("nodes", &node.ObjectMeta, nil, CordonKey, rec, object{"unschedulable": true})
+	w, err := metaPatch("nodes", &node.ObjectMeta, object{HeldKey: HeldYes}, CordonKey, rec, object{"unschedulable": true})
 	if err != nil {
 		return p, err
 	}
@@ -150,6 +154,6 @@ func uncordon(node *corev1.Node, rec cordonRecord, key string) (event.Write, []s
 	if !rec.Prior {
 		spec = object{"unschedulable": nil}
 	}
-	w, err := metaPatch("nodes", &node.ObjectMeta, nil, CordonKey, nil, spec)
+	w, err := metaPatch("nodes", &node.ObjectMeta, object{HeldKey: nil}, CordonKey, nil, spec)
 	return w, nil, err
 }

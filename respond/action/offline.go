@@ -48,6 +48,9 @@ func (Offline) Backends(context.Context) ([]kube.Backend, error) { return nil, n
 // Errors gives none.
 func (Offline) Errors() (share float64, requests int) { return 0, 0 }
 
+// NodesBy gives none.
+func (Offline) NodesBy(context.Context, string) ([]corev1.Node, error) { return nil, nil }
+
 // Namespace gives a namespace of that name.
 func (Offline) Namespace(_ context.Context, name string) (*corev1.Namespace, error) {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil

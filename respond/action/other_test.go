@@ -28,7 +28,7 @@ func TestLabelAndBack(t *testing.T) {
 		t.Error(p.Notes)
 	}
 	now, _ := f.Pod(t.Context(), ns, "web-1")
-	if d := cmp.Diff(map[string]string{"a": "2", "b": "3", "keep": "x", "same": "s"}, now.Labels); d != "" {
+	if d := cmp.Diff(map[string]string{"a": "2", "b": "3", "keep": "x", "same": "s", HeldKey: HeldYes}, now.Labels); d != "" {
 		t.Error(d)
 	}
 	again, err := l.Plan(t.Context(), r)

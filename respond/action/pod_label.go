@@ -24,7 +24,7 @@ func init() {
 		Reversible: true,
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(LabelConfig) },
-		Needs:      []Permission{{Resource: "pods", Verbs: []string{"get", "patch"}}},
+		Needs:      []Permission{{Resource: "pods", Verbs: []string{"get", "list", "patch"}}},
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[LabelConfig](podLabel, config)
 			if err != nil {
@@ -121,6 +121,7 @@ func (l label) Plan(ctx context.Context, r Request) (event.Plan, error) {
 		return p, nil
 	}
 	p.Summary = fmt.Sprintf("label %s: set %s", r.Target, strings.Join(slices.Sorted(maps.Keys(set)), ", "))
+	set[HeldKey] = HeldYes
 	w, err := podPatch(pod, set, LabelKey, rec)
 	if err != nil {
 		return p, err
@@ -181,6 +182,8 @@ func (l label) Undo(ctx context.Context, r Request, done event.Receipt, _ event.
 		var record any
 		if len(rec) > 0 {
 			record = rec
+		} else {
+			set[HeldKey] = nil
 		}
 		w, err := podPatch(pod, set, LabelKey, record)
 		if err != nil {

@@ -1,0 +1,122 @@
+package respond
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
+)
+
+// holding is a rig with a run that holds pod a, and a quick reconciler.
+func holding(t *testing.T) *rig {
+	r := newRig(t, newCluster("a", "b"), actBook)
+	r.every, r.orphan = 50*time.Millisecond, 200*time.Millisecond
+	r.start()
+	r.publish(finding("shell", "a", 1))
+	r.until("the run holds", r.all(1, event.RunHolding))
+	return r
+}
+
+func (r *rig) pod(name string) *corev1.Pod {
+	r.t.Helper()
+	p, err := r.cluster.Pod(r.t.Context(), "shop", name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+// TestLateWriteIsFreed: what a paused responder writes after the run was over
+// does not stay.
+func TestLateWriteIsFreed(t *testing.T) {
+	r := holding(t)
+	late := r.pod("a")
+	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputUndo, User: "ann"})
+	r.until("the run is closed", r.all(1, event.RunClosed))
+	r.cluster.meddle("a", func(p *corev1.Pod) { p.Labels, p.Annotations = late.Labels, late.Annotations })
+	r.until("it is freed", func() bool { v, _ := r.cluster.label("a", "suspect"); return v == "" && len(r.pod("a").Annotations) == 0 })
+}
+
+// TestForgedHoldIsFreed: a copy of a hold on another object is nobody's.
+func TestForgedHoldIsFreed(t *testing.T) {
+	r := holding(t)
+	held := r.pod("a")
+	r.cluster.meddle("b", func(p *corev1.Pod) { p.Labels, p.Annotations = held.Labels, held.Annotations })
+	r.until("it is freed", func() bool { return len(r.pod("b").Annotations) == 0 })
+	if v, _ := r.cluster.label("a", "suspect"); v != "yes" {
+		t.Error("the true one was freed")
+	}
+}
+
+// TestLostHoldComesBack: a hold that somebody takes off is set again, three
+// times; then people are asked.
+func TestLostHoldComesBack(t *testing.T) {
+	r := holding(t)
+	until := *r.runs()[0].Steps[0].Until
+	for i := range maxResets + 1 {
+		r.cluster.meddle("a", func(p *corev1.Pod) { p.Labels, p.Annotations = map[string]string{"app": "web"}, nil })
+		if i == maxResets {
+			r.until("people are asked", func() bool { return r.runs()[0].Steps[0].Differs != "" })
+			break
+		}
+		r.until("it is set again", func() bool { return r.runs()[0].Steps[0].Again == i+1 })
+		if v, _ := r.cluster.label("a", "suspect"); v != "yes" {
+			t.Errorf("label is %q", v)
+		}
+	}
+	if s := r.runs()[0].Steps[0]; !s.Until.Equal(until) {
+		t.Errorf("the end moved to %s", s.Until)
+	}
+	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputUndo, User: "ann"})
+	r.until("the run is closed", r.all(1, event.RunClosed))
+	r.chained()
+}
+
+// TestAdoption: with the record lost, objects are freed at the end that they
+// show, and not before.
+func TestAdoption(t *testing.T) {
+	r := holding(t)
+	r.publish(finding("shell", "b", 1))
+	r.until("both hold", r.all(2, event.RunHolding))
+	for _, run := range r.runs() {
+		if run.Target.Name == "b" {
+			r.say(event.Input{Run: run.ID, Kind: event.InputExtend, User: "ann", Until: time.Now().UTC().Add(3 * time.Hour)})
+		}
+	}
+	r.until("the object shows it", func() bool {
+		list, err := action.HoldingsOf(event.Ref{}, nil, r.pod("b").Annotations)
+		return err == nil && time.Until(list[0].Until) > 2*time.Hour
+	})
+	r.crash()
+	if err := r.bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.dir = t.TempDir()
+	r.open()
+	r.now = func() time.Time { return time.Now().UTC().Add(2 * time.Hour) }
+	r.start()
+	r.until("the one whose time is up is freed", func() bool { return len(r.pod("a").Annotations) == 0 })
+	if v, _ := r.cluster.label("b", "suspect"); v != "yes" || len(r.runs()) != 0 {
+		t.Errorf("the other has label %q; %d runs", v, len(r.runs()))
+	}
+}
+
+// TestReconcilerLeavesWhatIsWanted: over many rounds, holds that runs have are
+// not written again.
+func TestReconcilerLeavesWhatIsWanted(t *testing.T) {
+	r := holding(t)
+	_, before := r.cluster.label("a", "suspect")
+	reads := r.cluster.count()
+	c := newReconciler(r.worker, 0)
+	for range 20 {
+		if err := c.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, after := r.cluster.label("a", "suspect"); after != before || r.cluster.count() > reads+5 {
+		t.Errorf("%d writes, %d reads", after-before, r.cluster.count()-reads)
+	}
+}
