@@ -37,7 +37,10 @@ func TestLateWriteIsFreed(t *testing.T) {
 	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputUndo, User: "ann"})
 	r.until("the run is closed", r.all(1, event.RunClosed))
 	r.cluster.meddle("a", func(p *corev1.Pod) { p.Labels, p.Annotations = late.Labels, late.Annotations })
-	r.until("it is freed", func() bool { v, _ := r.cluster.label("a", "suspect"); return v == "" && len(r.pod("a").Annotations) == 0 })
+	r.until("it is freed", func() bool {
+		v, _ := r.cluster.label("a", "suspect")
+		return v == "" && len(r.pod("a").Annotations) == 0
+	})
 }
 
 // TestForgedHoldIsFreed: a copy of a hold on another object is nobody's.

@@ -45,9 +45,9 @@ type rig struct {
 	// every and orphan are those of the reconciler.
 	every, orphan time.Duration
 	now           func() time.Time
-	cancel  context.CancelFunc
-	ended   chan error
-	log     logged
+	cancel        context.CancelFunc
+	ended         chan error
+	log           logged
 }
 
 // logged is what a responder writes to its log.
