@@ -29,6 +29,8 @@ type saves struct {
 	piece  int
 	// silences is what was told of silences last.
 	silences string
+	// told is what was told of models last.
+	told stateOfModels
 	// wanted are the rules of the files, when the snapshot had others.
 	wanted *RuleSet
 }
@@ -146,6 +148,10 @@ func (w *Worker) beginSave(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	models, states, err := w.states(sequence, time.Now())
+	if err != nil {
+		return err
+	}
 	g.begin()
 	w.saves.frames, w.saves.now = 0, s
 	out := pack.Writer{Data: line}
@@ -157,8 +163,11 @@ func (w *Worker) beginSave(ctx context.Context) error {
 		if s.err = w.store(ctx, s, ids.Data); s.err == nil && silences != nil {
 			s.err = w.Snapshots.Put(ctx, bus.SnapshotSilences, silences)
 		}
+		if s.err == nil && models != nil {
+			s.err = w.Snapshots.Put(ctx, bus.SnapshotModels, models)
+		}
 	}()
-	w.saves.now.silences = told
+	s.silences, s.told = told, states
 	return nil
 }
 
@@ -188,10 +197,11 @@ func (w *Worker) endSave(ctx context.Context) error {
 		return nil
 	}
 	w.saves.cost, w.saves.some = s.cost+s.stored, true
-	w.saves.seen, w.saves.silences = s.seen, s.silences
+	w.saves.seen, w.saves.silences, w.saves.told = s.seen, s.silences, s.told
 	w.saves.size -= s.size
 	m := w.Engine.Memory()
 	w.memory.Store(&m)
+	w.models.Store(&s.told.states)
 	w.tell(ctx, s.base)
 	return nil
 }

@@ -19,6 +19,8 @@ type saving struct {
 	seen seenIDs
 	// silences is what is told of silences.
 	silences string
+	// told is what is told of models.
+	told stateOfModels
 	// at is the detector that is next, next when.
 	at       int
 	next     time.Time

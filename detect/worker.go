@@ -61,6 +61,7 @@ type Worker struct {
 
 	stats  counters
 	memory atomic.Pointer[Memory]
+	models atomic.Pointer[[]event.ModelState]
 	warned map[string]bool
 	slow   slow
 	saves  saves

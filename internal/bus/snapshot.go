@@ -15,6 +15,10 @@ import (
 // {"sequence": …, "silences": […]}.
 const SnapshotSilences = "silences"
 
+// SnapshotModels is the key under which the detectors say how their models stand:
+// {"sequence": …, "models": […]}.
+const SnapshotModels = "models"
+
 // Snapshots holds the detectors' state: values of any size, by key.
 type Snapshots struct{ kv *KV }
 

@@ -58,7 +58,9 @@ type API struct {
 //	POST /v1/silences                create silences
 //	POST /v1/silences/{id}/end       delete silences
 //	POST /v1/findings/{id}/verdict   create verdicts
-//	POST /v1/models/{name}/{do}      update models; do is pin, unpin, rollback or approve
+//	GET  /v1/models                  list models
+//	GET  /v1/models/{name}           get models NAME
+//	POST /v1/models/{name}/{do}      update models NAME; do is pin, unpin, rollback or approve
 //	GET  /v1/events?from=N&limit=N   list events, see [Page]
 //	GET  /v1/findings/{id}           get findings
 //
@@ -81,6 +83,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/silences", a.signed(a.silence))
 	mux.HandleFunc("POST /v1/silences/{id}/end", a.signed(a.unsilence))
 	mux.HandleFunc("POST /v1/findings/{id}/verdict", a.signed(a.verdict))
+	mux.HandleFunc("GET /v1/models", a.signed(a.models))
+	mux.HandleFunc("GET /v1/models/{name}", a.signed(a.modelState))
 	mux.HandleFunc("POST /v1/models/{name}/{do}", a.signed(a.model))
 	mux.HandleFunc("GET /v1/events", a.signed(a.events))
 	mux.HandleFunc("GET /v1/findings/{id}", a.signed(a.finding))

@@ -2,6 +2,7 @@ package approve
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -63,14 +64,15 @@ func (a *API) verdict(c call) error {
 
 // model takes an order to a model.
 func (a *API) model(c call) error {
-	if err := a.allowed(c, "update", "models", "", ""); err != nil {
+	name := c.r.PathValue("name")
+	if err := a.allowed(c, "update", "models", name, ""); err != nil {
 		return err
 	}
 	var body Reason
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	o := event.ModelOrder{Model: c.r.PathValue("name"), Do: c.r.PathValue("do"), Who: c.user.Name, Why: body.Why}
+	o := event.ModelOrder{Model: name, Do: c.r.PathValue("do"), Who: c.user.Name, Why: body.Why}
 	switch {
 	case !modelName.MatchString(o.Model):
 		return problem{http.StatusBadRequest, "that is no name of a model"}
@@ -81,6 +83,58 @@ func (a *API) model(c call) error {
 	}
 	a.Logger.InfoContext(c.r.Context(), "model", "model", o.Model, "do", o.Do, "user", o.Who)
 	return a.detectors(c, o.Event(a.now()))
+}
+
+// Models are the models as the detectors said last.
+type Models struct {
+	// Sequence is how far they had read then.
+	Sequence uint64             `json:"sequence"`
+	Models   []event.ModelState `json:"models"`
+}
+
+// models lists them.
+func (a *API) models(c call) error {
+	if err := a.allowed(c, "list", "models", "", ""); err != nil {
+		return err
+	}
+	all, err := a.modelStates(c)
+	if err != nil {
+		return err
+	}
+	answer(c.w, http.StatusOK, all)
+	return nil
+}
+
+// modelState answers how one stands.
+func (a *API) modelState(c call) error {
+	name := c.r.PathValue("name")
+	if err := a.allowed(c, "get", "models", name, ""); err != nil {
+		return err
+	}
+	all, err := a.modelStates(c)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all.Models, func(s event.ModelState) bool { return s.Name == name })
+	if i < 0 {
+		return problem{http.StatusNotFound, "there is no such model, or its detector said nothing yet"}
+	}
+	answer(c.w, http.StatusOK, all.Models[i])
+	return nil
+}
+
+func (a *API) modelStates(c call) (all Models, err error) {
+	data, err := a.Bus.Snapshots().Get(c.r.Context(), bus.SnapshotModels)
+	if errors.Is(err, bus.ErrNotFound) {
+		return Models{Models: []event.ModelState{}}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	if err != nil {
+		return all, fmt.Errorf("read states of models: %w", err)
+	}
+	return all, nil
 }
 
 // detectors stores a control event in the stream, where it stays for the record.

@@ -245,3 +245,13 @@ func (c *Client) Verdict(ctx context.Context, finding string, v approve.Verdict)
 func (c *Client) Model(ctx context.Context, name, do string, why approve.Reason) (told approve.Told, err error) {
 	return told, c.call(ctx, http.MethodPost, "/v1/models/"+url.PathEscape(name)+"/"+url.PathEscape(do), why, &told)
 }
+
+// Models lists the models as the detectors said last.
+func (c *Client) Models(ctx context.Context) (all approve.Models, err error) {
+	return all, c.call(ctx, http.MethodGet, "/v1/models", nil, &all)
+}
+
+// ModelState is how one model stands.
+func (c *Client) ModelState(ctx context.Context, name string) (s event.ModelState, err error) {
+	return s, c.call(ctx, http.MethodGet, "/v1/models/"+url.PathEscape(name), nil, &s)
+}
