@@ -27,10 +27,11 @@ type Model struct {
 	labels        map[string]string
 	attack        []string
 	sources       []event.Source
+	doc           *conf.Document
 }
 
 func newModel(doc *conf.Document) (Detector, error) {
-	d := &Model{name: doc.Metadata.Name, version: doc.Digest(), labels: doc.Metadata.Labels}
+	d := &Model{name: doc.Metadata.Name, version: doc.Digest(), labels: doc.Metadata.Labels, doc: doc}
 	if err := doc.Decode(&d.Spec); err != nil {
 		return nil, err
 	}

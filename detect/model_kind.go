@@ -33,7 +33,7 @@ func lineKinds() []lineKind {
 		{event.ClassHTTP, 3, []event.Outcome{ok}, "requests answered 3xx"},
 		{event.ClassHTTP, 4, []event.Outcome{ok, denied}, "requests answered 4xx"},
 		{event.ClassHTTP, 5, []event.Outcome{failed}, "requests answered 5xx"},
-		{event.ClassLogin, 0, []event.Outcome{ok, allowed}, "logins"},
+		{event.ClassLogin, 0, []event.Outcome{ok, allowed}, "logins that succeeded"},
 		{event.ClassLogin, 0, []event.Outcome{failed, denied}, "logins that failed"},
 		{event.ClassLogin, 0, []event.Outcome{""}, "logins of which it is not known how they ended"},
 	}

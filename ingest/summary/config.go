@@ -79,6 +79,9 @@ func (c Config) Check() error {
 // Every is how long a summary is over.
 func (c Config) Every() time.Duration { return c.filled().Interval.Std() }
 
+// Writers is what a writer is told by.
+func (c Config) Writers() []string { return c.filled().By }
+
 // filled has the defaults in place of zeros.
 func (c Config) filled() Config {
 	for _, d := range []struct {

@@ -33,10 +33,42 @@ func Blind(c *config.Config, rules *detect.RuleSet) []*conf.Error {
 			if !slices.Contains(d.Sources(), kind.Source) {
 				continue
 			}
-			if !filter.IsZero() {
+			s := ingest.SummariesOf(c.Decoded[name])
+			if !filter.IsZero() && !readsSummaries(d, s) {
 				all = append(all, blind(d, name, kind.Source, filter)...)
 			}
-			all = append(all, unfit(d, name, ingest.SummariesOf(c.Decoded[name]))...)
+			all = append(all, unfit(d, name, s)...)
+		}
+	}
+	return all
+}
+
+// summarising is a detector that reads summaries in the place of lines.
+type summarising interface {
+	detect.Detector
+	ReadsSummaries(by []string) bool
+	LostOnSummaries(stored conf.Expression) []*conf.Error
+}
+
+func readsSummaries(d detect.Detector, s *summary.Config) bool {
+	r, ok := d.(summarising)
+	return ok && s != nil && r.ReadsSummaries(s.Writers())
+}
+
+// Lost says what those who read summaries lose of lines that a source of the
+// config does not store, each at the feature.
+func Lost(c *config.Config, rules *detect.RuleSet) (all []*conf.Error) {
+	for _, name := range slices.Sorted(maps.Keys(c.Decoded)) {
+		kind, ok := ingest.Lookup(name)
+		s, filter := ingest.SummariesOf(c.Decoded[name]), ingest.FilterOf(c.Decoded[name])
+		for _, d := range rules.Detectors() {
+			if !ok || !slices.Contains(d.Sources(), kind.Source) || !readsSummaries(d, s) {
+				continue
+			}
+			for _, lost := range d.(summarising).LostOnSummaries(filter) {
+				lost.Msg = fmt.Sprintf("%s: %s, and source %s does not store all of those (store: %s)", d.Name(), lost.Msg, name, filter.Text)
+				all = append(all, lost)
+			}
 		}
 	}
 	return all
@@ -81,7 +113,7 @@ func blind(d detect.Detector, name string, source event.Source, filter conf.Expr
 }
 
 // BlindTo is [Blind] for the rules that a config loads: problems are of the
-// user's rules, notes of those that come with Firebreak.
+// user's rules, notes of those that come with Firebreak, and what is [Lost].
 func BlindTo(c *config.Config) (problems, notes []*conf.Error, err error) {
 	if !filters(c) {
 		return nil, nil, nil
@@ -96,7 +128,7 @@ func BlindTo(c *config.Config) (problems, notes []*conf.Error, err error) {
 	}
 	problems = Blind(c, mine)
 	if c.NoShipped {
-		return problems, nil, nil
+		return problems, Lost(c, mine), nil
 	}
 	shipped, err := detect.Shipped()
 	if err != nil {
@@ -111,7 +143,7 @@ func BlindTo(c *config.Config) (problems, notes []*conf.Error, err error) {
 			notes = append(notes, note)
 		}
 	}
-	return problems, notes, nil
+	return problems, append(notes, Lost(c, all)...), nil
 }
 
 func filters(c *config.Config) bool {
@@ -133,13 +165,16 @@ func Notes(paths []string) []*conf.Error {
 		return nil // Check tells
 	}
 	var all []*conf.Error
+	set, err := detect.NewRuleSet(docs)
 	for _, doc := range docs {
 		if c := parsedConfig(doc); c != nil {
 			_, notes, _ := BlindTo(c)
-			all = append(all, notes...)
+			if err == nil {
+				notes = append(notes, Lost(c, set)...)
+			}
+			all = append(all, fresh(all, notes)...)
 		}
 	}
-	set, err := detect.NewRuleSet(docs)
 	if err != nil {
 		return all
 	}
@@ -149,6 +184,17 @@ func Notes(paths []string) []*conf.Error {
 		}
 	}
 	return all
+}
+
+// fresh are the problems that are not among those before.
+func fresh(before, all []*conf.Error) (out []*conf.Error) {
+	for _, p := range all {
+		known := func(o *conf.Error) bool { return o.Line == p.Line && o.Msg == p.Msg && sameFile(o.File, p.File) }
+		if !slices.ContainsFunc(before, known) && !slices.ContainsFunc(out, known) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // parsedConfig is the config of a document, if it is one without problems.

@@ -107,6 +107,50 @@ func TestCheckHoldsWindowsAgainstIntervals(t *testing.T) {
 	}
 }
 
+// A model that reads summaries needs no lines but those of what summaries can't
+// tell, which is noted where nobody stores them.
+func TestCheckNotesWhatModelsLose(t *testing.T) {
+	model := func(name, entity, every, failed string) string {
+		return header + "kind: Model\nmetadata: {name: " + name + "}\nspec:\n  title: T\n  severity: low\n  source: log\n  when: class != \"log.line\"\n  entity: [" + entity + "]\n" + every +
+			"  features:\n    rate: rate()\n    failed: " + failed + "\n    pages: distinct(http.path)\n---\n"
+	}
+	const single = `count(http.status in [401, 403] or class == "auth.login" and outcome in ["failure", "denied"])`
+	dir := write(t, map[string]string{
+		"c.yaml": thinned(`class == "log.error" or http.status >= 500`),
+		"mine/a.yaml": model("reads", "object.name", "  every: 2m\n", single) + model("by-client", "actor.address", "  every: 1m\n", "count()") +
+			model("odd", "object.name", "  every: 90s\n", "count()"),
+	})
+	_, problems := files.Check([]string{dir})
+	var said strings.Builder
+	for _, p := range problems {
+		said.WriteString(p.Error() + "\n")
+	}
+	for _, want := range []string{"by-client may need events", "odd: an interval of 1m30s is no multiple of the summaries' interval of 1m"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("%q is missing: %s", want, &said)
+		}
+	}
+	if strings.Contains(said.String(), "reads may need") {
+		t.Errorf("it reads summaries: %s", &said)
+	}
+	said.Reset()
+	for _, n := range files.Notes([]string{dir, dir + "/mine"}) {
+		if strings.Contains(n.Msg, "reads: ") {
+			said.WriteString(n.Msg + "\n")
+			if n.Line == 0 || !strings.Contains(n.Snippet, "http.") {
+				t.Errorf("%+v", n)
+			}
+		}
+	}
+	want := "reads: feature failed: " + `count(http.status in [401, 403] or (class == "auth.login" and outcome in ["failure", "denied"])) can't be told of summaries for requests answered 4xx, ` +
+		`and source log does not store all of those (store: class == "log.error" or http.status >= 500)` + "\n" +
+		"reads: feature pages: distinct(http.path) can't be told of summaries for requests without a status, requests answered 1xx, requests answered 2xx, requests answered 3xx, " +
+		"requests answered 4xx, logins, lines of class process.other, and source log"
+	if !strings.HasPrefix(said.String(), want) || strings.Count(said.String(), "\n") != 2 {
+		t.Errorf("noted:\n%s\nwant:\n%s", &said, want)
+	}
+}
+
 // A filter that is wrong is shown where it is written.
 func TestFilterHasAPlace(t *testing.T) {
 	dir := write(t, map[string]string{"c.yaml": thinned(`klass == "x"`)})
