@@ -11,9 +11,10 @@ import (
 // recent remembers the last ids that it was told, in bounded memory, and in
 // which frame each was.
 type recent struct {
-	ids  map[shortID]struct{}
-	ring []seen
-	next int
+	ids   map[shortID]struct{}
+	limit int
+	ring  []seen // grows to the limit
+	next  int
 	// added counts what was ever remembered.
 	added uint64
 }
@@ -38,7 +39,7 @@ func shorten(id string) (s shortID) {
 }
 
 func newRecent(limit int) *recent {
-	return &recent{ids: map[shortID]struct{}{}, ring: make([]seen, 0, limit)}
+	return &recent{ids: map[shortID]struct{}{}, limit: limit}
 }
 
 // add says whether the id is new, and remembers it.
@@ -49,7 +50,7 @@ func (r *recent) addShort(id shortID, sequence uint64) bool {
 		return false
 	}
 	r.added++
-	if len(r.ring) < cap(r.ring) {
+	if len(r.ring) < r.limit {
 		r.ring = append(r.ring, seen{id, sequence})
 	} else {
 		delete(r.ids, r.ring[r.next].id)

@@ -174,7 +174,7 @@ func (w *Worker) beginSave(ctx context.Context) error {
 // seenDue says whether the ids have to be saved again.
 func (s *saves) seenDue(g *Engine) bool {
 	return g.events.added > s.seen.added && (s.seen.key == "" || s.size >= seenSize ||
-		g.events.added-s.seen.added >= uint64(max(1, cap(g.events.ring)/seenShare))) // #nosec G115 -- not negative
+		g.events.added-s.seen.added >= uint64(max(1, g.events.limit/seenShare))) // #nosec G115 -- not negative
 }
 
 // endSave notes how a snapshot went. That it went wrong is no loss: the one

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/conf/pattern"
 )
 
 func init() {
@@ -29,12 +30,12 @@ func init() {
 	})
 }
 
-type patterns []*regexp.Regexp
+type patterns []*pattern.Pattern
 
 // maxPatterns bounds the patterns of one argument: each is tried.
 const maxPatterns = 200
 
-func preparePatterns(compile func(string) (*regexp.Regexp, error)) func(int, any) (any, error) {
+func preparePatterns(compile func(string) (*pattern.Pattern, error)) func(int, any) (any, error) {
 	return func(i int, constant any) (any, error) {
 		if i == 0 {
 			return constant, nil
@@ -66,12 +67,12 @@ func anyPattern(args ...any) (any, error) {
 	s = text(s)
 	return slices.ContainsFunc(args[1:], func(arg any) bool {
 		list, _ := arg.(patterns)
-		return slices.ContainsFunc(list, func(re *regexp.Regexp) bool { return re.MatchString(s) })
+		return slices.ContainsFunc(list, func(p *pattern.Pattern) bool { return p.MatchString(s) })
 	}), nil
 }
 
 // globPattern is the regular expression of a glob.
-func globPattern(glob string) (*regexp.Regexp, error) {
+func globPattern(glob string) (*pattern.Pattern, error) {
 	var b strings.Builder
 	b.WriteString(`(?s)\A`)
 	braces := 0

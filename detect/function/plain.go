@@ -4,6 +4,7 @@ import (
 	"html"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -12,7 +13,7 @@ import (
 
 func init() {
 	register(Function{
-		Func:  conf.Func{Name: "http_plain", Signature: new(func(any) string), Fn: httpPlain},
+		Func:  conf.Func{Name: "http_plain", Signature: new(func(any) string), Fn: (&plainer{}).call},
 		Usage: "http_plain(text) text",
 		Doc: "What a lenient server may read in the path of a request, in lower case: percent-encoding (%u002f and over-long UTF-8 too), " +
 			"backslash escapes and HTML entities are taken away, up to four times over; a + in what follows a ? is a space, so are runs of white space " +
@@ -31,8 +32,7 @@ const maxEnd = 1 << 10
 // maxRounds is how often an encoding is taken away.
 const maxRounds = 4
 
-func httpPlain(args ...any) (any, error) {
-	s := text(args[0])
+func httpPlain(s string) string {
 	if len(s) > maxPlain {
 		s = s[:maxPlain]
 	}
@@ -42,7 +42,31 @@ func httpPlain(args ...any) (any, error) {
 		// must not be able to make a rule slow.
 		s = s[:maxEnd] + s[len(s)-maxEnd:]
 	}
-	return s, nil
+	return s
+}
+
+// plainer is http_plain. It knows what it said last: many expressions ask about
+// the path, the user agent and the referer of one request.
+type plainer struct {
+	last [4]atomic.Pointer[plainAnswer]
+	next atomic.Uint32
+}
+
+type plainAnswer struct{ from, to string }
+
+func (p *plainer) call(args ...any) (any, error) {
+	s := text(args[0])
+	if isPlain(s) && len(s) <= 2*maxEnd {
+		return s, nil
+	}
+	for i := range p.last {
+		if a := p.last[i].Load(); a != nil && a.from == s {
+			return a.to, nil
+		}
+	}
+	a := &plainAnswer{s, httpPlain(s)}
+	p.last[p.next.Add(1)%uint32(len(p.last))].Store(a)
+	return a.to, nil
 }
 
 func plainRequest(s string) string {
@@ -60,9 +84,11 @@ func plainRequest(s string) string {
 		s = next
 	}
 	s = withoutComments(s)
-	s = strings.NewReplacer("${ifs}", " ", "$ifs$9", " ", "$ifs", " ").Replace(squeezed(s))
-	return withoutDetours(withoutEmptyQuotes(s))
+	return withoutDetours(withoutEmptyQuotes(separators.Replace(squeezed(s))))
 }
+
+// separators are what a shell reads as a space.
+var separators = strings.NewReplacer("${ifs}", " ", "$ifs$9", " ", "$ifs", " ")
 
 // isPlain says that there is nothing to take away: most paths are so.
 func isPlain(s string) bool {

@@ -42,11 +42,16 @@ func TestHTTPPlain(t *testing.T) {
 			t.Errorf("%q is %q, want %q", in, got, want)
 		}
 	}
-	if got, _ := httpPlain("/" + strings.Repeat("a", 3000) + "/../etc"); len(got.(string)) != 2048 || !strings.HasSuffix(got.(string), "/../etc") {
+	if got := httpPlain("/" + strings.Repeat("a", 3000) + "/../etc"); len(got) != 2048 || !strings.HasSuffix(got, "/../etc") {
 		t.Errorf("of a long text it is %q", got)
 	}
-	if got, _ := httpPlain(7); got != "" {
-		t.Errorf("of no text it is %q", got)
+	p := &plainer{}
+	for in, want := range map[any]string{7: "", "": "", "/a%62": "/ab", strings.Repeat("a", 3000): strings.Repeat("a", 2048)} {
+		for range 2 {
+			if got, err := p.call(in); got != want || err != nil {
+				t.Errorf("%q is %q, %v, want %q", in, got, err, want)
+			}
+		}
 	}
 }
 
@@ -57,15 +62,41 @@ func TestHTTPPlainOfAnything(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"%", "%25", "2e", "%c0", "%ae", "%u", "00", "\\u", "\\x", "&lt;", "&#", ";", "/", ".", "?", "/*", "*/", "!", "''", "A", "é", "\xff", "\n", " ", "${IFS}"})
 	rapid.Check(t, func(t *rapid.T) {
 		in := strings.Join(rapid.SliceOfN(piece, 0, 40).Draw(t, "pieces"), "") + rapid.String().Draw(t, "rest")
-		got := plainRequest(in)
-		if strings.ContainsFunc(got, func(r rune) bool { return r >= 'A' && r <= 'Z' || r < ' ' && r != '\n' }) {
-			t.Fatalf("%q is %q", in, got)
-		}
-		if len(got) > 3*len(in)+3 {
-			t.Fatalf("%q grew to %q", in, got)
-		}
-		if isPlain(in) && got != in {
-			t.Fatalf("%q is %q", in, got)
+		wholesome(t, in)
+	})
+}
+
+func wholesome(t interface{ Fatalf(string, ...any) }, in string) {
+	got := plainRequest(in)
+	if strings.ContainsFunc(got, func(r rune) bool { return r >= 'A' && r <= 'Z' || r < ' ' && r != '\n' }) {
+		t.Fatalf("%q is %q", in, got)
+	}
+	if len(got) > 3*len(in)+3 {
+		t.Fatalf("%q grew to %q", in, got)
+	}
+	if isPlain(in) && got != in {
+		t.Fatalf("%q is %q", in, got)
+	}
+}
+
+// FuzzHTTPPlain: what holds of all it gives, and that what it said before changes
+// nothing.
+func FuzzHTTPPlain(f *testing.F) {
+	for _, s := range []string{
+		"/A/..;x/%252e%c0%ae%2fb?q=UNION/**/SELECT+1", "/%u002e%uff1c\\u003c&#x61;&lt;", "/a//b/./c;x/?''a\"\"b${IFS}c", "%25%2525%e0%80%af", "/*!50000x*/\x00\u200b\xff",
+	} {
+		f.Add(s, s[1:])
+	}
+	p := &plainer{}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, s := range []string{a, b, a, b + a, a} {
+			got, err := p.call(s)
+			if err != nil || got != httpPlain(s) || len(got.(string)) > 2*maxEnd {
+				t.Fatalf("%q is %q, %v", s, got, err)
+			}
+			if len(s) <= maxPlain {
+				wholesome(t, s)
+			}
 		}
 	})
 }

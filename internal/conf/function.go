@@ -3,9 +3,10 @@ package conf
 import (
 	"errors"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/conf/pattern"
 )
 
 // maxList is how many items of a list a loop may see. Events are cut to a
@@ -59,7 +60,7 @@ func matches(a ...any) (any, error) {
 	if len(text) > maxText {
 		text = text[:maxText]
 	}
-	return ok && a[1].(*regexp.Regexp).MatchString(text), nil
+	return ok && a[1].(*pattern.Pattern).MatchString(text), nil
 }
 
 // mapping is v as a map[string]any, whatever its name.

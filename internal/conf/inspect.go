@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -14,6 +12,8 @@ import (
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
+
+	"github.com/firebreak-io/firebreak/internal/conf/pattern"
 )
 
 // iterating are the built-in functions that take a predicate.
@@ -178,13 +178,13 @@ func (in *inspector) binary(n *ast.BinaryNode) {
 	case "..":
 		in.refuse(n, "ranges (..) are not supported")
 	case "matches":
-		pattern, ok := n.Right.(*ast.StringNode)
+		constant, ok := n.Right.(*ast.StringNode)
 		if !ok {
 			in.refuse(n.Right, "the pattern of matches has to be a constant")
 			return
 		}
-		if why := patternProblem(pattern.Value); why != "" {
-			in.refuse(n.Right, "%s", why)
+		if _, err := Pattern(constant.Value); err != nil {
+			in.refuse(n.Right, "%s", err)
 		}
 		in.hoist("matches", n.Left)
 	}
@@ -192,32 +192,18 @@ func (in *inspector) binary(n *ast.BinaryNode) {
 
 // Pattern compiles a regular expression (RE2) if its size is within what an
 // expression may use.
-func Pattern(pattern string) (*regexp.Regexp, error) {
-	if why := patternProblem(pattern); why != "" {
-		return nil, errors.New(why)
+func Pattern(text string) (*pattern.Pattern, error) {
+	if len(text) > maxPatternBytes {
+		return nil, fmt.Errorf("pattern has %d bytes, more than %d", len(text), maxPatternBytes)
 	}
-	return regexp.Compile(pattern)
-}
-
-func patternProblem(pattern string) string {
-	if len(pattern) > maxPatternBytes {
-		return fmt.Sprintf("pattern has %d bytes, more than %d", len(pattern), maxPatternBytes)
-	}
-	if _, err := regexp.Compile(pattern); err != nil {
-		return err.Error()
-	}
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	p, err := pattern.Compile(text)
 	if err != nil {
-		return err.Error()
+		return nil, err
 	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return err.Error()
+	if p.Size() > maxPatternSize {
+		return nil, fmt.Errorf("pattern is too large: %d instructions, more than %d", p.Size(), maxPatternSize)
 	}
-	if len(program.Inst) > maxPatternSize {
-		return fmt.Sprintf("pattern is too large: %d instructions, more than %d", len(program.Inst), maxPatternSize)
-	}
-	return ""
+	return p, nil
 }
 
 func (in *inspector) call(n *ast.CallNode) {

@@ -2,7 +2,6 @@ package conf
 
 import (
 	"reflect"
-	"regexp"
 	"slices"
 
 	"github.com/expr-lang/expr"
@@ -93,8 +92,8 @@ func binary(node *ast.Node, n *ast.BinaryNode) {
 			replace(node, boolType, "__"+n.Operator, n.Left, n.Right)
 		}
 	case "matches":
-		if pattern, ok := n.Right.(*ast.StringNode); ok {
-			if re, err := regexp.Compile(pattern.Value); err == nil {
+		if text, ok := n.Right.(*ast.StringNode); ok {
+			if re, err := Pattern(text.Value); err == nil {
 				replace(node, boolType, "__matches", n.Left, &ast.ConstantNode{Value: re})
 			}
 		}
