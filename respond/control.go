@@ -1,12 +1,6 @@
 package respond
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"time"
-
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -24,71 +18,22 @@ type Control struct {
 	kv *bus.KV
 	// ceiling is the configured one, which holds unless operators set a lower.
 	ceiling event.Mode
+	// need is how many people it takes to end a pause or to raise the ceiling.
+	need int
 }
 
 // NewControl reads and writes the control bucket; ceiling is the configured
-// mode that no playbook exceeds.
+// mode that no playbook exceeds. It takes one person to stop and one to let go
+// on, unless [Control.Needs] says otherwise.
 func NewControl(b *bus.Bus, ceiling event.Mode) *Control {
-	return &Control{kv: b.Control(), ceiling: ceiling}
+	return &Control{kv: b.Control(), ceiling: ceiling, need: 1}
 }
 
-// Pause says who paused, when and why.
-type Pause struct {
-	By     string    `json:"by"`
-	Reason string    `json:"reason,omitempty"`
-	Time   time.Time `json:"time"`
-}
-
-// Pause holds back every effect from now on, until [Control.Resume].
-func (c *Control) Pause(ctx context.Context, p Pause) error {
-	if p.By == "" {
-		return errors.New("pause: nobody is named") // by which a pause is known
-	}
-	data, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("pause: %w", err)
-	}
-	if _, err := c.kv.Put(ctx, keyPause, data); err != nil {
-		return fmt.Errorf("pause: %w", err)
-	}
-	return nil
-}
-
-// Resume lets effects begin again.
-func (c *Control) Resume(ctx context.Context) error {
-	if _, err := c.kv.Put(ctx, keyPause, []byte("{}")); err != nil {
-		return fmt.Errorf("resume: %w", err)
-	}
-	return nil
-}
-
-// Paused says whether effects are held back, and by whom. An error means that
-// it can't be told, which callers take for paused.
-func (c *Control) Paused(ctx context.Context) (paused bool, by string, err error) {
-	data, _, err := c.kv.Get(ctx, keyPause)
-	if errors.Is(err, bus.ErrNotFound) {
-		return false, "", nil
-	}
-	if err != nil {
-		return false, "", fmt.Errorf("read pause: %w", err)
-	}
-	var p Pause
-	if err := json.Unmarshal(data, &p); err != nil {
-		return false, "", fmt.Errorf("read pause: %w", err)
-	}
-	return p.By != "", p.By, nil
-}
-
-// Ceiling is the lower of the configured mode and the one that operators set.
-func (c *Control) Ceiling(ctx context.Context) (event.Mode, error) {
-	data, _, err := c.kv.Get(ctx, keyMode)
-	if errors.Is(err, bus.ErrNotFound) {
-		return c.ceiling, nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read mode: %w", err)
-	}
-	return Lower(c.ceiling, event.Mode(data)), nil
+// Needs says how many different people it takes to end a pause or to raise the
+// ceiling. One may always stop. It is called before the control is used.
+func (c *Control) Needs(people int) *Control {
+	c.need = max(people, 1)
+	return c
 }
 
 // Lower is the more careful of two modes; an unknown one counts as observe.

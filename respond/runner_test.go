@@ -116,7 +116,7 @@ func TestPauseHoldsBackAnOldIntent(t *testing.T) {
 	if _, writes := r.cluster.label("a", "suspect"); writes != 0 {
 		t.Fatalf("%d writes while paused", writes)
 	}
-	if err := r.control.Resume(t.Context()); err != nil {
+	if _, err := r.control.Resume(t.Context(), "ann", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r.until("the run holds", r.all(1, event.RunHolding))

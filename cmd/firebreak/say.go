@@ -75,21 +75,6 @@ func verdict(w io.Writer, said approve.Said, run event.Run) error {
 	return nil
 }
 
-func newUndo() *cobra.Command {
-	var c connection
-	var reason, end string
-	cmd := &cobra.Command{
-		Use: "undo RUN", Short: "End the holds of a run now, and begin nothing more of it", Args: cobra.ExactArgs(1),
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return c.say(cmd, args[0], "undo", approve.Say{Reason: reason, AtEnd: event.AtEnd(end)}, true)
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
-	cmd.Flags().StringVar(&end, "at-end", "restore", "restore gives the target back what was taken, delete removes it")
-	return cmd
-}
-
 func newExtend() *cobra.Command {
 	var c connection
 	var reason string

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
-	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 )
@@ -53,7 +52,9 @@ type API struct {
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
 //	GET  /v1/pause                   get pauses
-//	POST /v1/pause, /v1/resume       create, delete pauses
+//	POST /v1/pause, /v1/resume       create, delete pauses; it may take two people to resume
+//	POST /v1/mode                    create pauses to lower the ceiling, delete pauses to raise it
+//	POST /v1/undo                    undo playbooks in a namespace, or in all
 //	GET  /v1/silences                list silences
 //	POST /v1/silences                create silences
 //	POST /v1/silences/{id}/end       delete silences
@@ -79,6 +80,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
 	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))
 	mux.HandleFunc("POST /v1/resume", a.signed(a.resume))
+	mux.HandleFunc("POST /v1/mode", a.signed(a.mode))
+	mux.HandleFunc("POST /v1/undo", a.signed(a.undoAll))
 	mux.HandleFunc("GET /v1/silences", a.signed(a.silences))
 	mux.HandleFunc("POST /v1/silences", a.signed(a.silence))
 	mux.HandleFunc("POST /v1/silences/{id}/end", a.signed(a.unsilence))
@@ -181,11 +184,4 @@ func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone; there is nobody to tell
-}
-
-// Status is what GET /v1/pause answers.
-type Status struct {
-	Paused  bool       `json:"paused"`
-	By      string     `json:"by,omitempty"`
-	Ceiling event.Mode `json:"ceiling"`
 }

@@ -75,10 +75,7 @@ func newRig(t *testing.T) *rig {
 	for _, right := range everything {
 		r.cluster.may[right] = true
 	}
-	r.api = (&API{
-		Reviewer: r.cluster, Bus: b, Log: r.log, Control: respond.NewControl(b, event.ModeAsk),
-		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return r.now },
-	}).Handler()
+	r.api = r.made(respond.NewControl(b, event.ModeAsk))
 	r.run, err = r.log.Create(t.Context(), event.Run{
 		ID: event.HashID("run"), Playbook: "contain", State: event.RunAwaiting, Target: event.PodRef("shop", "web"),
 		Approval: &event.Approval{State: event.ApprovalOpen, Digest: "d1", Need: 1},
@@ -87,6 +84,12 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func (r *rig) made(c *respond.Control) http.Handler {
+	return (&API{
+		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Control: c, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return r.now },
+	}).Handler()
 }
 
 // call sends a request as somebody; a name without a token sends none.
@@ -257,7 +260,7 @@ func TestWhatARunCanNotHear(t *testing.T) {
 func TestPauseTakesItsRightOnly(t *testing.T) {
 	r := newRig(t)
 	status, body := r.call("POST", "/v1/pause", "token-pat", `{"reason":"drill"}`)
-	if status != 200 || !strings.Contains(body, `"paused":true,"by":"pat","ceiling":"ask"`) {
+	if status != 200 || !strings.Contains(body, `"paused":true,"by":"pat","reason":"drill","ceiling":"ask"`) {
 		t.Fatalf("pause answered %d %s", status, body)
 	}
 	if _, body := r.call("GET", "/v1/pause", "token-ann", ""); !strings.Contains(body, `"paused":true,"by":"pat"`) {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 )
 
 // Say is the body of what people say to a run.
@@ -129,52 +128,4 @@ func (a *API) store(c call, in event.Input) error {
 	a.Logger.InfoContext(c.r.Context(), "input", "run", in.Run, "kind", in.Kind, "user", in.User)
 	answer(c.w, http.StatusAccepted, Said{Run: in.Run, Sequence: seq, User: in.User})
 	return nil
-}
-
-func (a *API) paused(c call) error {
-	if err := a.allowed(c, "get", "pauses", "", ""); err != nil {
-		return err
-	}
-	return a.status(c)
-}
-
-// status answers whether effects are held back. Who may pause or resume is told
-// it too, without the right to ask for it.
-func (a *API) status(c call) error {
-	paused, by, err := a.Control.Paused(c.r.Context())
-	if err != nil {
-		return err
-	}
-	ceiling, err := a.Control.Ceiling(c.r.Context())
-	if err != nil {
-		return err
-	}
-	answer(c.w, http.StatusOK, Status{Paused: paused, By: by, Ceiling: ceiling})
-	return nil
-}
-
-func (a *API) pause(c call) error {
-	if err := a.allowed(c, "create", "pauses", "", ""); err != nil {
-		return err
-	}
-	body, err := read(c)
-	if err != nil {
-		return err
-	}
-	if err := a.Control.Pause(c.r.Context(), respond.Pause{By: c.user.Name, Reason: body.Reason, Time: a.now()}); err != nil {
-		return err
-	}
-	a.Logger.WarnContext(c.r.Context(), "paused", "user", c.user.Name, "reason", body.Reason)
-	return a.status(c)
-}
-
-func (a *API) resume(c call) error {
-	if err := a.allowed(c, "delete", "pauses", "", ""); err != nil {
-		return err
-	}
-	if err := a.Control.Resume(c.r.Context()); err != nil {
-		return err
-	}
-	a.Logger.WarnContext(c.r.Context(), "resumed", "user", c.user.Name)
-	return a.status(c)
 }

@@ -186,6 +186,16 @@ func (c *Client) Resume(ctx context.Context) (s approve.Status, err error) {
 	return s, c.call(ctx, http.MethodPost, "/v1/resume", approve.Say{}, &s)
 }
 
+// Mode sets the ceiling of all playbooks.
+func (c *Client) Mode(ctx context.Context, want approve.SetMode) (s approve.Status, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/mode", want, &s)
+}
+
+// UndoAll tells many runs to end their holds.
+func (c *Client) UndoAll(ctx context.Context, what approve.UndoAll) (u approve.Undoing, err error) {
+	return u, c.call(ctx, http.MethodPost, "/v1/undo", what, &u)
+}
+
 // Say says something to a run (approve, deny, undo, extend) and waits until
 // the run has taken it in. It gives the run's record after that.
 func (c *Client) Say(ctx context.Context, id, deed string, what approve.Say) (approve.Said, event.Run, error) {
