@@ -107,6 +107,18 @@ func (l *RunLog) History(ctx context.Context, id string) iter.Seq2[Record, error
 	return records(l.bus.History(ctx, bus.SubjectRun(id)))
 }
 
+// Receipt gives the records of a run as they are stored, oldest first.
+func (l *RunLog) Receipt(ctx context.Context, id string) ([][]byte, error) {
+	var list [][]byte
+	for m, err := range l.bus.History(ctx, bus.SubjectRun(id)) {
+		if err != nil {
+			return nil, fmt.Errorf("read the record of run %s: %w", id, err)
+		}
+		list = append(list, m.Data)
+	}
+	return list, nil
+}
+
 func records(messages iter.Seq2[bus.Message, error]) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for m, err := range messages {
