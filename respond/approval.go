@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -21,31 +23,93 @@ func (m move) bound(steps []int) string {
 }
 
 // request asks people for the effects of the given steps, unless they are
-// asked for just these already.
-func (m move) request(steps []int) {
-	digest := m.bound(steps)
-	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen && a.Digest == digest {
-		return
+// asked for just these already. Steps that others decide on are asked for one
+// after the other.
+func (m move) request(waiting []int) {
+	a := m.question(waiting)
+	if old := m.run.Approval; old != nil {
+		if old.State == event.ApprovalOpen && old.Digest == a.Digest {
+			return
+		}
+		a.ID = event.HashID("approval", m.run.ID, old.ID)
 	}
-	var reasons []string
-	for _, i := range steps {
+	m.run.Approval = &a
+}
+
+// question is what people are asked first, of the steps that wait for them:
+// those that the same people decide on as on the first one.
+func (m move) question(waiting []int) event.Approval {
+	policy := m.policy(waiting[0])
+	a := event.Approval{
+		ID: event.HashID("approval", m.run.ID, ""), By: policy.By, Need: policy.Need,
+		Excluded: m.excluded(), Requested: m.now, Expires: m.now.Add(policy.Within), State: event.ApprovalOpen,
+	}
+	var steps []int
+	for _, i := range waiting {
+		if !reflect.DeepEqual(m.policy(i), policy) {
+			continue
+		}
 		s := m.run.Steps[i]
+		steps, a.Steps = append(steps, i), append(a.Steps, s.Name)
+		if s.Asks != "" {
+			a.Reasons = append(a.Reasons, s.Name+": "+s.Asks)
+		}
 		for _, v := range s.Verdicts {
 			if v.Decision == event.Ask {
-				reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Name, v.Guard, v.Reason))
+				a.Reasons = append(a.Reasons, fmt.Sprintf("%s: %s: %s", s.Name, v.Guard, v.Reason))
 			}
 		}
 	}
-	a := m.book.Approve
-	before := ""
-	if m.run.Approval != nil {
-		before = m.run.Approval.ID
+	a.Digest = m.bound(steps)
+	return a
+}
+
+// policy is who decides on step i.
+func (m move) policy(i int) Approve {
+	if own := m.step(i).Approve; own != nil {
+		return *own
 	}
-	m.run.Approval = &event.Approval{
-		ID:     event.HashID("approval", m.run.ID, before),
-		Digest: digest, By: a.By, Need: a.Need, Reasons: reasons,
-		Excluded: m.excluded(), Requested: m.now, Expires: m.now.Add(a.Within), State: event.ApprovalOpen,
+	return m.book.Approve
+}
+
+// asked are the places of the steps that an approval is about, as far as they
+// wait for it.
+func (m move) asked(a event.Approval) []int {
+	return slices.DeleteFunc(m.waiting(), func(i int) bool {
+		return len(a.Steps) > 0 && !slices.Contains(a.Steps, m.run.Steps[i].Name)
+	})
+}
+
+// declined takes a no, or no answer. It ends the run's effects, unless all that
+// was asked for are steps of which the playbook asks people apart, and that may
+// fail.
+func (m move) declined(a event.Approval, end event.RunState, reason string) {
+	asked := m.asked(a)
+	apart := func(i int) bool { s := m.step(i); return s.Approve != nil && s.OnFailure == OnFailureContinue }
+	if slices.ContainsFunc(asked, func(i int) bool { return !apart(i) }) || len(asked) == 0 {
+		m.stop(end, reason)
+		return
 	}
+	for _, i := range asked {
+		m.abandon(i, event.StepDenied, reason)
+	}
+}
+
+// Asked are the questions that people would be asked of a run in this state if
+// it went on in the given mode, in their order.
+func Asked(book *Playbook, run event.Run, mode event.Mode, now time.Time) []event.Approval {
+	run = clone(run)
+	run.Mode, run.Approval = mode, nil
+	m := move{book: book, run: &run, now: now}
+	var all []event.Approval
+	for waiting := m.waiting(); len(waiting) > 0; waiting = m.waiting() {
+		a := m.question(waiting)
+		all = append(all, a)
+		for _, i := range m.asked(a) {
+			run.Steps[i].Approved = "asked"
+		}
+	}
+	return all
 }
 
 // excluded are the people who may not approve: the identity that the finding
@@ -69,7 +133,7 @@ func (m move) void(reason string) {
 	}
 	m.run.Reason, m.run.State = reason, event.RunGuarding
 	for i := range m.run.Steps {
-		if s := &m.run.Steps[i]; s.State == event.StepPlanned && m.book.Steps[i].Effect() {
+		if s := &m.run.Steps[i]; s.State == event.StepPlanned && m.step(i).Effect() {
 			s.State, s.Approved, s.NotBefore = event.StepPending, "", nil
 		}
 	}
@@ -96,14 +160,7 @@ func (m move) undo(in event.Input) {
 	for i := range m.run.Steps {
 		m.run.Steps[i].Over = m.run.Steps[i].Over || in.Over
 	}
-	m.revert(in.AtEnd, func(*event.Step) bool { return true })
-	for i := range m.run.Steps {
-		if s := &m.run.Steps[i]; s.State == event.StepIntent && m.book.Steps[i].Holds() {
-			if s.Ending = in.AtEnd; s.Ending == "" {
-				s.Ending = event.AtEndRestore
-			}
-		}
-	}
+	m.revertAll(in.AtEnd)
 	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen {
 		a.State = event.ApprovalVoid
 	}
@@ -130,20 +187,20 @@ func (m move) vote(v event.Vote) {
 	}
 	if !v.Approve {
 		a.State = event.ApprovalDenied
-		m.stop(event.RunDenied, "denied by "+v.User)
+		m.declined(*a, event.RunDenied, "denied by "+v.User)
 		return
 	}
 	if count(*a) < a.Need {
 		return
 	}
-	waiting := m.waiting()
-	if m.bound(waiting) != a.Digest {
+	asked := m.asked(*a)
+	if m.bound(asked) != a.Digest {
 		// Never so, since every move asks anew; what was not shown is not granted.
 		a.State = event.ApprovalVoid
 		return
 	}
 	a.State = event.ApprovalGranted
-	for _, i := range waiting {
+	for _, i := range asked {
 		m.run.Steps[i].Approved = m.run.Steps[i].Digest
 	}
 }

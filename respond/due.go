@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"slices"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -11,6 +12,8 @@ type EffectKind string
 
 // The kinds of effect.
 const (
+	// EffectTargets finds out what a step is about; it writes nothing.
+	EffectTargets EffectKind = "targets"
 	// EffectPlan reads the world and makes a plan; it writes nothing.
 	EffectPlan EffectKind = "plan"
 	EffectDo   EffectKind = "do"
@@ -24,64 +27,126 @@ const (
 // Effect is one thing to be done for one step.
 type Effect struct {
 	Kind EffectKind
+	// Step is the place in the run's steps.
 	Step int
 }
 
-// Due says what a run in this state asks for at this time: an effect, or else
-// the time at which it wants to be looked at again (zero: only an input moves
-// it). It depends on nothing but the record, so a crash loses nothing.
+// Due is the first of what [DueAll] gives.
 func Due(book *Playbook, run event.Run, now time.Time) (*Effect, time.Time) {
+	effects, wake := DueAll(book, run, now)
+	if len(effects) == 0 {
+		return nil, wake
+	}
+	return &effects[0], time.Time{}
+}
+
+// DueAll says what a run in this state asks for at this time, in the order of
+// its importance: effects that may be carried out side by side, and the time at
+// which it wants to be looked at again (zero: only an input moves it). Each
+// effect is to be begun once, and again only when it was reported, or by whoever
+// goes on after a crash. What is due depends on nothing but the record, so a
+// crash loses nothing.
+func DueAll(book *Playbook, run event.Run, now time.Time) ([]Effect, time.Time) {
 	if run.State.Terminal() {
 		return nil, time.Time{}
 	}
 	m := move{book: book, run: &run, now: now}
-	wake := m.wake()
-	// Undoing comes first, the newest first. One whose time has not come keeps
-	// nothing else waiting.
-	for i := len(run.Steps) - 1; i >= 0; i-- {
-		if run.Steps[i].State == event.StepReverting {
-			effect, at := m.at(EffectUndo, i)
-			if effect != nil {
-				return effect, time.Time{}
+	d := due{now: now, run: run, wake: m.wake()}
+	m.undos(&d)
+	if len(d.effects) > 0 {
+		return d.effects, d.wake // undoing comes first
+	}
+	if run.State == event.RunGuarding {
+		for i, s := range run.Steps {
+			switch {
+			case needsTargets(m.step(i), s):
+				d.add(EffectTargets, i)
+			case s.State == event.StepPending:
+				d.add(EffectPlan, i)
 			}
-			wake = earliest(wake, at)
 		}
 	}
-	effect, at := m.holds()
-	if effect != nil {
-		return effect, time.Time{}
+	if m.holds(&d); len(d.effects) > 0 {
+		return d.effects, d.wake
 	}
-	wake = earliest(wake, at)
-	i, kind := m.next()
-	if i < 0 {
-		return nil, wake
-	}
-	effect, at = m.at(kind, i)
-	return effect, earliest(wake, at)
+	m.steps(&d)
+	return d.effects, d.wake
 }
 
-// next is the step that moves next, and what for.
-func (m move) next() (int, EffectKind) {
+// due collects effects, and the earliest time of those whose time has not come.
+type due struct {
+	now     time.Time
+	run     event.Run
+	effects []Effect
+	wake    time.Time
+}
+
+// add gives whether the time of the effect has come.
+func (d *due) add(kind EffectKind, i int) bool {
+	if t := d.run.Steps[i].NotBefore; t != nil && d.now.Before(*t) {
+		d.wake = earliest(d.wake, *t)
+		return false
+	}
+	d.effects = append(d.effects, Effect{Kind: kind, Step: i})
+	return true
+}
+
+// undos adds what is to be undone, the newest first: a step waits for those
+// that came after it. One whose time has not come keeps nothing else waiting.
+func (m move) undos(d *due) {
+	var under, waits places // what is being undone, and what came before that
+	members, before := m.members(), m.book.before()
+	for place := len(before) - 1; place >= 0; place-- {
+		if waits.has(place) {
+			continue
+		}
+		for _, i := range slices.Backward(members[place]) {
+			if m.run.Steps[i].State == event.StepReverting && d.add(EffectUndo, i) {
+				under = under.with(place)
+			}
+		}
+		if under.has(place) {
+			waits |= before[place]
+		}
+	}
+}
+
+// steps adds what has begun, and whose turn it is. Of the steps that change one
+// object one goes at a time, so that they don't get into each other's way.
+func (m move) steps(d *due) {
+	busy := map[string]bool{}
+	ready := m.turns().ready
 	if m.run.State == event.RunGuarding {
-		for i, s := range m.run.Steps {
-			if s.State == event.StepPending {
-				return i, EffectPlan
+		// What goes on is what was under way when all else was planned again.
+		ready = slices.DeleteFunc(ready, func(i int) bool { return m.run.Steps[i].State != event.StepIntent })
+	}
+	for _, i := range ready {
+		if m.run.Steps[i].State == event.StepIntent {
+			d.add(EffectDo, i)
+			if m.step(i).Effect() {
+				busy[object(m.run.StepTarget(i))] = true
 			}
 		}
 	}
-	i := m.current()
-	if i >= 0 && m.run.Steps[i].State == event.StepIntent {
-		return i, EffectDo
+	for _, i := range ready {
+		if m.run.Steps[i].State == event.StepIntent {
+			continue
+		}
+		on := object(m.run.StepTarget(i))
+		if !m.step(i).Effect() {
+			d.add(EffectPlan, i)
+		} else if !busy[on] && d.add(EffectPlan, i) {
+			busy[on] = true
+		}
 	}
-	return i, EffectPlan
 }
 
-// at gives the effect when its time has come, else its time.
-func (m move) at(kind EffectKind, i int) (*Effect, time.Time) {
-	if t := m.run.Steps[i].NotBefore; t != nil && m.now.Before(*t) {
-		return nil, *t
+// object names what a step changes.
+func object(t event.Ref) string {
+	if t.UID != "" {
+		return t.UID
 	}
-	return &Effect{Kind: kind, Step: i}, time.Time{}
+	return t.String()
 }
 
 // wake is the next time at which time alone moves the run.

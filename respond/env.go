@@ -1,23 +1,64 @@
 package respond
 
-import "github.com/firebreak-io/firebreak/internal/event"
+import (
+	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
 
 // Env is what the expressions of a playbook see.
 type Env struct {
 	Finding  event.Finding  `expr:"finding"`
 	Incident event.Incident `expr:"incident"`
-	Target   event.Ref      `expr:"target"`
+	// Target is what the step is about.
+	Target event.Ref `expr:"target"`
 	// Run is the run's id, empty in a playbook's own condition.
 	Run string `expr:"run"`
-	// Steps are the steps of the run by name.
+	// Steps are the steps of the run by name. In a step group its own steps
+	// have the names that they have there.
 	Steps map[string]StepEnv `expr:"steps"`
+	// Params are the parameters of the step group.
+	Params map[string]any `expr:"params"`
 }
 
-// StepEnv is what the conditions of later steps see of a step.
+// StepEnv is what later steps see of a step.
 type StepEnv struct {
-	State  string `expr:"state"`
-	Result string `expr:"result"`
-	Error  string `expr:"error"`
+	// State is pending, planned, intent, done, skipped, denied, failed,
+	// reverting or reverted. A step with for_each is done when all are over and
+	// at least one is done; else it is what the last of them is.
+	State string `expr:"state"`
+	// Result is the receipt's: applied, applied-unverified, partial,
+	// nothing-to-do, sent; Notes and Output are the receipt's too.
+	Result string            `expr:"result"`
+	Notes  []string          `expr:"notes"`
+	Output map[string]string `expr:"output"`
+	Error  string            `expr:"error"`
+	// Plan is the plan in a line; Attempts counts how often it was begun.
+	Plan     string `expr:"plan"`
+	Attempts int    `expr:"attempts"`
+	// Of a step with for_each: how many there are, are done, and failed.
+	Total  int `expr:"total"`
+	Done   int `expr:"done"`
+	Failed int `expr:"failed"`
+	// Each are the steps that it became.
+	Each []StepEnv `expr:"each"`
+}
+
+// functions are those of playbooks beside the built-in ones: node(name) and
+// pod(namespace, name) are objects for target and for_each.
+func functions() []conf.Func {
+	text := func(v any) string { s, _ := v.(string); return s }
+	return []conf.Func{
+		{
+			Name: "node", Signature: new(func(any) event.Ref),
+			Fn: func(a ...any) (any, error) { return event.NodeRef(text(a[0])), nil },
+		},
+		{
+			Name: "pod", Signature: new(func(any, any) event.Ref),
+			Fn: func(a ...any) (any, error) { return event.PodRef(text(a[0]), text(a[1])), nil },
+		},
+	}
 }
 
 // EnvOf is the environment of a run in its present state.
@@ -27,11 +68,64 @@ func EnvOf(run event.Run) Env {
 		Steps: make(map[string]StepEnv, len(run.Steps)),
 	}
 	for _, s := range run.Steps {
-		e := StepEnv{State: string(s.State), Error: s.Error}
-		if s.Receipt != nil {
-			e.Result = string(s.Receipt.Result)
+		e := stepEnv(s)
+		if s.Of != "" {
+			env.Steps[s.Of] = env.Steps[s.Of].with(e)
 		}
-		env.Steps[s.Name] = e
+		if s.State != event.StepExpanded {
+			env.Steps[s.Name] = e
+		}
 	}
 	return env
+}
+
+func stepEnv(s event.Step) StepEnv {
+	e := StepEnv{State: string(s.State), Error: s.Error, Attempts: s.Attempts}
+	if s.Plan != nil {
+		e.Plan = s.Plan.Summary
+	}
+	if s.Receipt != nil {
+		e.Result, e.Notes, e.Output = string(s.Receipt.Result), s.Receipt.Notes, s.Receipt.Output
+	}
+	return e
+}
+
+// with counts one more step among those of a for_each.
+func (e StepEnv) with(one StepEnv) StepEnv {
+	e.Each = append(e.Each, one)
+	e.Total++
+	state := event.StepState(one.State)
+	switch {
+	case state == event.StepDone:
+		e.Done++
+	case state == event.StepFailed:
+		e.Failed++
+	}
+	if so := event.StepState(e.State); e.Total == 1 || over(so) && (so != event.StepDone || !over(state)) {
+		e.State, e.Result = one.State, one.Result
+	}
+	e.Error = strings.Trim(e.Error+"; "+one.Error, "; ")
+	return e
+}
+
+// Env is the environment of the expressions of step i.
+func (p *Playbook) Env(run event.Run, i int) (Env, error) {
+	env := EnvOf(run)
+	env.Target = run.StepTarget(i)
+	step := p.StepOf(run, i)
+	if step.params != nil {
+		params, err := step.params(env)
+		if err != nil {
+			return env, err
+		}
+		env.Params = params
+	}
+	if step.scope != "" {
+		for name, e := range env.Steps {
+			if local, ok := strings.CutPrefix(name, step.scope); ok {
+				env.Steps[local] = e
+			}
+		}
+	}
+	return env, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -23,6 +24,56 @@ type Executor struct {
 	// be a moment old, since what is written is conditional on them. To do and
 	// to undo a step Deps' own are read.
 	Recent action.Cluster
+}
+
+// Targets finds out what step i is about: live objects, each with its UID.
+func (x *Executor) Targets(ctx context.Context, book *Playbook, run event.Run, i int) Targets {
+	t := Targets{Step: i}
+	env, err := book.Env(run, i)
+	var refs []event.Ref
+	if err == nil {
+		refs, err = book.StepOf(run, i).targets(env)
+	}
+	if err != nil {
+		t.Failure, t.Error = FailedFinal, fmt.Sprintf("what step %s is about: %v", run.Steps[i].Name, err)
+		return t
+	}
+	var notes []string
+	known := map[string]bool{}
+	for n, ref := range refs {
+		if len(t.Refs) == maxTargets {
+			notes = append(notes, fmt.Sprintf("%d of %d objects are left out: %d is the most", len(refs)-n, len(refs), maxTargets))
+			break
+		}
+		live, err := x.resolve(ctx, run.Finding, ref)
+		switch {
+		case errors.Is(err, ErrNoTarget):
+			notes = append(notes, err.Error())
+		case err != nil:
+			return Targets{Step: i, Failure: classify(err), Error: err.Error()}
+		case !known[object(live)]:
+			known[object(live)] = true
+			t.Refs = append(t.Refs, live)
+		}
+	}
+	t.Note = strings.Join(notes, "; ")
+	if len(t.Note) > maxNote {
+		t.Note = strings.ToValidUTF8(t.Note[:maxNote], "") + "…"
+	}
+	return t
+}
+
+// maxNote bounds what is said of objects that a step leaves out.
+const maxNote = 1024
+
+// resolve looks a step's target up as a finding's subject is: it has to be what
+// was there when the finding's event was.
+func (x *Executor) resolve(ctx context.Context, f event.Finding, ref event.Ref) (event.Ref, error) {
+	if x.Deps.Offline {
+		return ref, nil
+	}
+	f.Subject = ref
+	return Resolve(ctx, x.Deps.Cluster, f)
 }
 
 // Plan plans step i of a run and asks the guards. It writes nothing.
@@ -63,7 +114,7 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 
 // check is what the guards are asked about step i.
 func check(book *Playbook, run event.Run, i int, now time.Time) guard.Check {
-	step := book.Steps[i]
+	step := book.StepOf(run, i)
 	return guard.Check{
 		Run: run, Step: i, Effect: step.Effect(), Reversible: step.Kind.Reversible, Hold: step.UndoAfter,
 		Budget: step.Kind.Budget, Now: now,
@@ -108,10 +159,10 @@ func (x *Executor) Held(ctx context.Context, book *Playbook, run event.Run, i in
 // place in the budgets still.
 func (x *Executor) Do(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
 	deps := x.Deps
-	if book.Steps[i].Effect() {
+	if book.StepOf(run, i).Effect() {
 		c := check(book, run, i, now)
 		c.Plan = *run.Steps[i].Plan
-		deps.Cluster = &gate{Cluster: x.Deps.Cluster, guards: x.Guards, check: c, tidies: book.Steps[i].Kind.Tidies}
+		deps.Cluster = &gate{Cluster: x.Deps.Cluster, guards: x.Guards, check: c, tidies: book.StepOf(run, i).Kind.Tidies}
 	}
 	return x.carry(deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
 		return act.Do(ctx, req, *run.Steps[i].Plan)
@@ -189,26 +240,31 @@ func (x *Executor) carry(deps action.Deps, book *Playbook, run event.Run, i int,
 // prepare makes the action with the parameters of the record, or, when there
 // are none yet, of the playbook.
 func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i int, now time.Time) (action.Action, action.Request, json.RawMessage, error) {
-	step := book.Steps[i]
-	config, with, err := parameters(step, run, i)
+	step := book.StepOf(run, i)
+	config, with, err := parameters(book, run, i)
 	if err != nil {
-		return nil, action.Request{}, nil, fmt.Errorf("parameters of step %s: %w: %w", step.Name, errFinal, err)
+		return nil, action.Request{}, nil, fmt.Errorf("parameters of step %s: %w: %w", run.Steps[i].Name, errFinal, err)
 	}
 	act, err := step.Kind.New(deps, config)
 	if err != nil {
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
 	return act, action.Request{
-		Key: run.ID + "/" + step.Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now, Over: run.Steps[i].Over,
+		Key: run.ID + "/" + run.Steps[i].Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now, Over: run.Steps[i].Over,
 	}, with, nil
 }
 
-func parameters(step PlaybookStep, run event.Run, i int) (config any, with json.RawMessage, err error) {
+func parameters(book *Playbook, run event.Run, i int) (config any, with json.RawMessage, err error) {
+	step := book.StepOf(run, i)
 	if with = run.Steps[i].With; len(with) > 0 {
 		config = step.Kind.Config()
 		return config, with, json.Unmarshal(with, config)
 	}
-	if config, err = step.Config(EnvOf(run)); err != nil {
+	env, err := book.Env(run, i)
+	if err != nil {
+		return nil, nil, err
+	}
+	if config, err = step.Config(env); err != nil {
 		return nil, nil, err
 	}
 	with, err = json.Marshal(config)

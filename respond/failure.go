@@ -11,7 +11,7 @@ import (
 func (m move) failed(i int, f Failure, reason string) {
 	s := &m.run.Steps[i]
 	s.Error = reason
-	step := m.book.Steps[i]
+	step := m.step(i)
 	if f == FailedConflict && !step.Effect() {
 		f = FailedRetry // what only tells people writes to no target that could change
 	}
@@ -20,6 +20,11 @@ func (m move) failed(i int, f Failure, reason string) {
 		if s.State == event.StepReverting {
 			s.AtEnd = s.Ending
 		}
+		return
+	}
+	if again := f == FailedHeld || f == FailedConflict || f == FailedRetry; again && m.run.Stopped && step.Effect() {
+		// The run was stopped while this was under way.
+		m.abandon(i, event.StepSkipped, "not done: "+reason)
 		return
 	}
 	switch f {
@@ -52,7 +57,7 @@ func (m move) failed(i int, f Failure, reason string) {
 	case OnFailureContinue:
 	case OnFailureUndo:
 		m.stop(event.RunFailed, why)
-		m.revert("", func(*event.Step) bool { return true })
+		m.revertAll("")
 	default:
 		m.stop(event.RunFailed, why)
 	}
@@ -72,9 +77,10 @@ func (m move) stop(end event.RunState, reason string) {
 	if m.run.End == "" {
 		m.run.End, m.run.Reason = end, reason
 	}
+	m.run.Stopped = true
 	for i := range m.run.Steps {
 		s := &m.run.Steps[i]
-		if m.book.Steps[i].Effect() && (s.State == event.StepPending || s.State == event.StepPlanned) {
+		if m.step(i).Effect() && (s.State == event.StepPending || s.State == event.StepPlanned) {
 			m.abandon(i, event.StepSkipped, "not done: "+reason)
 		}
 	}
@@ -86,7 +92,7 @@ func (m move) stop(end event.RunState, reason string) {
 func (m move) abandon(i int, state event.StepState, reason string) {
 	s := &m.run.Steps[i]
 	s.Error = reason
-	if !s.Begun || !m.book.Steps[i].Holds() {
+	if !s.Begun || !m.step(i).Holds() {
 		s.State = state
 		return
 	}

@@ -137,7 +137,7 @@ func Begin(book *Playbook, incident event.Incident, f event.Finding, target even
 	run := event.Run{
 		ID: event.RunID(book.Name, incident.ID, target, 1), Generation: 1, Playbook: book.Name, Version: book.Version, Spec: book.Text,
 		Incident: incident.Brief(), Finding: f, Target: target, Mode: Lower(book.Mode, ceiling), State: event.RunGuarding,
-		Created: now, Updated: now,
+		Order: book.Order, Created: now, Updated: now,
 	}
 	if f.Mode != "" {
 		run.Mode = Lower(run.Mode, f.Mode)

@@ -17,25 +17,18 @@ type Lost struct {
 	Reason string
 }
 
-// holds is what the holds ask for beside their undo: the new end is to be
+// holds adds what the holds ask for beside their undo: the new end is to be
 // written to the object, or the hold set again.
-func (m move) holds() (*Effect, time.Time) {
-	var wake time.Time
+func (m move) holds(d *due) {
 	for i, s := range m.run.Steps {
-		if !Held(s) || !s.Lost && s.Marked == nil {
-			continue
+		switch {
+		case !Held(s):
+		case s.Lost:
+			d.add(EffectReset, i)
+		case s.Marked != nil:
+			d.add(EffectMark, i)
 		}
-		kind := EffectMark
-		if s.Lost {
-			kind = EffectReset
-		}
-		effect, at := m.at(kind, i)
-		if effect != nil {
-			return effect, time.Time{}
-		}
-		wake = earliest(wake, at)
 	}
-	return nil, wake
 }
 
 // last lets the holds last longer, or until somebody undoes them.

@@ -1,6 +1,8 @@
 package respond
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +11,6 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 // The defaults and bounds of a playbook.
@@ -25,65 +26,55 @@ const (
 	// With waits of 1 s, doubled up to 30 s, ten attempts outlast the restart
 	// of an API server.
 	defaultAttempts = 10
+	defaultOrder    = 100
+	maxOrder        = 1000
+	defaultAtMost   = 10
 )
 
-// playbookSpec is a playbook as it is written.
-type playbookSpec struct {
-	Title   string          `yaml:"title"`
-	When    conf.Expression `yaml:"when,required"`
-	Mode    event.Mode      `yaml:"mode"`
-	Approve approveSpec     `yaml:"approve"`
-	Steps   []stepSpec      `yaml:"steps,required"`
-}
-
-type approveSpec struct {
-	By     []string      `yaml:"by"`
-	Need   *int          `yaml:"need"`
-	Within conf.Duration `yaml:"within"`
-	// Otherwise is what no answer means. Paging somebody else comes with the
-	// pagers.
-	Otherwise string `yaml:"otherwise"`
-}
-
-type stepSpec struct {
-	Name      string          `yaml:"name,required"`
-	Action    string          `yaml:"action,required"`
-	With      conf.Raw        `yaml:"with"`
-	When      conf.Expression `yaml:"when"`
-	UndoAfter conf.Duration   `yaml:"undo_after"`
-	AtEnd     event.AtEnd     `yaml:"at_end"`
-	OnFailure OnFailure       `yaml:"on_failure"`
-	Timeout   conf.Duration   `yaml:"timeout"`
-	Retry     retrySpec       `yaml:"retry"`
-}
-
-type retrySpec struct {
-	Attempts *int          `yaml:"attempts"`
-	Backoff  conf.Duration `yaml:"backoff"`
-}
-
-// EmptySpec is an empty spec of a playbook, which its JSON Schema is made of.
-func EmptySpec() any { return playbookSpec{} }
-
-// ParsePlaybook checks and compiles one document of kind Playbook. The error
-// joins all problems, each a [*conf.Error] with its place.
-func ParsePlaybook(doc *conf.Document) (*Playbook, error) {
+// ParsePlaybook checks and compiles one document of kind Playbook. Of groups it
+// takes the step groups that the playbook uses. The error joins all problems,
+// each a [*conf.Error] with its place.
+func ParsePlaybook(doc *conf.Document, groups ...*conf.Document) (*Playbook, error) {
 	var spec playbookSpec
 	if err := doc.Decode(&spec); err != nil {
 		return nil, err
 	}
-	l := loader{doc: doc, spec: spec}
+	l := newLoader(doc, groups)
 	b := &Playbook{
-		Name: doc.Metadata.Name, Title: spec.Title, Text: doc.Text(), Version: doc.Digest(),
-		Mode: choose(&l, "spec.mode", spec.Mode, event.ModeObserve, event.ModeAsk, event.ModeAct),
+		Name: doc.Metadata.Name, Title: spec.Title, Order: defaultOrder,
+		Mode: choose(l, "spec.mode", spec.Mode, event.ModeObserve, event.ModeAsk, event.ModeAct),
 	}
+	if spec.Order != nil {
+		b.Order = *spec.Order
+	}
+	if b.Order < 0 || b.Order > maxOrder {
+		l.problem("spec.order", "%d: between 0 and %d", b.Order, maxOrder)
+	}
+	l.mode = b.Mode
 	b.when = l.condition(spec.When)
-	b.Approve = l.approve()
-	b.Steps = l.steps()
+	l.noSteps(spec.When)
+	b.Approve = l.approve("spec.approve", spec.Approve)
+	b.Steps = l.steps(spec.Steps)
+	l.sense(spec.When, b)
 	if err := errors.Join(l.problems...); err != nil {
 		return nil, err
 	}
+	b.Text, b.Version = l.text()
 	return b, nil
+}
+
+// ParseGroup checks one document of kind StepGroup by itself.
+func ParseGroup(doc *conf.Document) error {
+	var spec groupSpec
+	if err := doc.Decode(&spec); err != nil {
+		return err
+	}
+	l := newLoader(doc, nil)
+	l.mode = event.ModeAsk // whether it needs approval is up to who uses it
+	l.params = spec.Params
+	steps := l.steps(spec.Steps)
+	l.sense(conf.Expression{}, &Playbook{Steps: steps})
+	return errors.Join(l.problems...)
 }
 
 // ParseRun reads the playbook that a run began with.
@@ -92,15 +83,23 @@ func ParseRun(run event.Run) (*Playbook, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(docs) != 1 {
-		return nil, fmt.Errorf("run %s: its playbook is %d documents", run.ID, len(docs))
+	if len(docs) == 0 || docs[0].Kind != PlaybookKind {
+		return nil, fmt.Errorf("run %s: it holds no playbook", run.ID)
 	}
-	book, err := ParsePlaybook(docs[0])
+	if i := slices.IndexFunc(docs[1:], func(d *conf.Document) bool { return d.Kind != GroupKind }); i >= 0 {
+		return nil, fmt.Errorf("run %s: a %s stands behind its playbook", run.ID, docs[1+i].Kind)
+	}
+	book, err := ParsePlaybook(docs[0], docs[1:]...)
 	if err != nil {
 		return nil, err
 	}
-	if len(book.Steps) != len(run.Steps) {
+	if len(book.Steps) > len(run.Steps) {
 		return nil, fmt.Errorf("run %s: its playbook has %d steps, its record %d", run.ID, len(book.Steps), len(run.Steps))
+	}
+	for i, s := range run.Steps {
+		if _, place, found := book.Of(s); !found || (i < len(book.Steps)) != (s.Of == "") || s.Of == "" && place != i {
+			return nil, fmt.Errorf("run %s: its playbook has no step %q at place %d", run.ID, s.Name, i+1)
+		}
 	}
 	return book, nil
 }
@@ -108,12 +107,49 @@ func ParseRun(run event.Run) (*Playbook, error) {
 // loader collects the problems of one playbook.
 type loader struct {
 	doc      *conf.Document
-	spec     playbookSpec
+	groups   []*conf.Document
+	mode     event.Mode
 	problems []error
+	// names are those of all steps of the list that is being read.
+	names []string
+	// used are the groups that the playbook uses, in the order of their use.
+	used []*conf.Document
+	// Of a group that is being read: its parameters, and how a use names and
+	// fills them.
+	params map[string]paramSpec
+	use    *use
+}
+
+func newLoader(doc *conf.Document, groups []*conf.Document) *loader {
+	return &loader{doc: doc, groups: groups}
 }
 
 func (l *loader) problem(path, format string, args ...any) {
 	l.problems = append(l.problems, l.doc.Errorf(path, format, args...))
+}
+
+func (l *loader) add(err error) {
+	if err != nil {
+		l.problems = append(l.problems, err)
+	}
+}
+
+// text is the playbook as runs keep it, with the groups that it uses behind it,
+// and its digest.
+func (l *loader) text() (text, version string) {
+	if len(l.used) == 0 {
+		return l.doc.Text(), l.doc.Digest()
+	}
+	parts := []string{l.doc.Text()}
+	for _, d := range l.used {
+		parts = append(parts, d.Text())
+	}
+	for i, p := range parts {
+		parts[i] = strings.TrimSuffix(p, "\n") + "\n"
+	}
+	text = strings.Join(parts, "---\n")
+	sum := sha256.Sum256([]byte(text))
+	return text, hex.EncodeToString(sum[:])
 }
 
 // choose takes the first of the values for an empty one.
@@ -131,18 +167,6 @@ func choose[T ~string](l *loader, path string, value T, values ...T) T {
 	return value
 }
 
-func (l *loader) condition(e conf.Expression) func(Env) (bool, error) {
-	if e.IsZero() {
-		return nil
-	}
-	p, err := e.Compile(Env{}, conf.Bool)
-	if err != nil {
-		l.problems = append(l.problems, err)
-		return nil
-	}
-	return func(env Env) (bool, error) { return p.Bool(&env) }
-}
-
 func (l *loader) within(path string, d conf.Duration, standard, most time.Duration) time.Duration {
 	switch v := d.Std(); {
 	case v == 0:
@@ -155,106 +179,33 @@ func (l *loader) within(path string, d conf.Duration, standard, most time.Durati
 	}
 }
 
-func (l *loader) approve() Approve {
-	s := l.spec.Approve
-	a := Approve{By: s.By, Need: 1, Within: l.within("spec.approve.within", s.Within, defaultWithin, maxWithin)}
+func (l *loader) approve(at string, s approveSpec) Approve {
+	a := Approve{By: s.By, Need: 1, Within: l.within(at+".within", s.Within, defaultWithin, maxWithin)}
 	if s.Need != nil {
 		a.Need = *s.Need
 	}
 	if a.Need < 1 || a.Need > 10 {
-		l.problem("spec.approve.need", "%d: between 1 and 10 people can be needed", a.Need)
+		l.problem(at+".need", "%d: between 1 and 10 people can be needed", a.Need)
 	}
 	for i, by := range s.By {
 		kind, name, _ := strings.Cut(by, "/")
 		if (kind != "user" && kind != "group") || name == "" {
-			l.problem(fmt.Sprintf("spec.approve.by[%d]", i), "%q is neither user/NAME nor group/NAME", by)
+			l.problem(fmt.Sprintf("%s.by[%d]", at, i), "%q is neither user/NAME nor group/NAME", by)
 		}
 	}
-	choose(l, "spec.approve.otherwise", s.Otherwise, "deny")
+	choose(l, at+".otherwise", s.Otherwise, "deny")
 	return a
 }
 
-func (l *loader) steps() []PlaybookStep {
-	if n := len(l.spec.Steps); n == 0 || n > maxSteps {
-		l.problem("spec.steps", "%d steps: a playbook has 1 to %d", n, maxSteps)
+func (l *loader) condition(e conf.Expression) func(Env) (bool, error) {
+	if e.IsZero() {
 		return nil
 	}
-	seen := map[string]bool{}
-	steps := make([]PlaybookStep, len(l.spec.Steps))
-	for i := range l.spec.Steps {
-		at := fmt.Sprintf("spec.steps[%d]", i)
-		name := l.spec.Steps[i].Name
-		if !conf.IsName(name) {
-			l.problem(at+".name", "%q is no name: at most 63 of a-z, 0-9 and -", name)
-		}
-		if seen[name] {
-			l.problem(at+".name", "a step of the name %q is there already", name)
-		}
-		seen[name] = true
-		steps[i] = l.step(at, &l.spec.Steps[i])
-	}
-	return steps
-}
-
-func (l *loader) step(at string, s *stepSpec) PlaybookStep {
-	kind, ok := action.Lookup(s.Action)
-	if !ok {
-		var names []string
-		for _, k := range action.Kinds() {
-			names = append(names, k.Name)
-		}
-		l.problem(at+".action", "unknown action %q%s", s.Action, conf.Suggest(s.Action, names))
-		return PlaybookStep{}
-	}
-	p := PlaybookStep{
-		Name: s.Name, Action: s.Action, Kind: kind, when: l.condition(s.When), with: l.with(s, kind),
-		UndoAfter: l.within(at+".undo_after", s.UndoAfter, defaultHold, maxHold),
-		Timeout:   l.within(at+".timeout", s.Timeout, defaultTimeout, maxTimeout),
-		OnFailure: choose(l, at+".on_failure", s.OnFailure, OnFailureStop, OnFailureContinue, OnFailureUndo),
-		Retry:     Retry{Attempts: defaultAttempts, Backoff: l.within(at+".retry.backoff", s.Retry.Backoff, time.Second, maxBackoff)},
-	}
-	if s.Retry.Attempts != nil {
-		p.Retry.Attempts = *s.Retry.Attempts
-	}
-	if p.Retry.Attempts < 1 || p.Retry.Attempts > maxAttempts {
-		l.problem(at+".retry.attempts", "%d: between 1 and %d", p.Retry.Attempts, maxAttempts)
-	}
-	l.end(at, s, &p)
-	return p
-}
-
-// end sets what happens when the hold's time is up. What is no hold has no
-// end, and saying one is a mistake.
-func (l *loader) end(at string, s *stepSpec, p *PlaybookStep) {
-	if !p.Holds() {
-		if s.UndoAfter != 0 {
-			l.problem(at+".undo_after", "%s holds nothing that could be undone", p.Action)
-		}
-		if s.AtEnd != "" {
-			l.problem(at+".at_end", "%s holds nothing that could end", p.Action)
-		}
-		return
-	}
-	values := []event.AtEnd{event.AtEndRestore, event.AtEndAsk}
-	if p.Kind.Deletable {
-		// A compromised pod is not given its traffic back by a clock alone.
-		values = []event.AtEnd{event.AtEndAsk, event.AtEndRestore, event.AtEndDelete}
-	}
-	p.AtEnd = choose(l, at+".at_end", s.AtEnd, values...)
-}
-
-func (l *loader) with(s *stepSpec, kind action.Kind) func(Env) (any, error) {
-	raw := s.With
-	config := kind.Config()
-	if err := raw.Check(Env{}, config); err != nil {
-		l.problems = append(l.problems, err)
+	l.paramsOf(e.Members("params", functions()...))
+	p, err := e.Compile(Env{}, conf.Bool, functions()...)
+	if err != nil {
+		l.add(err)
 		return nil
 	}
-	return func(env Env) (any, error) {
-		filled := kind.Config()
-		if err := raw.Fill(&env, filled); err != nil {
-			return nil, err
-		}
-		return filled, nil
-	}
+	return func(env Env) (bool, error) { return p.Bool(&env) }
 }

@@ -126,6 +126,9 @@ func TestPlaybookSaysAll(t *testing.T) {
 	for _, mode := range []string{"observe", "ask", "act"} {
 		for _, end := range []string{"ask", "restore", "delete"} {
 			for _, failure := range []string{"stop", "continue", "undo"} {
+				if mode == "act" && end == "delete" {
+					continue // asks nobody, see TestSense
+				}
 				b, err := document(t, "  when: 'true'\n  mode: "+mode+"\n  approve: {by: [user/ann, group/a/b], need: 2, within: 5m, otherwise: deny}\n"+step+
 					"      at_end: "+end+"\n      on_failure: "+failure+"\n      undo_after: 2h\n      timeout: 5s\n      retry: {attempts: 2, backoff: 3s}\n")
 				if err != nil {
@@ -144,6 +147,7 @@ func TestPlaybookSaysAll(t *testing.T) {
 func TestExpressionsOfAStep(t *testing.T) {
 	b, err := document(t, `  when: finding.rule == "shell" and target.namespace != "dev"
   steps:
+    - {name: zero, action: pod.quarantine}
     - name: one
       action: pod.label
       when: steps.zero.result == "partial" or incident.count > 1
@@ -159,14 +163,14 @@ func TestExpressionsOfAStep(t *testing.T) {
 	if ok, err := b.Applies(Env{Finding: event.Finding{Rule: "shell"}, Target: event.PodRef("dev", "web")}); ok || err != nil {
 		t.Errorf("applies to dev is %v, %v", ok, err)
 	}
-	if ok, err := b.Steps[0].Met(env); ok || err != nil {
+	if ok, err := b.Steps[1].Met(env); ok || err != nil {
 		t.Errorf("met is %v, %v", ok, err)
 	}
 	env.Incident.Count = 2
-	if ok, err := b.Steps[0].Met(env); !ok || err != nil {
+	if ok, err := b.Steps[1].Met(env); !ok || err != nil {
 		t.Errorf("met with two is %v, %v", ok, err)
 	}
-	_, with, err := parameters(b.Steps[0], event.Run{ID: "r1", Finding: env.Finding, Target: env.Target, Steps: []event.Step{{}}}, 0)
+	_, with, err := parameters(b, event.Run{ID: "r1", Finding: env.Finding, Target: env.Target, Steps: []event.Step{{Name: "one"}}}, 0)
 	if want := `{"labels":{"both":"a-web","fixed":"${x}","rule":"shell","run":"r1"}}`; err != nil || string(with) != want {
 		t.Errorf("with is %s (%v), want %s", with, err, want)
 	}

@@ -16,10 +16,11 @@ const (
 	maxBackoff   = 30 * time.Second
 )
 
-// Input is what moves a run: exactly one field beside Sequence is set. Planned,
-// Done and Undone report an effect, Person what somebody said, Tick that time
-// has passed.
+// Input is what moves a run: exactly one field beside Sequence is set. Targets,
+// Planned, Done and Undone report an effect, Person what somebody said, Tick
+// that time has passed.
 type Input struct {
+	Targets *Targets
 	Planned *Planned
 	Done    *Done
 	Undone  *Done
@@ -32,6 +33,16 @@ type Input struct {
 	// Sequence is the person's input's in the INPUTS stream.
 	Sequence uint64
 	Tick     bool
+}
+
+// Targets reports what a step with target or for_each is about.
+type Targets struct {
+	Step int
+	Refs []event.Ref
+	// Note says what was left out.
+	Note    string
+	Failure Failure
+	Error   string
 }
 
 // Planned reports a plan and what the guards say of it, or why there is none.
@@ -85,6 +96,8 @@ func Next(book *Playbook, before event.Run, in Input, now time.Time) event.Run {
 	m := move{book: book, run: &run, now: now}
 	switch {
 	case run.State.Terminal():
+	case in.Targets != nil && m.valid(in.Targets.Step):
+		m.targets(*in.Targets)
 	case in.Planned != nil && m.valid(in.Planned.Step):
 		m.planned(*in.Planned)
 	case in.Done != nil && m.valid(in.Done.Step):
@@ -129,7 +142,16 @@ type move struct {
 	now  time.Time
 }
 
-func (m move) valid(i int) bool { return i >= 0 && i < len(m.run.Steps) && i < len(m.book.Steps) }
+func (m move) valid(i int) bool {
+	if i < 0 || i >= len(m.run.Steps) {
+		return false
+	}
+	_, _, found := m.book.Of(m.run.Steps[i])
+	return found
+}
+
+// step is the playbook's step that step i of the run is, or is one of.
+func (m move) step(i int) PlaybookStep { return m.book.StepOf(*m.run, i) }
 
 // planned takes a plan in: while guarding it is only noted; otherwise an
 // effect follows at once when nothing stands against it.
@@ -151,7 +173,7 @@ func (m move) planned(p Planned) {
 	}
 	s.Plan, s.With, s.Digest, s.Verdicts, s.Error, s.NotBefore = &p.Plan, p.With, p.Digest, p.Verdicts, "", nil
 	s.State = event.StepPlanned
-	if first {
+	if first || m.run.State == event.RunGuarding {
 		// A wait only holds back effects.
 		if decision == event.Deny {
 			m.refuse(p.Step, reason)
@@ -174,9 +196,15 @@ func (m move) planned(p Planned) {
 	}
 }
 
+// refuse takes a guard's no. It ends the run's effects, but for a step that
+// others need not wait for: one that may fail, or that is only for the case
+// that another one ends in some way.
 func (m move) refuse(i int, reason string) {
-	s := &m.run.Steps[i]
+	s, step, first := &m.run.Steps[i], m.step(i), m.run.State == event.RunGuarding
 	m.abandon(i, event.StepDenied, reason)
+	if step.OnFailure == OnFailureContinue || first && len(step.reads) > 0 {
+		return
+	}
 	m.stop(event.RunDenied, fmt.Sprintf("step %s: %s", s.Name, reason))
 }
 
@@ -197,7 +225,7 @@ func (m move) done(d Done) {
 	}
 	r := d.Receipt
 	s.Receipt, s.State, s.Error = &r, event.StepDone, ""
-	if step := m.book.Steps[d.Step]; step.Holds() && r.Result != event.ResultNothing {
+	if step := m.step(d.Step); step.Holds() && r.Result != event.ResultNothing {
 		until := m.now.Add(step.UndoAfter)
 		s.Until, s.AtEnd = &until, step.AtEnd
 	}

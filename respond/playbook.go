@@ -3,6 +3,7 @@ package respond
 import (
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/action"
 )
@@ -13,10 +14,14 @@ type Playbook struct {
 	Name  string
 	Title string
 	// Text is the document that it was loaded from, and Version its digest.
+	// The step groups that it uses stand behind it in Text.
 	Text, Version string
 	Mode          event.Mode
-	Approve       Approve
-	Steps         []PlaybookStep
+	// Order is where it stands among the playbooks for one incident, lowest
+	// first; those of one order go by their names.
+	Order   int
+	Approve Approve
+	Steps   []PlaybookStep
 
 	when func(Env) (bool, error)
 }
@@ -48,10 +53,21 @@ type Retry struct {
 	Backoff  time.Duration
 }
 
-// PlaybookStep is one step of a playbook.
+// PlaybookStep is one step of a playbook. A step of a group that it uses is
+// one of its own.
 type PlaybookStep struct {
 	Name, Action string
 	Kind         action.Kind
+	// After are the places of the steps that come right before it; nil stands
+	// for the one before it in the list.
+	After []int
+	// Approve is who decides on this step, in every mode; nil leaves it to the
+	// playbook.
+	Approve *Approve
+	// Each says that it becomes a step for each of its targets. More than
+	// AtMost of them are only done after people were asked.
+	Each   bool
+	AtMost int
 	// UndoAfter is how long an effect holds, AtEnd what happens then.
 	UndoAfter time.Duration
 	AtEnd     event.AtEnd
@@ -62,6 +78,20 @@ type PlaybookStep struct {
 
 	when func(Env) (bool, error)
 	with func(Env) (any, error)
+	// targets gives what the step is about; nil is the run's target.
+	targets func(Env) ([]event.Ref, error)
+	// params gives the parameters of the group that the step is of, and scope
+	// begins the names of the group's steps.
+	params func(Env) (map[string]any, error)
+	scope  string
+	// reads are the steps that its condition asks about; early says that it asks
+	// about none, and so can be decided before any step has moved.
+	reads []string
+	early bool
+	// spec is how it is written, and doc and at where.
+	spec *oneSpec
+	doc  *conf.Document
+	at   string
 }
 
 // Applies says whether the playbook is for this finding.
@@ -83,6 +113,26 @@ func (s PlaybookStep) Config(env Env) (any, error) {
 		return s.Kind.Config(), nil
 	}
 	return s.with(env)
+}
+
+// Of is the playbook's step that a step of a run is, or is one of.
+func (p *Playbook) Of(s event.Step) (step PlaybookStep, place int, found bool) {
+	name := s.Name
+	if s.Of != "" {
+		name = s.Of
+	}
+	for i, step := range p.Steps {
+		if step.Name == name {
+			return step, i, true
+		}
+	}
+	return PlaybookStep{}, -1, false
+}
+
+// StepOf is the playbook's step that step i of a run is, or is one of.
+func (p *Playbook) StepOf(run event.Run, i int) PlaybookStep {
+	step, _, _ := p.Of(run.Steps[i])
+	return step
 }
 
 func met(condition func(Env) (bool, error), env Env) (bool, error) {

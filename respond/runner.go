@@ -101,7 +101,7 @@ func (r *runner) person(ctx context.Context, d delivery) error {
 
 // carry carries out one effect within the step's time limit.
 func (r *runner) carry(ctx context.Context, e Effect) Input {
-	step := r.book.Steps[e.Step]
+	step := r.book.StepOf(r.rec.Run, e.Step)
 	slots := r.w.slots
 	if !step.Effect() {
 		// A receiver that hangs must not keep a pod from being contained.
@@ -119,6 +119,9 @@ func (r *runner) carry(ctx context.Context, e Effect) Input {
 	var in Input
 	var reason string
 	switch e.Kind {
+	case EffectTargets:
+		t := x.Targets(limited, r.book, run, e.Step)
+		in, reason = Input{Targets: &t}, t.Error
 	case EffectPlan:
 		r.judged = now
 		p := x.Plan(limited, r.book, run, e.Step, now)
@@ -260,7 +263,11 @@ func (r *runner) moved(ctx context.Context, rec Record) {
 		r.w.logger.InfoContext(ctx, "run moved", "run", run.ID, "playbook", run.Playbook, "state", run.State, "reason", run.Reason)
 	}
 	for i, s := range run.Steps {
-		if s.State != before.Steps[i].State || s.Error != before.Steps[i].Error {
+		var old event.Step
+		if i < len(before.Steps) {
+			old = before.Steps[i]
+		}
+		if s.State != old.State || s.Error != old.Error {
 			r.w.logger.InfoContext(ctx, "step", "run", run.ID, "step", s.Name, "action", s.Action, "state", s.State, "error", s.Error)
 		}
 	}

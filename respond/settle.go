@@ -13,8 +13,11 @@ func (m move) settle() {
 		return
 	}
 	m.expire()
-	if m.run.State == event.RunGuarding && m.allPlanned() {
-		m.guarded()
+	if m.run.State == event.RunGuarding {
+		m.early()
+		if m.allPlanned() {
+			m.guarded()
+		}
 	}
 	if m.run.State.Terminal() || m.run.State == event.RunGuarding {
 		return
@@ -38,24 +41,47 @@ func (m move) guarded() {
 		m.run.State = event.RunRunning
 		return
 	}
+	would := m.book.Mode
+	if would == event.ModeObserve {
+		would = event.ModeAsk // what the next one up would ask
+	}
+	m.run.Would = Asked(m.book, *m.run, would, m.now)
 	for i := range m.run.Steps {
 		m.skipUnmet(i)
 	}
 	m.run.State = event.RunObserved
 }
 
-// skip leaves out the steps at the front whose condition is not met.
+// early leaves out the steps whose condition asks about no other step, before
+// anything is planned for them, or anybody asked.
+func (m move) early() {
+	for i := range m.run.Steps {
+		s, step := m.run.Steps[i], m.step(i)
+		if s.State == event.StepPending && step.early && (step.targets == nil || s.Target != nil) {
+			m.skipUnmet(i)
+		}
+	}
+}
+
+// skip leaves out the steps whose turn it is and whose condition is not met.
 func (m move) skip() {
-	for i := m.current(); i >= 0 && m.skipUnmet(i); i = m.current() {
+	for again := true; again; {
+		again = false
+		for _, i := range m.turns().ready {
+			if m.run.Steps[i].State == event.StepPlanned && m.skipUnmet(i) {
+				again = true
+				break // which may make it the turn of others
+			}
+		}
 	}
 }
 
 func (m move) skipUnmet(i int) bool {
 	s := &m.run.Steps[i]
-	if s.State != event.StepPlanned {
+	if s.State != event.StepPlanned && s.State != event.StepPending {
 		return false
 	}
-	met, err := m.book.Steps[i].Met(EnvOf(*m.run))
+	met, err := m.condition(i)
 	switch {
 	case err != nil:
 		m.abandon(i, event.StepFailed, fmt.Sprintf("condition: %v", err))
@@ -68,37 +94,21 @@ func (m move) skipUnmet(i int) bool {
 	return true
 }
 
-// current is the step that is to move next: the first that has begun, else the
-// first that needs no approval or has it. It is -1 when there is none.
-func (m move) current() int {
-	for i, s := range m.run.Steps {
-		if s.State == event.StepIntent {
-			return i
-		}
-	}
-	blocked := false
-	for i, s := range m.run.Steps {
-		if s.State != event.StepPlanned {
-			continue
-		}
-		asks := m.needsApproval(i) && s.Approved == ""
-		if asks || (blocked && m.book.Steps[i].Effect()) {
-			// Effects keep their order; what only tells people need not wait.
-			blocked = true
-			continue
-		}
-		if blocked && !m.met(i) {
-			// Its condition may be about an effect that is still to come.
-			continue
-		}
-		return i
-	}
-	return -1
+func (m move) met(i int) bool {
+	met, err := m.condition(i)
+	return met && err == nil
 }
 
-func (m move) met(i int) bool {
-	met, err := m.book.Steps[i].Met(EnvOf(*m.run))
-	return met && err == nil
+func (m move) condition(i int) (bool, error) {
+	step := m.step(i)
+	if step.when == nil {
+		return true, nil
+	}
+	env, err := m.book.Env(*m.run, i)
+	if err != nil {
+		return false, err
+	}
+	return step.Met(env)
 }
 
 // waiting lists the effects that people must be asked for.
@@ -113,15 +123,16 @@ func (m move) waiting() []int {
 }
 
 // needsApproval says whether step i may only be done with people's consent:
-// an effect in mode ask, or one that a guard asks for.
+// an effect in mode ask, one that a guard asks for, or one of which the playbook
+// says so itself.
 func (m move) needsApproval(i int) bool {
-	if !m.book.Steps[i].Effect() {
+	step, s := m.step(i), m.run.Steps[i]
+	if !step.Effect() {
 		return false
 	}
-	s := m.run.Steps[i]
 	decision, _ := Strongest(s.Verdicts)
 	return m.run.Mode != event.ModeAct || decision == event.Ask || asked(s.Verdicts) ||
-		s.Conflicts >= maxConflicts || s.Approved != ""
+		s.Conflicts >= maxConflicts || s.Approved != "" || step.Approve != nil || s.Asks != ""
 }
 
 func asked(verdicts []event.Verdict) bool {
@@ -135,7 +146,7 @@ func asked(verdicts []event.Verdict) bool {
 
 // state says where the run stands, from where its steps stand.
 func (m move) state() {
-	reverting, held, busy := false, false, m.current() >= 0
+	reverting, held, busy := false, false, len(m.turns().ready) > 0
 	for _, s := range m.run.Steps {
 		reverting = reverting || s.State == event.StepReverting
 		held = held || Held(s)
@@ -165,7 +176,7 @@ func (m move) state() {
 func (m move) expire() {
 	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen && !m.now.Before(a.Expires) {
 		a.State = event.ApprovalExpired
-		m.stop(event.RunExpired, "nobody approved in time")
+		m.declined(*a, event.RunExpired, "nobody approved in time")
 	}
 	for i := range m.run.Steps {
 		s := &m.run.Steps[i]

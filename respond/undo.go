@@ -61,5 +61,18 @@ func (m move) revert(end event.AtEnd, match func(*event.Step) bool) {
 	}
 }
 
+// revertAll ends all holds, and those that are still on their way as soon as
+// they are there.
+func (m move) revertAll(end event.AtEnd) {
+	m.revert(end, func(*event.Step) bool { return true })
+	for i := range m.run.Steps {
+		if s := &m.run.Steps[i]; s.State == event.StepIntent && m.step(i).Holds() {
+			if s.Ending = end; s.Ending == "" {
+				s.Ending = event.AtEndRestore
+			}
+		}
+	}
+}
+
 // Held says whether a step holds something that is to be undone.
 func Held(s event.Step) bool { return s.State == event.StepDone && s.Until != nil }

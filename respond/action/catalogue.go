@@ -38,6 +38,12 @@ type Kind struct {
 	// Tidies are objects of its own that Do may take away again although no
 	// plan lists that.
 	Tidies []Tidy
+	// Destroys says that it takes away what could be evidence, for good; Evidence
+	// that it keeps some.
+	Destroys, Evidence bool
+	// Check, if there is one, says what is wrong with parameters as Config gave
+	// them.
+	Check func(config any) error
 	// Targets are the resources that it works on; empty is any target.
 	Targets []string
 	// Config makes a pointer to the typed parameters with their defaults, into
@@ -107,4 +113,13 @@ func params[T any](kind string, config any) (*T, error) {
 		return nil, fmt.Errorf("%s: parameters are %T, not %T", kind, config, p)
 	}
 	return p, nil
+}
+
+// checked checks typed parameters.
+func checked[T any](kind string, config any, check func(T) error) error {
+	p, err := params[T](kind, config)
+	if err != nil {
+		return err
+	}
+	return check(*p)
 }

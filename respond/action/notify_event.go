@@ -21,6 +21,7 @@ func init() {
 		Class:   Notify,
 		Targets: []string{"pods", "nodes"},
 		Config:  func() any { return &EventConfig{Reason: "SecurityIncident", Type: "Warning"} },
+		Check:   func(config any) error { return checked(notifyEvent, config, EventConfig.check) },
 		Needs:   []Permission{{Group: eventsv1.GroupName, Resource: "events", Verbs: []string{"create"}}},
 		New: func(d Deps, config any) (Action, error) {
 			if config == nil {

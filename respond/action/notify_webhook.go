@@ -33,6 +33,14 @@ func init() {
 			"It is sent at least once, with the same Idempotency-Key each time.",
 		Class:  Notify,
 		Config: func() any { return new(WebhookConfig) },
+		Check: func(config any) error {
+			return checked(notifyWebhook, config, func(c WebhookConfig) error {
+				if c.Webhook == "" {
+					return fmt.Errorf("%s: no webhook is named", notifyWebhook)
+				}
+				return nil
+			})
+		},
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[WebhookConfig](notifyWebhook, config)
 			if err != nil {

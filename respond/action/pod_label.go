@@ -24,6 +24,7 @@ func init() {
 		Reversible: true,
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(LabelConfig) },
+		Check:      func(config any) error { return checked(podLabel, config, LabelConfig.check) },
 		Needs:      []Permission{{Resource: "pods", Verbs: []string{"get", "list", "patch"}}},
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[LabelConfig](podLabel, config)

@@ -118,6 +118,9 @@ func moves(before, after event.Run) (all []move) {
 	for i := range after.Steps {
 		part = before
 		part.Steps = slices.Clone(before.Steps)
+		for len(part.Steps) <= i {
+			part.Steps = append(part.Steps, event.Step{}) // one that a for_each became
+		}
 		part.Steps[i] = after.Steps[i]
 		note(labelOf(after.Steps[i].State), i, before, part)
 	}

@@ -14,12 +14,13 @@ import (
 )
 
 // parsers read the kinds of documents that the rules' own don't cover.
-func parsers() map[string]func(*conf.Document) error {
+func parsers(groups []*conf.Document) map[string]func(*conf.Document) error {
 	return map[string]func(*conf.Document) error{
 		PlaybookKind: func(doc *conf.Document) error {
-			_, err := respond.ParsePlaybook(doc)
+			_, err := respond.ParsePlaybook(doc, groups...)
 			return err
 		},
+		GroupKind: respond.ParseGroup,
 		config.Kind: func(doc *conf.Document) error {
 			_, err := config.Parse(doc)
 			return err
@@ -29,7 +30,7 @@ func parsers() map[string]func(*conf.Document) error {
 
 // kinds are the names of all kinds of documents.
 func kinds() []string {
-	names := slices.Collect(maps.Keys(parsers()))
+	names := slices.Collect(maps.Keys(parsers(nil)))
 	for _, k := range detect.Kinds() {
 		names = append(names, k.Name)
 	}
@@ -54,9 +55,11 @@ func known(docs []*conf.Document) error {
 func Check(paths []string) (documents int, problems []*conf.Error) {
 	docs, err := conf.Read(paths...)
 	set, rules := detect.NewRuleSet(docs)
-	errs := []error{err, rules, twice(docs, isPlaybook)}
+	groups, more := Groups(docs)
+	errs := []error{err, rules, more, twice(docs, isPlaybook), twice(docs, isGroup)}
+	parse := parsers(groups)
 	for _, doc := range docs {
-		if parse, ok := parsers()[doc.Kind]; ok {
+		if parse, ok := parse[doc.Kind]; ok {
 			errs = append(errs, parse(doc))
 		}
 	}

@@ -19,8 +19,11 @@ import (
 	"github.com/firebreak-io/firebreak/respond"
 )
 
-// PlaybookKind is the kind of a playbook's document.
-const PlaybookKind = "Playbook"
+// The kinds of the documents that playbooks are made of.
+const (
+	PlaybookKind = respond.PlaybookKind
+	GroupKind    = respond.GroupKind
+)
 
 // Rules loads the detectors of paths, over the shipped ones if those are
 // wanted. The error joins all problems.
@@ -37,15 +40,17 @@ func Rules(paths []string, shipped bool) (*detect.RuleSet, error) {
 }
 
 // Playbooks loads the playbooks of paths, over the shipped ones if those are
-// wanted, in order of their names. Rules and configs that lie beside them are
+// wanted, in their order, then of their names. They may use the step groups of
+// the paths and the shipped ones. Rules and configs that lie beside them are
 // passed over. The error joins all problems.
 func Playbooks(paths []string, shipped bool) ([]*respond.Playbook, error) {
 	docs, err := conf.Read(paths...)
-	errs := []error{err, known(docs), twice(docs, isPlaybook)}
-	books, err := parse(docs)
-	errs = append(errs, err)
+	errs := []error{err, known(docs), twice(docs, isPlaybook), twice(docs, isGroup)}
+	own, err := shippedDocs()
+	books, more := parse(docs, over(groupsOf(docs), groupsOf(own)))
+	errs = append(errs, err, more)
 	if shipped {
-		base, err := Shipped()
+		base, err := parse(own, groupsOf(own))
 		errs = append(errs, err)
 		for _, b := range base {
 			if !slices.ContainsFunc(books, func(mine *respond.Playbook) bool { return mine.Name == b.Name }) {
@@ -56,26 +61,53 @@ func Playbooks(paths []string, shipped bool) ([]*respond.Playbook, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(books, func(a, b *respond.Playbook) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(books, func(a, b *respond.Playbook) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
+	})
 	return books, nil
 }
 
 // Shipped loads the playbooks that come with Firebreak, in order of their
 // files.
 func Shipped() ([]*respond.Playbook, error) {
-	docs, err := conf.ReadFS(playbooks.Files, "playbooks")
-	books, more := parse(docs)
+	docs, err := shippedDocs()
+	books, more := parse(docs, groupsOf(docs))
 	return books, errors.Join(err, more)
 }
 
-func parse(docs []*conf.Document) ([]*respond.Playbook, error) {
+func shippedDocs() ([]*conf.Document, error) { return conf.ReadFS(playbooks.Files, "playbooks") }
+
+// groupsOf are the step groups among documents.
+func groupsOf(docs []*conf.Document) []*conf.Document {
+	return slices.DeleteFunc(slices.Clone(docs), func(d *conf.Document) bool { return !isGroup(d) })
+}
+
+// over are all of the first, and those of the others whose name none of them has.
+func over(first, others []*conf.Document) []*conf.Document {
+	all := slices.Clone(first)
+	for _, d := range others {
+		if !slices.ContainsFunc(first, func(f *conf.Document) bool { return f.Metadata.Name == d.Metadata.Name }) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// Groups are the step groups that the documents of some paths can use: their
+// own, over those that come with Firebreak.
+func Groups(docs []*conf.Document) ([]*conf.Document, error) {
+	own, err := shippedDocs()
+	return over(groupsOf(docs), groupsOf(own)), err
+}
+
+func parse(docs, groups []*conf.Document) ([]*respond.Playbook, error) {
 	var books []*respond.Playbook
 	var errs []error
 	for _, doc := range docs {
 		if !isPlaybook(doc) {
 			continue
 		}
-		book, err := respond.ParsePlaybook(doc)
+		book, err := respond.ParsePlaybook(doc, groups...)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -86,6 +118,8 @@ func parse(docs []*conf.Document) ([]*respond.Playbook, error) {
 }
 
 func isPlaybook(doc *conf.Document) bool { return doc.Kind == PlaybookKind }
+
+func isGroup(doc *conf.Document) bool { return doc.Kind == GroupKind }
 
 // twice finds the documents whose name an earlier one of them has.
 func twice(docs []*conf.Document, among func(*conf.Document) bool) error {

@@ -84,6 +84,7 @@ type stepLine struct {
 	// Plan is null where none could be made.
 	Plan    *event.Plan `json:"plan"`
 	Verdict string      `json:"verdict"`
+	Name    string      `json:"name"`
 }
 
 func (n *ndjson) Run(r Run) error { return n.write(runOf(r)) }
@@ -91,7 +92,7 @@ func (n *ndjson) Run(r Run) error { return n.write(runOf(r)) }
 func runOf(r Run) runLine {
 	l := runLine{Type: "run", Playbook: r.Playbook, Incident: r.Incident.ID, Mode: r.Would, Steps: make([]stepLine, 0, len(r.Steps))}
 	for i, s := range r.Steps {
-		l.Steps = append(l.Steps, stepLine{Action: s.Action, Target: r.Target, Plan: s.Plan, Verdict: r.Verdicts[i].Decision})
+		l.Steps = append(l.Steps, stepLine{Name: s.Name, Action: s.Action, Target: r.StepTarget(i), Plan: s.Plan, Verdict: r.Verdicts[i].Decision})
 	}
 	return l
 }

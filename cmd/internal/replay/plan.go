@@ -37,6 +37,8 @@ type Verdict struct {
 const (
 	verdictSkipped = "skipped"
 	verdictFailed  = "failed"
+	// What became of a step with for_each: the steps behind it.
+	verdictExpanded = "expanded"
 )
 
 // planner turns findings into runs, and moves them as far as plans go.
@@ -115,6 +117,10 @@ func (p *planner) plan(ctx context.Context, book *respond.Playbook, run event.Ru
 	for range maxMoves {
 		effect, wake := respond.Due(book, run, now)
 		switch {
+		case effect != nil && effect.Kind == respond.EffectTargets:
+			targets := p.executor.Targets(ctx, book, run, effect.Step)
+			run = respond.Next(book, run, respond.Input{Targets: &targets}, now)
+			continue
 		case effect != nil && effect.Kind == respond.EffectPlan:
 			planned := p.executor.Plan(ctx, book, run, effect.Step, now)
 			run = respond.Next(book, run, respond.Input{Planned: &planned}, now)
@@ -127,7 +133,7 @@ func (p *planner) plan(ctx context.Context, book *respond.Playbook, run event.Ru
 	}
 	out := Run{Run: run, Would: would}
 	for i, s := range run.Steps {
-		out.Verdicts = append(out.Verdicts, verdict(book.Steps[i], s, would))
+		out.Verdicts = append(out.Verdicts, verdict(book.StepOf(run, i), s, would))
 	}
 	return out
 }
@@ -139,10 +145,20 @@ func verdict(step respond.PlaybookStep, s event.Step, would event.Mode) Verdict 
 		return Verdict{Decision: verdictSkipped, Reason: s.Error}
 	case event.StepFailed:
 		return Verdict{Decision: verdictFailed, Reason: s.Error}
+	case event.StepExpanded:
+		return Verdict{Decision: verdictExpanded, Reason: s.Error}
 	}
 	verdicts := s.Verdicts
-	if would == event.ModeAsk && step.Effect() {
-		verdicts = append(verdicts[:len(verdicts):len(verdicts)], event.Verdict{Guard: "mode", Decision: event.Ask, Reason: "ask"})
+	add := func(guard, reason string) {
+		verdicts = append(verdicts[:len(verdicts):len(verdicts)], event.Verdict{Guard: guard, Decision: event.Ask, Reason: reason})
+	}
+	switch {
+	case would == event.ModeAsk && step.Effect():
+		add("mode", "ask")
+	case s.Asks != "":
+		add("at_most", s.Asks)
+	case step.Approve != nil:
+		add("approve", "the playbook asks people of this step")
 	}
 	decision, reason := respond.Strongest(verdicts)
 	return Verdict{Decision: string(decision), Reason: reason}

@@ -162,7 +162,7 @@ func sorted(all map[string]*tally) []*tally {
 
 func verdicts(counts map[string]int) string {
 	var parts []string
-	for _, decision := range []string{string(event.Pass), string(event.Ask), string(event.Wait), string(event.Deny), verdictSkipped, verdictFailed} {
+	for _, decision := range []string{string(event.Pass), string(event.Ask), string(event.Wait), string(event.Deny), verdictSkipped, verdictFailed, verdictExpanded} {
 		if n := counts[decision]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, decision))
 		}

@@ -27,7 +27,7 @@ const module = "github.com/firebreak-io/firebreak/"
 
 // Specs are the empty specs of all kinds of documents.
 func Specs() map[string]any {
-	specs := map[string]any{files.PlaybookKind: respond.EmptySpec(), config.Kind: config.Config{}}
+	specs := map[string]any{files.PlaybookKind: respond.EmptySpec(), files.GroupKind: respond.EmptyGroup(), config.Kind: config.Config{}}
 	for _, k := range detect.Kinds() {
 		specs[k.Name] = k.Spec
 	}
