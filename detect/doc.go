@@ -20,6 +20,20 @@
 // with its place in the stream, so that a crash neither loses nor doubles a
 // finding.
 //
+// Whoever writes events decides what is in them, not what they cost. What an
+// expression may do is bounded when it is compiled (package conf); a pattern costs
+// a step through a table for each byte of text, and at worst what package regexp
+// takes and half of that again (package conf/pattern); an event's text is bounded
+// when it comes in, that of a request to 2 KiB once it is decoded. So an event costs
+// at most so much, whatever it says, and TestHostileTextsCostLittle counts how much
+// that is of all shipped rules. A rule that is slow all the same is never switched
+// off for the events that it is given: it is tried with ordinary ones, which are
+// made here, and only if it is slow with those too it is switched off, with an
+// alarm (rule-switched-off). Else it stays on, and a finding says who sent the
+// events, once an hour for each rule (costly-events). While such events come the
+// detector falls behind: that is told by firebreak_lag_messages, nothing is passed
+// over, and what would expire unread is counted.
+//
 // Detectors are made of YAML documents. A kind of document is one file here
 // that registers a [Kind]; [Rule] is one. The shipped rules are in rules/.
 package detect

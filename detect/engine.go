@@ -37,7 +37,7 @@ type EngineOptions struct {
 	Lateness time.Duration
 	// Took, if set, is told how long a detector took for an event, and Elapsed
 	// is the stopwatch for it. What they see changes no finding.
-	Took    func(d Detector, took time.Duration)
+	Took    func(d Detector, e *event.Event, took time.Duration)
 	Elapsed func() time.Duration
 }
 
@@ -354,17 +354,21 @@ func (g *Engine) Warm(e *event.Event, at event.Address) { g.see(e, at.Sequence) 
 // to begin. It is 0 when nothing is.
 func (g *Engine) Oldest() uint64 { return g.events.oldest() }
 
-func (g *Engine) fold(s *slot, e *event.Event, at event.Address, m Moment) (findings []event.Finding, err error) {
+func (g *Engine) fold(s *slot, e *event.Event, at event.Address, m Moment) ([]event.Finding, error) {
+	if g.o.Took == nil {
+		return s.fold(e, at, m)
+	}
+	began := g.o.Elapsed()
+	findings, err := s.fold(e, at, m)
+	g.o.Took(s.Detector, e, g.o.Elapsed()-began)
+	return findings, err
+}
+
+func (s *slot) fold(e *event.Event, at event.Address, m Moment) (findings []event.Finding, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			findings, err = nil, &Panic{s.Name(), r}
 		}
 	}()
-	if g.o.Took == nil {
-		return s.run.Fold(e, at, m)
-	}
-	began := g.o.Elapsed()
-	findings, err = s.run.Fold(e, at, m)
-	g.o.Took(s.Detector, g.o.Elapsed()-began)
-	return findings, err
+	return s.run.Fold(e, at, m)
 }

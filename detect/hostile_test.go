@@ -159,7 +159,7 @@ func BenchmarkHostile(b *testing.B) {
 			took, began := map[string]time.Duration{}, time.Now()
 			engine := NewEngine(set, EngineOptions{
 				Elapsed: func() time.Duration { return time.Since(began) },
-				Took:    func(d Detector, t time.Duration) { took[d.Name()] += t },
+				Took:    func(d Detector, _ *event.Event, t time.Duration) { took[d.Name()] += t },
 			})
 			random, n := rand.New(rand.NewPCG(4, 4)), 0
 			for b.Loop() {

@@ -28,6 +28,8 @@ func (g *Engine) control(e *event.Event, at event.Address) ([]event.Finding, err
 		return []event.Finding{}, g.silence(e)
 	case event.VerbSwitchOff:
 		return g.switchOff(e, at), nil
+	case event.VerbCostly:
+		return g.costly(e, at), nil
 	case event.VerbRules:
 		return []event.Finding{}, g.reload(e)
 	}
@@ -82,40 +84,6 @@ func (g *Engine) Silences() []event.Silence {
 	for _, s := range g.silences {
 		if s.Until.After(g.now) {
 			all = append(all, s.Silence)
-		}
-	}
-	return all
-}
-
-// switchOff takes out the version of a rule that a control event names, and
-// raises the alarm.
-func (g *Engine) switchOff(e *event.Event, at event.Address) []event.Finding {
-	name, _ := e.Fields["rule"].(string)
-	version, _ := e.Fields["version"].(string)
-	why, _ := e.Fields["why"].(string)
-	for i := range g.running {
-		s := &g.running[i]
-		if s.Name() != name || s.Version() != version || s.off {
-			continue
-		}
-		s.off, g.off[name] = true, version
-		g.turn++
-		f := event.Finding{
-			ID: event.FindingID("rule-switched-off", name, version), Rule: "rule-switched-off", Title: "A rule was switched off because it is slow",
-			Severity: event.SeverityHigh, Score: 1, Explanation: fmt.Sprintf("rule %s finds nothing any more until its file changes: %s", name, why),
-			Source: event.SourceControl, Trust: e.Trust, Events: []event.Address{at}, Time: e.Time, Received: e.Received,
-		}
-		return g.keep([]event.Finding{}, []event.Finding{f}, at.Sequence)
-	}
-	return []event.Finding{}
-}
-
-// Off are the rules that were switched off.
-func (g *Engine) Off() []string {
-	var all []string
-	for i := range g.running {
-		if g.running[i].off {
-			all = append(all, g.running[i].Name())
 		}
 	}
 	return all

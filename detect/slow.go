@@ -2,18 +2,28 @@ package detect
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// A rule is too slow when its last so many events took more than so long on
-// average. What costs that much can't be what expressions are allowed to cost,
-// and would hold up everything else.
+// A rule is looked into when its last so many events took more than so long on
+// average.
+//
+// It is switched off only if it takes as long for ordinary events, which are made
+// here: what costs that much for those can't be what expressions are allowed to
+// cost, and would hold up everything else. Else it is the events that are dear, or
+// the machine that is busy, and whoever writes events must not be able to switch a
+// rule off by that: the rule stays, and it is told who sent them. What an event can
+// cost is bounded when a rule is compiled (see package conf), and next to nothing
+// in it is more than linear in the event's length (see package pattern).
 const (
 	slowEvents  = 100
 	slowAverage = 5 * time.Millisecond
+	// tellAgain is how long nothing is said of a rule's dear events once it was.
+	tellAgain = time.Hour
 )
 
 // slow watches how long detectors take. That is no input of theirs: what comes
@@ -21,7 +31,7 @@ const (
 type slow struct {
 	began time.Time
 	rules map[string]*pace
-	due   []event.Event
+	due   []suspect
 }
 
 // pace is of one detector.
@@ -29,7 +39,21 @@ type pace struct {
 	version string
 	events  int
 	took    time.Duration
-	told    bool
+	// most is how long the dearest of these events took, what the event was about.
+	most time.Duration
+	what suspect
+	// quiet is until when nothing is said.
+	quiet time.Duration
+	off   bool
+}
+
+// suspect is a detector that was slow, and its dearest event.
+type suspect struct {
+	Detector
+	average time.Duration
+	source  event.Source
+	object  event.Ref
+	actor   event.Actor
 }
 
 // watch begins to watch, where there is a way to say something.
@@ -42,40 +66,57 @@ func (w *Worker) watch() {
 	w.Engine.o.Took = w.slow.took
 }
 
-func (s *slow) took(d Detector, took time.Duration) {
+func (s *slow) took(d Detector, e *event.Event, took time.Duration) {
 	p := s.rules[d.Name()]
 	if p == nil || p.version != d.Version() {
 		p = &pace{version: d.Version()}
 		s.rules[d.Name()] = p
 	}
+	if took > p.most {
+		p.most, p.what = took, suspect{Detector: d, source: e.Source, object: e.Object, actor: e.Actor}
+	}
 	p.took += took
 	if p.events++; p.events < slowEvents {
 		return
 	}
-	average := p.took / slowEvents
-	p.events, p.took = 0, 0
-	if average < slowAverage || p.told {
-		return
+	p.what.average = p.took / slowEvents
+	if now := time.Since(s.began); p.what.average >= slowAverage && !p.off && now >= p.quiet {
+		p.quiet = now + tellAgain
+		s.due = append(s.due, p.what)
 	}
-	p.told = true
-	now := time.Now()
-	s.due = append(s.due, event.Control(event.VerbSwitchOff, now, event.HashID("switch-off", d.Name(), d.Version(), now.Format(time.RFC3339Nano)), event.Fields{
-		"rule": d.Name(), "version": d.Version(), "why": fmt.Sprintf("its last %d events took %s each", slowEvents, average),
-	}))
+	p.events, p.took, p.most, p.what = 0, 0, 0, suspect{}
 }
 
 // complain stores what is to be said about slow rules.
 func (w *Worker) complain(ctx context.Context) {
-	for _, e := range w.slow.due {
-		w.Telemetry.Logger().ErrorContext(ctx, "a rule is too slow and is switched off", "rule", e.Fields["rule"], "why", e.Fields["why"])
-		if err := w.Publish(ctx, e); err != nil && ctx.Err() == nil {
-			w.Telemetry.Logger().WarnContext(ctx, "the slow rule stays on for now", "error", err)
-			if p := w.slow.rules[e.Fields["rule"].(string)]; p != nil {
-				p.told = false // it is said again when it goes on
-			}
+	for _, one := range w.slow.due {
+		verb := event.VerbCostly
+		if w.ordinarily(one.Detector) >= slowAverage {
+			verb = event.VerbSwitchOff
+		}
+		e := one.event(verb, time.Now())
+		w.Telemetry.Logger().ErrorContext(ctx, "a rule is slow", "rule", one.Name(), "switched_off", verb == event.VerbSwitchOff, "why", e.Fields["why"])
+		p := w.slow.rules[one.Name()]
+		if err := w.Publish(ctx, e); err == nil {
+			p.off = verb == event.VerbSwitchOff
+		} else if ctx.Err() == nil {
+			w.Telemetry.Logger().WarnContext(ctx, "that the rule is slow is not told for now", "error", err)
+			p.quiet = 0 // it is said again when it goes on
 		}
 	}
 	w.slow.due = nil
+}
+
+// event says that a rule was slow.
+func (s suspect) event(verb string, now time.Time) event.Event {
+	about, err := json.Marshal(s.object)
+	if err != nil {
+		about = nil
+	}
+	return event.Control(verb, now, event.HashID(verb, s.Name(), s.Version(), now.Format(time.RFC3339Nano)), event.Fields{
+		"rule": s.Name(), "version": s.Version(), "why": fmt.Sprintf("its last %d events took %s each", slowEvents, s.average),
+		"source": string(s.source), "object": string(about), "user": s.actor.User, "address": s.actor.Address,
+	})
 }
 
 // Memory is what the detectors remembered when the last snapshot was saved. It

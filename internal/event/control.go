@@ -19,6 +19,9 @@ const (
 	VerbModel = "detect.model"
 	// VerbSwitchOff takes a rule out that is too slow.
 	VerbSwitchOff = "detect.switch-off"
+	// VerbCostly says that events make a rule slow that is not slow by itself: it
+	// stays on.
+	VerbCostly = "detect.costly"
 )
 
 // Silence keeps findings from disturbing anybody until a time. They are stored
