@@ -7,21 +7,23 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// redactValue replaces secrets in all strings of a value, names too, and in
-// place. A string under a name that says that it is a secret goes whole.
-func redactValue(v any) any {
+// redactInside replaces secrets in all strings of a list or a mapping, names
+// too, and in place. A string under a name that says that it is a secret goes
+// whole.
+func redactInside(v any) {
 	switch v := v.(type) {
-	case string:
-		return redactText(v)
 	case []any:
 		redactArgs(v)
 		for i := range v {
-			v[i] = redactValue(v[i])
+			if text, ok := v[i].(string); !ok {
+				redactInside(v[i])
+			} else if clean := redactText(text); clean != text {
+				v[i] = clean
+			}
 		}
 	case map[string]any:
 		redactMap(v)
 	}
-	return v
 }
 
 var secretName = regexp.MustCompile(`(?i)(?:^|[_./-])` + secretWord + `$|(?:password|passwd|passphrase|secret|token|` + keyWord + `)$|` +
@@ -43,7 +45,7 @@ func isSecretName(name string) bool {
 
 // nameEnds are the ends of which each name of a secret has one.
 var nameEnds = []string{
-	"pass", "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "credential", "credentials", "key", "id",
+	"pass", "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "credential", "credentials", "key", "keyid", "key_id", "key-id",
 	"cookie", "authorization", "auth", "cfg", "configjson",
 }
 
@@ -56,8 +58,13 @@ func redactMap(m map[string]any) {
 	for name, v := range m {
 		if isSecretName(name) {
 			v = hideValue(v)
+			m[name] = v
 		}
-		m[name] = redactValue(v)
+		if text, ok := v.(string); !ok {
+			redactInside(v)
+		} else if clean := redactText(text); clean != text {
+			m[name] = clean
+		}
 		if clean := redactText(name); clean != name {
 			m[clean] = m[name]
 			delete(m, name)

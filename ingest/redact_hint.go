@@ -1,14 +1,19 @@
 package ingest
 
 // hints finds in one pass over a text which of many words occur in it, in any
-// case: an automaton of Aho and Corasick. It decides which patterns need be
-// searched at all; nearly every text needs none.
+// case, and whether behind them, and behind more letters, comes what has to: an
+// automaton of Aho and Corasick. It decides which patterns need be searched at
+// all; nearly every text needs none.
 type hints struct {
 	// next is the state after a byte, by class of bytes; found the patterns
 	// whose word ends in a state.
 	next  [][]uint16
 	class [256]uint8
 	found []uint64
+	// follow are the patterns that may go on with a byte, bare those that may
+	// end with their word; guarded are the others.
+	follow        [256]uint64
+	bare, guarded uint64
 }
 
 // newHints makes the automaton; words[i] are those of pattern i, in lower case
@@ -79,13 +84,52 @@ func (h *hints) link(classes int) {
 	}
 }
 
+// guard says which bytes have to come behind the words of each pattern; behind
+// those of one that is "" may come anything. Letters of a longer word may stand
+// between, what is no ASCII among them, as it may be a letter in another case.
+func (h *hints) guard(then []string) *hints {
+	h.bare = ^uint64(0)
+	for pattern, bytes := range then {
+		if bytes != "" {
+			h.guarded |= 1 << pattern
+		}
+	}
+	h.bare &^= h.guarded
+	for c := range h.follow {
+		h.follow[c] = h.bare
+	}
+	for pattern, bytes := range then {
+		for i := range len(bytes) {
+			h.follow[bytes[i]] |= 1 << pattern
+		}
+	}
+	return h
+}
+
 // in gives the patterns of which a word occurs in s, one bit each.
 func (h *hints) in(s string) uint64 {
 	var found uint64
-	at := uint16(0)
+	at, end := uint16(0), 0 // end is where the letters end that the last word is among
 	for i := range len(s) {
 		at = h.next[at][h.class[s[i]]]
-		found |= h.found[at]
+		some := h.found[at] &^ found
+		if some == 0 {
+			continue
+		}
+		if some&h.guarded != 0 {
+			for end = max(end, i+1); end < len(s) && isWordByte(s[end]); end++ {
+			}
+			if end < len(s) {
+				some &= h.follow[s[end]]
+			} else {
+				some &= h.bare
+			}
+		}
+		found |= some
 	}
 	return found
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '-' || c >= 0x80
 }
