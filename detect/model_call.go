@@ -39,11 +39,14 @@ type measure struct {
 	told                   told
 	// feature is which one it is of.
 	feature int
+	// of is the measure that it is given as it is, -1 if it is given more.
+	of int
 	// noted is what came out last, for the explanation and to be learned:
 	// the number that rel was given, or the most surprising value.
-	given, trust float64
-	noted        baseline.Value
-	seen         []baseline.Value
+	given float64
+	basis baseline.Basis
+	noted baseline.Value
+	seen  []baseline.Value
 }
 
 // feature is one column of the forest's rows.
@@ -73,8 +76,12 @@ func accumulates(name string) bool {
 
 // takeMeasures adds the calls of a feature to those of the model.
 func (m *modeller) takeMeasures(x conf.Expression, calls []conf.Aggregate) {
+	first := len(m.measures)
 	for _, call := range calls {
 		c := &measure{Aggregate: call, category: -1, number: -1, cell: -1, feature: len(m.features)}
+		if c.of = call.Of(); c.of >= 0 {
+			c.of += first
+		}
 		n := modelArguments[call.Name]
 		if len(call.Args) < n[0] || len(call.Args) > n[1] {
 			m.c.failed(x.Errorf("%s: has the wrong number of arguments", call.Text))
@@ -128,8 +135,8 @@ func (m *modeller) answer(i int) float64 {
 		if c.Name == fnJump {
 			ask = m.base.Jump
 		}
-		c.trust = m.support(i, o)
-		if z, ok := ask(o.e, c.number, c.given, c.trust, o.at); ok {
+		c.basis = m.basis(i, o)
+		if z, ok := ask(o.e, c.number, c.given, c.basis, o.at); ok {
 			return deviations * math.Asinh(z/deviations)
 		}
 		return math.NaN()
@@ -144,28 +151,44 @@ const deviations = 4
 // few is of how many events a share or a quantile is half chance.
 const few = 10
 
-// support says how far a number is to be trusted, by how many events the
-// measures that it is made of are of: those before it in its feature.
-func (m *modeller) support(i int, o *observation) float64 {
-	trust := 1.0
+// basis says how far a number is to be trusted, by how many events the measures
+// that it is made of are of: those before it in its feature. Of one that is a
+// single count or share it says which.
+func (m *modeller) basis(i int, o *observation) baseline.Basis {
+	b, whole := baseline.Basis{Trust: 1}, m.measures[i].of
 	for j := i - 1; j >= 0 && m.measures[j].feature == m.measures[i].feature; j-- {
 		c := m.measures[j]
 		var n float64
 		switch c.Name {
 		case "ratio":
-			n = o.cells[c.cell].of
+			if n = o.cells[c.cell].of; j == whole {
+				b.Of = n
+			}
 		case "avg":
 			n = o.cells[c.cell].n
 		case "quantile":
 			if ranks := o.cells[c.cell].ranks; ranks != nil {
 				n = float64(ranks.Count())
 			}
+		case "count", "distinct":
+			b.Each = bitOf(j == whole)
+			continue
+		case "rate":
+			b.Each = bitOf(j == whole) / m.d.Spec.Every.Std().Seconds()
+			continue
 		default:
 			continue
 		}
-		trust = min(trust, n/(n+few))
+		b.Trust = min(b.Trust, n/(n+few))
 	}
-	return trust
+	return b
+}
+
+func bitOf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // unusual is how surprising, or new, the most unusual of the values is.
@@ -221,14 +244,14 @@ func toNumber(v any) float64 {
 	return math.NaN()
 }
 
-// unitOf is how far from a feature that never varied is far.
+// unit is how far beyond its usual values is far; 0 where the data have to tell.
 func (f *feature) unit() float64 {
 	if f.told == nil {
-		return 1
+		return 0
 	}
 	switch f.told.Name {
 	case fnSurprisal:
-		return 4
+		return 8
 	case fnRel, fnJump:
 		return deviations
 	case "ratio":

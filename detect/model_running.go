@@ -43,6 +43,8 @@ type modeller struct {
 	now     *observation
 	row     []float64
 	trouble error
+	// traced is told of every score; for tests.
+	traced func(o *observation, score float64, d budget.Decision)
 }
 
 // observation is what is measured at a time: an event, or an interval.

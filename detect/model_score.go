@@ -48,6 +48,9 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	}
 	score := m.forest.Score(m.row)
 	found, d := m.judge(o, score)
+	if m.traced != nil {
+		m.traced(o, score, d)
+	}
 	m.warm.events++
 	if m.warm.since.IsZero() {
 		m.warm.since = o.at
@@ -171,12 +174,12 @@ func (m *modeller) learn(o *observation, score float64, odd bool) {
 	}
 	for i, f := range m.features {
 		if f.told == nil || f.number != f.told.number {
-			m.base.Learn(o.e, f.number, m.row[i], 1, o.at)
+			m.base.Learn(o.e, f.number, m.row[i], baseline.Basis{Trust: 1}, o.at)
 		}
 	}
 	for _, c := range m.measures {
 		if c.number >= 0 {
-			m.base.Learn(o.e, c.number, c.given, c.trust, o.at)
+			m.base.Learn(o.e, c.number, c.given, c.basis, o.at)
 		}
 	}
 	if odd {

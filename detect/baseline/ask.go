@@ -91,19 +91,52 @@ func (t *table) prior(v Value, times float64, most int) {
 	t.crown(i, v)
 }
 
+// Basis is what a number is made of, as far as that says how much of it is
+// chance.
+type Basis struct {
+	// Trust, from 0 to 1, is how much of its distance counts: an average of two is
+	// less than one of two thousand.
+	Trust float64
+	// Of is of how many events it is the share, 0 if it is no share.
+	Of float64
+	// Each is what one event adds to it, 0 if it counts none.
+	Each float64
+}
+
+// chance is the variance that a number has by chance alone around what is
+// expected of it: of a share that of draws, of a count that of events that know
+// nothing of each other.
+func (b Basis) chance(expected float64) float64 {
+	switch {
+	case b.Of > 0:
+		// As if one of so many more had been otherwise: what never happened may.
+		const more = 50
+		p := (more*min(1, max(0, expected)) + 1) / (more + 2)
+		return p * (1 - p) / b.Of
+	case b.Each > 0:
+		return b.Each / (4 * large)
+	}
+	return 0
+}
+
 // Relative is by how many deviations a number of an entity is from what is
 // usual at that hour of the week, above 0 when it is larger; false as long as
-// too little is known. trust, from 0 to 1, is how much of it is more than chance:
-// a share of two is less than one of two thousand.
-func (s *Store) Relative(e *Entity, number int, x, trust float64, now time.Time) (float64, bool) {
+// too little is known.
+func (s *Store) Relative(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return q.distance(trust*(squash(x, s.counts(number))-q.expected(now)), deviation(q.variance, q.n, s.spreads[number].slow), e.InGrace(now))
+	return s.distance(e, number, x, q.expected(now), deviation(q.variance, q.n, s.spreads[number].slow), b, now)
 }
 
 // Jump is [Store.Relative] against the last hour.
-func (s *Store) Jump(e *Entity, number int, x, trust float64, now time.Time) (float64, bool) {
+func (s *Store) Jump(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return q.distance(trust*(squash(x, s.counts(number))-q.fast), deviation(q.fastVariance, q.n, s.spreads[number].fast), e.InGrace(now))
+	return s.distance(e, number, x, q.fast, deviation(q.fastVariance, q.n, s.spreads[number].fast), b, now)
+}
+
+func (s *Store) distance(e *Entity, number int, x, expected, dev float64, b Basis, now time.Time) (float64, bool) {
+	q := &e.series[number]
+	dev = q.wider() * math.Sqrt(float64(dev*dev)+b.chance(expected))
+	return q.distance(b.Trust*(squash(x, s.counts(number))-expected), dev, e.InGrace(now))
 }
 
 // graced is how many times larger deviations are in the time of grace.
@@ -126,7 +159,7 @@ const farthest = 1000
 // false as long as too little is known.
 func (s *Store) Range(e *Entity, number int, now time.Time) (low, high float64, ok bool) {
 	q := &e.series[number]
-	mid, dev := q.expected(now), 2*max(tiny, deviation(q.variance, q.n, s.spreads[number].slow))
+	mid, dev := q.expected(now), 2*q.wider()*max(tiny, deviation(q.variance, q.n, s.spreads[number].slow))
 	low, high = unsquash(mid-dev, s.counts(number)), unsquash(mid+dev, s.counts(number))
 	if mid >= 0 {
 		low = max(0, low)
@@ -134,11 +167,18 @@ func (s *Store) Range(e *Entity, number int, now time.Time) (low, high float64, 
 	return low, high, q.n >= enough
 }
 
-// Learn makes a number one that came; trust is as in [Store.Relative].
-func (s *Store) Learn(e *Entity, number int, x, trust float64, now time.Time) {
-	if !math.IsNaN(x) && !math.IsInf(x, 0) {
-		e.series[number].learn(squash(x, s.counts(number)), trust, now, &s.spreads[number], e.InGrace(now))
+// Learn makes a number one that came; the basis is as in [Store.Relative].
+func (s *Store) Learn(e *Entity, number int, x float64, b Basis, now time.Time) {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return
 	}
+	q := &e.series[number]
+	if !e.InGrace(now) {
+		if z, ok := s.Relative(e, number, x, b, now); ok {
+			q.peaks(z * q.wider())
+		}
+	}
+	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], e.InGrace(now))
 }
 
 // counts says whether a number is a count.

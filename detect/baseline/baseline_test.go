@@ -119,30 +119,30 @@ func daily(r *rand.Rand, at time.Time) float64 {
 func TestDailyPeakIsUsual(t *testing.T) {
 	s, r := New(Options{Series: 1}), rand.New(rand.NewPCG(1, 1)) // #nosec G404 -- not a secret
 	e := s.Touch(who(1, 1))
-	if _, ok := s.Relative(e, 0, 1, 1, start); ok {
+	if _, ok := s.Relative(e, 0, 1, Basis{Trust: 1}, start); ok {
 		t.Error("knows what is usual at the start")
 	}
 	at := start
 	for ; at.Before(start.AddDate(0, 0, 10)); at = at.Add(time.Minute) {
-		s.Learn(e, 0, daily(r, at), 1, at)
+		s.Learn(e, 0, daily(r, at), Basis{Trust: 1}, at)
 	}
 	noon, night := at.Add(12*time.Hour), at
-	peak, _ := s.Relative(e, 0, 180, 1, noon)
-	odd, _ := s.Relative(e, 0, 180, 1, night)
+	peak, _ := s.Relative(e, 0, 180, Basis{Trust: 1}, noon)
+	odd, _ := s.Relative(e, 0, 180, Basis{Trust: 1}, night)
 	if math.Abs(peak) > 3 || odd < 5 {
 		t.Errorf("the peak is %.1f deviations off at noon, %.1f at night", peak, odd)
 	}
-	if jump, ok := s.Jump(e, 0, 300, 1, night); !ok || jump < 5 {
+	if jump, ok := s.Jump(e, 0, 300, Basis{Trust: 1}, night); !ok || jump < 5 {
 		t.Errorf("a jump is %.1f deviations", jump)
 	}
 	if low, high, ok := s.Range(e, 0, noon); !ok || low > 180 || high < 180 || high > 300 {
 		t.Errorf("usual at noon: %.0f to %.0f", low, high)
 	}
-	before, _ := s.Relative(e, 0, 1e6, 1, night)
+	before, _ := s.Relative(e, 0, 1e6, Basis{Trust: 1}, night)
 	for range 3 {
-		s.Learn(e, 0, 1e6, 1, night)
+		s.Learn(e, 0, 1e6, Basis{Trust: 1}, night)
 	}
-	if after, _ := s.Relative(e, 0, 1e6, 1, night); after < before/4 {
+	if after, _ := s.Relative(e, 0, 1e6, Basis{Trust: 1}, night); after < before/4 {
 		t.Errorf("three spikes made themselves usual: %.1f deviations, then %.1f", before, after)
 	}
 }
@@ -154,11 +154,11 @@ func TestDeviationIsPooled(t *testing.T) {
 	quiet := s.Touch(who(1, 1))
 	for i := range 600 {
 		at := start.Add(time.Duration(i) * time.Minute)
-		s.Learn(quiet, 0, 0, 1, at)
-		s.Learn(s.Touch(who(2, 1)), 0, r.Float64()/10, 1, at)
+		s.Learn(quiet, 0, 0, Basis{Trust: 1}, at)
+		s.Learn(s.Touch(who(2, 1)), 0, r.Float64()/10, Basis{Trust: 1}, at)
 	}
-	small, _ := s.Relative(quiet, 0, 0.02, 1, start.Add(600*time.Minute))
-	large, _ := s.Relative(quiet, 0, 0.5, 1, start.Add(600*time.Minute))
+	small, _ := s.Relative(quiet, 0, 0.02, Basis{Trust: 1}, start.Add(600*time.Minute))
+	large, _ := s.Relative(quiet, 0, 0.5, Basis{Trust: 1}, start.Add(600*time.Minute))
 	if small > 8 || large < 20 || large < 5*small {
 		t.Errorf("a little is %.1f deviations, much %.1f", small, large)
 	}
@@ -178,7 +178,7 @@ func TestFloodChangesNothing(t *testing.T) {
 			for real := range 500 {
 				e := s.Touch(who(real, real%5))
 				s.See(e, 0, ValueOf(fmt.Sprint("does ", real%5, " ", round%3)), now)
-				s.Learn(e, 0, float64(real), 1, now)
+				s.Learn(e, 0, float64(real), Basis{Trust: 1}, now)
 				s.Observe(e, now)
 			}
 			now = now.Add(time.Minute)
@@ -195,7 +195,7 @@ func TestFloodChangesNothing(t *testing.T) {
 			for v := range 4 {
 				all = append(all, s.Surprisal(e, 0, ValueOf(fmt.Sprint("does ", real%5, " ", v)), now))
 			}
-			z, _ := s.Relative(e, 0, 1, 1, now)
+			z, _ := s.Relative(e, 0, 1, Basis{Trust: 1}, now)
 			all = append(all, z)
 		}
 		return all
@@ -242,7 +242,7 @@ func TestBytesAreBounded(t *testing.T) {
 		for v := range 40 {
 			s.See(e, v%2, ValueOf(fmt.Sprint(i, v)), now)
 		}
-		s.Learn(e, 0, float64(i), 1, now)
+		s.Learn(e, 0, float64(i), Basis{Trust: 1}, now)
 		s.Observe(e, now)
 	}
 	everybody := s.all[0].bytes() + s.all[1].bytes()
@@ -301,12 +301,12 @@ func step(s *Store, r *rand.Rand, now time.Time) []float64 {
 	e := s.Touch(Who{Entity: key(r.IntN(60)), Peers: key(r.IntN(4)), Space: r.Uint64N(3), Label: "x"})
 	v := ValueOf(fmt.Sprint("v", r.IntN(50)))
 	x := r.ExpFloat64() * 100
-	rel, _ := s.Relative(e, 0, x, 1, now)
-	jump, _ := s.Jump(e, 0, x, 1, now)
+	rel, _ := s.Relative(e, 0, x, Basis{Trust: 1}, now)
+	jump, _ := s.Jump(e, 0, x, Basis{Trust: 1}, now)
 	out := []float64{s.Surprisal(e, 0, v, now), s.Novelty(e, 0, v, now), rel, jump, float64(s.Stats().Bytes)}
 	e.Rollout(ValueOf(fmt.Sprint("image", r.IntN(20))), now, time.Hour)
 	s.See(e, 0, v, now)
-	s.Learn(e, 0, x, 1, now)
+	s.Learn(e, 0, x, Basis{Trust: 1}, now)
 	s.Observe(e, now)
 	return out
 }

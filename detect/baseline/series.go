@@ -17,6 +17,9 @@ type series struct {
 	// variance is of the distance from what was expected, fastVariance of that
 	// from fast.
 	variance, fastVariance float64
+	// peak is how many deviations it is off in one of rarely times, 0 before
+	// anything is known.
+	peak float64
 	// hours are of the week, made when the first is over; hour, sum and count
 	// are of the one that is not.
 	hours *[hoursOfWeek]hour
@@ -43,12 +46,18 @@ const (
 	// a hundred times is no wonder.
 	wild = 16
 	// pooled is how many numbers the deviation of all entities counts for.
-	pooled = 100
+	pooled = 30
 	// maxWeeks is how many weeks an hour's mean is of, mostly.
 	maxWeeks = 6
 	// longest is the least weight of a number in the variance.
 	longest                 = 1.0 / 500
-	seriesBytes, hoursBytes = 96, 8 * hoursOfWeek
+	seriesBytes, hoursBytes = 104, 8 * hoursOfWeek
+	// rarely is the share of numbers beyond what counts as a peak, plain how many
+	// deviations that is of numbers without any, and climb by how much of itself
+	// it moves.
+	rarely = 1.0 / 200
+	plain  = 3.0
+	climb  = 0.1
 )
 
 // squash makes numbers comparable. Of counts that are small it takes the root,
@@ -147,6 +156,27 @@ func (s *series) learn(y, trust float64, now time.Time, all *spread, quickly boo
 	s.inHour(y, now)
 }
 
+// wider is how many times larger its deviations are taken to be, because it has
+// peaks: a job that begins each hour is no wonder each time.
+func (s *series) wider() float64 { return max(1, s.peak/plain) }
+
+// climb is by how much of itself the peak moves: by more at first.
+func (s *series) climb() float64 { return climb * (1 + 500/float64(s.n)) }
+
+// peaks takes by how many deviations a number was off: a quantile by the pinball
+// loss, on the logarithm. What is off for a while moves it by little.
+func (s *series) peaks(z float64) {
+	switch {
+	case s.n < enough || math.IsNaN(z):
+	case s.peak == 0:
+		s.peak = plain
+	case math.Abs(z) > s.peak:
+		s.peak = min(farthest, s.peak*(1+s.climb()))
+	default:
+		s.peak = max(plain/2, s.peak*(1-s.climb()*rarely))
+	}
+}
+
 func within(v, most float64) float64 { return min(most, max(-most, v)) }
 
 // tiny is the least deviation: of numbers that never vary.
@@ -202,7 +232,7 @@ func (s *series) bytes() int {
 func (s *series) save(out *pack.Writer) {
 	out.Uint(uint64(s.n))
 	out.Int(s.last)
-	for _, v := range []float64{s.slow, s.fast, s.variance, s.fastVariance, s.sum} {
+	for _, v := range []float64{s.slow, s.fast, s.variance, s.fastVariance, s.peak, s.sum} {
 		out.Float(v)
 	}
 	out.Int(s.hour)
@@ -221,7 +251,7 @@ func (s *series) save(out *pack.Writer) {
 
 func (s *series) load(in *pack.Reader) {
 	s.n, s.last = uint32(in.Len(math.MaxUint32-1)), in.Int() // #nosec G115 -- bounded
-	for _, v := range []*float64{&s.slow, &s.fast, &s.variance, &s.fastVariance, &s.sum} {
+	for _, v := range []*float64{&s.slow, &s.fast, &s.variance, &s.fastVariance, &s.peak, &s.sum} {
 		*v = finite(in)
 	}
 	s.hour, s.count = in.Int(), uint32(in.Len(math.MaxUint32-1)) // #nosec G115 -- bounded

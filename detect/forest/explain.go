@@ -18,7 +18,8 @@ import (
 // from the root to the leaf they sum to the difference between the depth
 // expected at the root, which is that of all rows, and the depth of this row. The
 // contribution of a feature is the mean of that over all trees, and what the cuts
-// beyond the data take off goes to the feature that is farthest out. All are
+// beyond the data take off goes to the features that lie outside, by the squares
+// of how far each does. All are
 // rounded to 2^-40, so that they sum to Distance to the bit, in any order.
 type Explanation struct {
 	// Score is that of Score.
@@ -99,7 +100,10 @@ func (g *grove) explain(row []float64, normal float64, examples []float64) (*Exp
 	e.Depth, e.Usual = inside, usual
 	if out, _ := g.excess(whole); out > 0 && g.beyond > 0 {
 		e.Depth = g.shortened(inside, out)
-		shares[g.farthest(whole)] += inside - e.Depth
+		for f, v := range whole {
+			far := max(0, g.out(f, v)) / out
+			shares[f] += float64((inside - e.Depth) * float64(far*far))
+		}
 	}
 	for i, share := range shares {
 		c := g.contribution(i, row[i], examples)
@@ -159,17 +163,6 @@ func (t tree) expect(expected, count []float64) {
 			expected[i] = (float64(expected[l]*count[l]) + float64(expected[r]*count[r])) / count[i]
 		}
 	}
-}
-
-// farthest is the feature that is farthest outside of the box.
-func (g *grove) farthest(row []float64) int {
-	best, most := 0, math.Inf(-1)
-	for f, v := range row {
-		if out := g.out(f, v); out > most {
-			best, most = f, out
-		}
-	}
-	return best
 }
 
 func (g *grove) contribution(f int, v float64, examples []float64) Contribution {

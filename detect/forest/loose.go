@@ -8,33 +8,38 @@ const (
 	farther = 4
 )
 
-// loose says how far apart the outermost values lie on the looser side, in spans
-// of all but those. Where values have long tails the next one often goes beyond
-// all before by far, and that is no novelty; where the outermost lie close
-// together it is one.
-func loose(values []float64) float64 {
-	if len(values) < 4*edge {
-		return 0
-	}
+// outermost are the lowest and the highest value, or, when trimmed, the last of
+// the outermost on either side where there are enough values. And it says how far
+// apart those lie on the looser side, in spans of all but them: where values have
+// long tails the next one often goes beyond all before by far, and that is no
+// novelty; where the outermost lie close together it is one.
+func outermost(values []float64, trimmed bool) (least, most, apart float64) {
 	var low, high [edge]float64 // the outermost first
 	for i, v := range values {
 		n := min(i, edge)
 		if n < edge || v < low[edge-1] {
-			insert(&low, n, v, 1)
+			insert(&low, n, clamp(v), 1)
 		}
 		if n < edge || v > high[edge-1] {
-			insert(&high, n, v, -1)
+			insert(&high, n, clamp(v), -1)
 		}
 	}
-	inner := clamp(high[edge-1]) - clamp(low[edge-1])
-	outer := max(clamp(high[0])-clamp(high[edge-1]), clamp(low[edge-1])-clamp(low[0]))
+	if len(values) < 4*edge {
+		return low[0], high[0], 0
+	}
+	inner := high[edge-1] - low[edge-1]
+	outer := max(high[0]-high[edge-1], low[edge-1]-low[0])
 	switch {
 	case outer == 0:
-		return 0
 	case inner <= 0:
-		return 1
+		apart = 1
+	default:
+		apart = min(outer/inner, 1e6)
 	}
-	return min(outer/inner, 1e6)
+	if trimmed {
+		return low[edge-1], high[edge-1], apart
+	}
+	return low[0], high[0], apart
 }
 
 // insert puts v among the first n of the outermost, in order; sign is -1 if the

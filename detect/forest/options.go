@@ -31,9 +31,10 @@ type Options struct {
 	// Beyond is the share of cuts that lie beyond the data, below 1: 0.5 when 0;
 	// None gives the forest of the papers.
 	Beyond float64
-	// Units are the spans of features that do not vary, one a feature; 1 each
-	// when nil. What lies one unit beside a constant is as far beyond the data
-	// as can be.
+	// Units say of features what is far, one a feature, 0 for where nobody knows:
+	// what lies one unit beyond all but the outermost values is as far beyond the
+	// data as a value never seen. Where it is not known the data tell, and of a
+	// feature that does not vary it is 1.
 	Units []float64
 	// Contamination is the share of rows that are taken for anomalies, above 0
 	// and at most 0.5, and sets the offset by it. When 0 the offset is -0.5, as
@@ -76,8 +77,8 @@ func units(u []float64, dims int) error {
 		return fmt.Errorf("%w: %d units for %d features", ErrOptions, len(u), dims)
 	}
 	for i, v := range u {
-		if !(v > 0 && v <= largest) {
-			return fmt.Errorf("%w: unit %v of feature %d, it must be above 0", ErrOptions, v, i)
+		if !(v >= 0 && v <= largest) {
+			return fmt.Errorf("%w: unit %v of feature %d, it must not be below 0", ErrOptions, v, i)
 		}
 	}
 	return nil

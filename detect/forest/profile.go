@@ -5,6 +5,9 @@ import "math"
 // largest is what infinite values count as. It leaves room for a difference.
 const largest = math.MaxFloat64 / 4
 
+// farthest bounds how many spans a value is taken to be outside of the box.
+const farthest = 1e9
+
 // constant is the share of equal values from which on a feature hardly varies.
 const constant = 0.95
 
@@ -17,6 +20,8 @@ type profile struct {
 	// fill is the usual value, the median: what a missing one counts as.
 	fill []float64
 	unit []float64
+	// given says which of the units were.
+	given []bool
 	// known says of which features a value was learned. Of the others no value is
 	// beyond anything.
 	known []bool
@@ -25,11 +30,11 @@ type profile struct {
 func newProfile(dims int, units []float64) profile {
 	p := profile{
 		low: make([]float64, dims), high: make([]float64, dims), rate: make([]float64, dims),
-		fill: make([]float64, dims), unit: make([]float64, dims), known: make([]bool, dims),
+		fill: make([]float64, dims), unit: make([]float64, dims), known: make([]bool, dims), given: make([]bool, dims),
 	}
 	for f := range dims {
 		p.unit[f] = 1
-		if units != nil {
+		if p.given[f] = units != nil && units[f] > 0; p.given[f] {
 			p.unit[f] = units[f]
 		}
 	}
@@ -55,11 +60,8 @@ func (p *profile) column(f int, values []float64) {
 	if len(values) == 0 {
 		return
 	}
-	low, high := values[0], values[0]
-	for _, v := range values {
-		low, high = min(low, v), max(high, v)
-	}
-	p.widen(f, clamp(low), clamp(high))
+	low, high, apart := outermost(values, p.given[f])
+	p.widen(f, low, high)
 	p.fill[f] = clamp(nth(values, (len(values)-1)/2))
 	same := 0
 	for _, v := range values {
@@ -67,7 +69,7 @@ func (p *profile) column(f int, values []float64) {
 			same++
 		}
 	}
-	p.span(f, float64(same) >= float64(constant*float64(len(values))), loose(values))
+	p.span(f, float64(same) >= float64(constant*float64(len(values))), apart)
 }
 
 func (p *profile) widen(f int, low, high float64) {
@@ -82,24 +84,28 @@ func (p *profile) widen(f int, low, high float64) {
 // digits of the values is no span.
 func (p *profile) span(f int, still bool, apart float64) {
 	s := float64((p.high[f] - p.low[f]) * float64(1+farther*apart))
-	if still {
+	switch {
+	case p.given[f]:
+		s = p.unit[f]
+	case still:
 		s = max(s, p.unit[f])
 	}
 	p.rate[f] = 1 / max(s, float64(1e-9*max(math.Abs(p.low[f]), math.Abs(p.high[f]))), math.SmallestNonzeroFloat64*1e16)
 }
 
-// excess is how far a row lies outside of the box, in spans of the feature that
-// is farthest out, and whether a value is missing or endless.
-func (p *profile) excess(row []float64) (most float64, odd bool) {
+// excess is how far a row lies outside of the box, in spans, over all features
+// that do, and whether a value is missing or endless.
+func (p *profile) excess(row []float64) (far float64, odd bool) {
 	low, high := p.low[:len(row)], p.high[:len(row)]
 	var sum float64
 	for f, v := range row {
 		if v < low[f] || v > high[f] {
-			most = max(most, p.out(f, v))
+			out := p.out(f, v)
+			far += float64(out * out)
 		}
 		sum += v - v
 	}
-	return most, sum != 0
+	return math.Sqrt(far), sum != 0
 }
 
 // out is how far a value lies outside of the box, in spans.
@@ -107,7 +113,7 @@ func (p *profile) out(f int, v float64) float64 {
 	if !p.known[f] {
 		return 0
 	}
-	return float64(max(p.low[f]-v, v-p.high[f]) * p.rate[f])
+	return min(farthest, float64(max(p.low[f]-v, v-p.high[f])*p.rate[f]))
 }
 
 // mend puts a row into dst without missing and endless values.

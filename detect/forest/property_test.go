@@ -3,6 +3,7 @@ package forest
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,9 +88,16 @@ func TestOrderAndScale(t *testing.T) {
 			y[i/dims*dims+order[i%dims]] = x[i] * factor[i%dims]
 			units[order[i%dims]] = factor[i%dims]
 		}
-		o := Options{Trees: 10, Seed: rapid.Uint64().Draw(t, "seed")}
+		o := Options{Trees: 10, Seed: rapid.Uint64().Draw(t, "seed"), Units: slices.Repeat([]float64{1}, dims)}
 		p := o
 		p.Units = units
+		if rapid.Bool().Draw(t, "no units") {
+			// Then those of features that don't vary are not scaled, so nothing is.
+			o.Units, p.Units = nil, nil
+			for i := range x {
+				y[i/dims*dims+order[i%dims]] = x[i]
+			}
+		}
 		same(t, fit(t, x, dims, o).ScoreAll(nil, x), fit(t, y, dims, p).ScoreAll(nil, y))
 		same(t, rolled(t, x, dims, o), rolled(t, y, dims, p))
 	})
@@ -322,7 +330,7 @@ func TestRefused(t *testing.T) {
 	x := cloud(10, 2, 1)
 	for _, o := range []Options{
 		{Trees: -1}, {Trees: MaxTrees + 1}, {Sample: 1}, {Sample: MaxSample + 1}, {Depth: 9}, {Depth: -1}, {Beyond: 1},
-		{Beyond: math.NaN()}, {Contamination: 0.6}, {Contamination: math.NaN()}, {Units: []float64{1}}, {Units: []float64{1, 0}},
+		{Beyond: math.NaN()}, {Contamination: 0.6}, {Contamination: math.NaN()}, {Units: []float64{1}}, {Units: []float64{1, -1}},
 	} {
 		if _, err := Fit(x, 2, o); !errors.Is(err, ErrOptions) {
 			t.Errorf("%+v: %v", o, err)

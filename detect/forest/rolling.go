@@ -133,7 +133,13 @@ func (r *Rolling) trust() { r.beyond = trusted(r.o.Beyond, int(min(r.taken, uint
 func (r *Rolling) see(row []float64) {
 	for f, v := range row {
 		if v < r.low[f] || v > r.high[f] || (!r.known[f] && v == v) {
-			r.widen(f, clamp(v), clamp(v))
+			v = clamp(v)
+			if r.given[f] && r.known[f] {
+				// One alone is not the new usual.
+				near := max(r.low[f], min(r.high[f], v))
+				v = near + float64((v-near)/edge)
+			}
+			r.widen(f, v, v)
 		}
 	}
 }

@@ -55,11 +55,14 @@ func (g *grove) score(sum, excess float64) float64 {
 // shortened is the expected depth of a row outside of the box, which is at
 // depth by cuts inside of it. At each cut the chance is that it lies beyond the
 // data (the share) and between row and box: its distance from the box is the
-// greater of two even draws of up to one span. The depth is the lesser of depth
-// and the first such cut.
+// greater of two even draws of up to one span. What is farther out than that is
+// missed by fewer and fewer of the other cuts too. The depth is the lesser of
+// depth and the first such cut.
 func (g *grove) shortened(depth, excess float64) float64 {
-	excess = min(excess, 1)
 	rate := float64(g.beyond * float64(excess*excess))
+	if excess > 1 {
+		rate = 1 - (1-g.beyond)/excess
+	}
 	if rate < 1e-18 || depth <= 1 {
 		return depth
 	}

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,6 +25,18 @@ type Aggregate struct {
 	Constants []any
 	// Text is the call as it is written, but for spaces.
 	Text string
+}
+
+// Of is which of the expression's calls its first argument is, when it is
+// nothing more than that; -1 when it isn't.
+func (a *Aggregate) Of() int {
+	if len(a.Args) > 0 {
+		i := -1
+		if _, err := fmt.Sscanf(a.Args[0].Source(), aggregateName+"(%d)", &i); err == nil && a.Args[0].Source() == fmt.Sprintf(aggregateName+"(%d)", i) {
+			return i
+		}
+	}
+	return -1
 }
 
 // CompileAggregates compiles an expression in which the named functions are
