@@ -17,6 +17,7 @@ type chained struct {
 	by      [][]*conf.Program // of each step
 	machine *sequence.Machine
 	not     bool
+	o       sequence.Options
 }
 
 // chainBytes is about what one key of a sequence takes.
@@ -34,18 +35,21 @@ func (c *compiler) chain(spec *SequenceSpec, l Limits) *chained {
 	}
 	n := len(spec.Steps)
 	q.not = n > 0 && spec.Steps[n-1].Not
-	keys := l.Groups
-	if l.Bytes > 0 {
-		keys = min(max(keys, 1), max(l.Bytes/chainBytes, 1))
-	}
+	q.o = sequence.Options{Steps: n, Within: spec.Within.Std(), Any: spec.Order == "any", Not: q.not}
+	limitChain(&q.o, l)
 	var err error
-	q.machine, err = sequence.New(sequence.Options{
-		Steps: n, Within: spec.Within.Std(), Any: spec.Order == "any", Not: q.not, Late: l.Late, MaxKeys: keys,
-	})
+	q.machine, err = sequence.New(q.o)
 	if err != nil {
 		c.errs = append(c.errs, fmt.Errorf("sequence: %w", err))
 	}
 	return q
+}
+
+func limitChain(o *sequence.Options, l Limits) {
+	o.Late, o.MaxKeys = l.Late, l.Groups
+	if l.Bytes > 0 {
+		o.MaxKeys = min(max(l.Groups, 1), max(l.Bytes/chainBytes, 1))
+	}
 }
 
 // ofChain adds an event to its group. Steps may have keys of their own, so it

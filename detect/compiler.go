@@ -27,8 +27,7 @@ func (c *compiler) condition(x conf.Expression, novel *novelty) *conf.Program {
 		c.failed(misplaced(x, err))
 		return p
 	}
-	from := len(novel.calls)
-	p, calls, err := x.CompileAggregates(env, conf.Bool, novelFunctions, func(i int) float64 { return novel.value(from + i) }, functions...)
+	p, calls, err := x.CompileAggregates(env, conf.Bool, novelFunctions, novel.from(len(novel.calls)), functions...)
 	c.failed(misplaced(x, err))
 	if err == nil {
 		c.failed(novel.take(x, calls))
@@ -76,11 +75,10 @@ func (c *compiler) message(t conf.Template, w *windowed) *conf.Text {
 		c.failed(err)
 		return text
 	}
-	var places []int
-	text, calls, err := t.CompileAggregates(env, aggregates, func(i int) float64 { return w.number(places[i]) }, functions...)
+	text, calls, err := t.CompileAggregates(env, aggregates, w.ofMessage, functions...)
 	c.failed(err)
 	if err == nil {
-		places, err = w.take(t.Errorf, calls)
+		w.inMessage, err = w.take(t.Errorf, calls)
 		c.failed(err)
 	}
 	if len(c.errs) == 0 { // else what is wrong was told with its place

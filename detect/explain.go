@@ -31,10 +31,19 @@ type explaining interface {
 	explain(e *event.Event, l *Look)
 }
 
+// Extent says of which detectors an explanation tells.
+type Extent struct {
+	// Every names detectors that are told of though they were not asked; nil
+	// names none.
+	Every func(name string) bool
+	// Matched leaves out rules of which no step's when holds for the event: to
+	// tell why it does not takes much longer than to find that out.
+	Matched bool
+}
+
 // Explain folds an event as [Engine.Fold] does, and says how each detector
-// looked at it. Those that were not asked are left out, but for those that
-// every names; nil names none.
-func (g *Engine) Explain(e *event.Event, at event.Address, every func(name string) bool) Explanation {
+// looked at it.
+func (g *Engine) Explain(e *event.Event, at event.Address, of Extent) Explanation {
 	running := g.running // a control event may put others in their place
 	watches := make([]watched, len(running))
 	for i := range running {
@@ -55,7 +64,10 @@ func (g *Engine) Explain(e *event.Event, at event.Address, every func(name strin
 		return x
 	}
 	for i := range running {
-		if !asked[i] && (every == nil || !every(running[i].Name())) {
+		if !asked[i] && (of.Every == nil || !of.Every(running[i].Name())) {
+			continue
+		}
+		if _, says := running[i].run.(explaining); says && of.Matched && !watches[i].when {
 			continue
 		}
 		l := Look{Rule: running[i].Name(), Version: running[i].Version(), Stage: StageAsked, Reason: "it was asked, and does not say more"}
@@ -94,6 +106,7 @@ func (l *Look) take(all []event.Finding, at event.Address) {
 
 // watched is what a rule notes of an event.
 type watched struct {
+	when   bool   // that of some step holds
 	found  string // the id of what was found, new or not
 	window bool   // it came to the window
 	late   bool
@@ -106,9 +119,6 @@ func (s *running) watch(w *watched) { s.watched = w }
 
 // explain says how far the last event came; see [explaining].
 func (s *running) explain(e *event.Event, l *Look) {
-	if l.Error = s.ready(); l.Error != nil {
-		return
-	}
 	t := s.r.apart()
 	t.mu.Lock()
 	defer t.mu.Unlock()

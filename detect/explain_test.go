@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func (s *story) explain(second float64, e event.Event) Look {
 	e.ID = fmt.Sprint("e", s.n)
 	e.Time = dawn.Add(time.Duration(second * float64(time.Second)))
 	e.Received = e.Time
-	x := s.engine.Explain(&e, event.Address{Sequence: s.n, ID: e.ID}, func(string) bool { return true })
+	x := s.engine.Explain(&e, event.Address{Sequence: s.n, ID: e.ID}, Extent{Every: func(string) bool { return true }})
 	if len(x.Looks) != 1 || x.Err != nil || !x.Fresh {
 		s.t.Fatalf("%d looks, fresh %v, %v", len(x.Looks), x.Fresh, x.Err)
 	}
@@ -138,7 +139,7 @@ func TestExplainChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		plain, told := NewEngine(set, EngineOptions{}), NewEngine(set, EngineOptions{})
+		plain, told, matched := NewEngine(set, EngineOptions{}), NewEngine(set, EngineOptions{}), NewEngine(set, EngineOptions{})
 		now := dawn
 		for i := range rapid.IntRange(1, 60).Draw(t, "events") {
 			e := rapid.SampledFrom([]event.Event{secrets("ann", "a"), secrets("ann", "b"), secrets("bob", "c"), alert("shell", "p1"), ofPod("p1"), secrets("root", "a")}).Draw(t, "event")
@@ -146,11 +147,18 @@ func TestExplainChangesNothing(t *testing.T) {
 			e.ID, e.Time, e.Received = fmt.Sprint(i), now, now
 			at := event.Address{Sequence: uint64(i + 1), ID: e.ID}
 			found, _, err := plain.Fold(&e, at)
-			x := told.Explain(&e, at, func(string) bool { return rapid.Bool().Draw(t, "every") })
+			x := told.Explain(&e, at, Extent{Every: func(string) bool { return rapid.Bool().Draw(t, "every") }})
 			if err != nil || x.Err != nil || !reflect.DeepEqual(found, x.Findings) {
 				t.Fatalf("found %+v, explained %+v (%v, %v)", found, x.Findings, err, x.Err)
 			}
 			agree(t, &e, x)
+			short := matched.Explain(&e, at, Extent{Matched: true})
+			less := slices.DeleteFunc(slices.Clone(x.Looks), func(l Look) bool {
+				return !slices.ContainsFunc(l.Steps, func(st StepLook) bool { return st.Selected && holds(st.When) })
+			})
+			if fmt.Sprint(rulesOf(short.Looks)) != fmt.Sprint(rulesOf(less)) || !reflect.DeepEqual(short.Findings, found) {
+				t.Fatalf("those that match are %v, want %v", rulesOf(short.Looks), rulesOf(less))
+			}
 		}
 		var a, b pack.Writer
 		plain.Save(&a)
@@ -159,6 +167,13 @@ func TestExplainChangesNothing(t *testing.T) {
 			t.Fatal("they remember different things")
 		}
 	})
+}
+
+func rulesOf(looks []Look) (all []string) {
+	for _, l := range looks {
+		all = append(all, l.Rule+" "+string(l.Stage))
+	}
+	return all
 }
 
 // agree says that every finding of the event has a look, and the other way.

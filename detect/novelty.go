@@ -133,6 +133,11 @@ func (n *novelty) value(i int) float64 {
 	return c.answer
 }
 
+// from answers the calls of an expression whose first one is that.
+func (n *novelty) from(first int) func(i int) float64 {
+	return func(i int) float64 { return n.value(first + i) }
+}
+
 func (c *novel) ask(e *event.Event, m Moment) float64 {
 	k, err := groupKey(e, c.key)
 	p, failed := groupKey(e, c.values)

@@ -32,7 +32,8 @@ type Rule struct {
 	sources       []event.Source
 	doc           *conf.Document
 	exceptions    []*Exception
-	// first is one that runs, to ask for a single event; see [Rule.Match].
+	// first is one that runs, to ask for a single event, see [Rule.Match], and to
+	// open others.
 	first *running
 	// needs are what [Rule.Needs] found, once it was asked.
 	needs     []conf.Needs
@@ -119,13 +120,9 @@ func (r *Rule) Memory() string { return r.memory }
 // Sources are those whose events it looks at.
 func (r *Rule) Sources() []event.Source { return slices.Clone(r.sources) }
 
-// Open makes one that runs.
-func (r *Rule) Open(l Limits) (Running, error) {
-	if s := r.first.stateless(r, l); s != nil {
-		return s, nil
-	}
-	return &running{r: r, later: &l}, nil
-}
+// Open makes one that runs. What was compiled when the rule was loaded is shared by
+// all of them.
+func (r *Rule) Open(l Limits) (Running, error) { return r.first.another(l) }
 
 // Selection is what events are like that a rule looks at: all of Facts hold for
 // them. When is that of the facts which a person would change.

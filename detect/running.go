@@ -12,8 +12,8 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// running is a rule with what it remembers. Its programs are its own: what they
-// ask for are its numbers.
+// running is a rule with what it remembers. All that run of one rule share what was
+// compiled; see [running.another].
 type running struct {
 	r       *Rule
 	steps   []step
@@ -27,9 +27,6 @@ type running struct {
 	// stage of a request that was counted.
 	group [16]byte
 	again bool
-	// later are the limits of a rule that is compiled when it is first needed:
-	// many never are, and to compile takes longer than all else about a rule.
-	later *Limits
 	// watched notes what happens to an event that is explained, else it is nil.
 	watched *watched
 }
@@ -42,9 +39,12 @@ type step struct {
 	always       *conf.Program // the rule's when, beside the step's
 	when, unless *conf.Program
 	novel        *novelty
+	// asks is the first of the calls that when asks the novelty about.
+	asks int
 }
 
-// compileRule compiles all that the rule says. The error joins [*conf.Error].
+// compileRule compiles all that the rule says, and opens one that runs. The error
+// joins [*conf.Error].
 func compileRule(r *Rule, l Limits) (*running, error) {
 	s, c := &running{r: r}, &compiler{}
 	spec := &r.Spec
@@ -62,6 +62,7 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 		s.chain = c.chain(spec.Sequence, l)
 		for _, st := range spec.Sequence.Steps {
 			one := rule
+			one.asks = len(novel.calls)
 			one.always, one.when = rule.when, c.condition(st.When, novel)
 			if st.Source != "" {
 				one.sources = []event.Source{event.Source(st.Source)}
@@ -84,36 +85,6 @@ func compileRule(r *Rule, l Limits) (*running, error) {
 		return nil, errors.Join(c.errs...)
 	}
 	return s, nil
-}
-
-// ready compiles what was left for later. The error is none that a rule which
-// was loaded can have.
-func (s *running) ready() error {
-	if s.later == nil {
-		return nil
-	}
-	own, err := compileRule(s.r, *s.later)
-	if err != nil {
-		return err
-	}
-	own.watched = s.watched
-	*s = *own
-	return nil
-}
-
-// stateless is another one that runs, with the same programs, of a rule that
-// remembers nothing: compiling is most of what it takes to open a rule. It is
-// nil of a rule that remembers.
-func (s *running) stateless(r *Rule, l Limits) *running {
-	if s == nil || s.window != nil || s.chain != nil || s.quiet != nil || len(s.steps[0].novel.calls) > 0 {
-		return nil
-	}
-	own := *s
-	own.r, own.steps = r, slices.Clone(s.steps)
-	for i := range own.steps {
-		own.steps[i].r, own.steps[i].novel = r, &novelty{limits: l}
-	}
-	return &own
 }
 
 func plainSources(one source, more []source) []event.Source {
@@ -154,9 +125,6 @@ func (st *step) match(e *event.Event) (when, unless bool, err error) {
 
 // Fold takes an event; see [Running].
 func (s *running) Fold(e *event.Event, at event.Address, m Moment) ([]event.Finding, error) {
-	if err := s.ready(); err != nil {
-		return nil, err
-	}
 	var belongs uint
 	var errs []error
 	s.steps[0].novel.begin(e, m)
@@ -164,6 +132,9 @@ func (s *running) Fold(e *event.Event, at event.Address, m Moment) ([]event.Find
 		when, unless, err := s.steps[i].match(e)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("rule %s: %w", s.r.name, err))
+		}
+		if when && s.watched != nil {
+			s.watched.when = true
 		}
 		if when && !unless {
 			belongs |= 1 << i
@@ -254,9 +225,6 @@ func (s *running) Counts() []event.FindingCount {
 
 // Save writes what is remembered.
 func (s *running) Save(out *pack.Writer) {
-	if s.ready() != nil {
-		return
-	}
 	s.steps[0].novel.save(out)
 	if s.window != nil {
 		s.window.groups.Save(out)
@@ -274,9 +242,6 @@ func (s *running) Save(out *pack.Writer) {
 
 // Load reads what Save wrote.
 func (s *running) Load(in *pack.Reader) error {
-	if err := s.ready(); err != nil {
-		return err
-	}
 	errs := []error{s.steps[0].novel.load(in)}
 	if s.window != nil {
 		errs = append(errs, s.window.groups.Load(in))
@@ -295,9 +260,6 @@ func (s *running) Load(in *pack.Reader) error {
 
 // Stats counts what is remembered.
 func (s *running) Stats() Memory {
-	if s.later != nil {
-		return Memory{}
-	}
 	m := s.steps[0].novel.stats()
 	if s.window != nil {
 		w := s.window.groups.Stats()
@@ -319,9 +281,6 @@ func (s *running) Stats() Memory {
 // Evict makes room of about so many bytes, if there is as much: of what has most
 // of it.
 func (s *running) Evict(size int) {
-	if s.later != nil {
-		return
-	}
 	for target := max(s.Stats().Bytes-size, 0); s.Stats().Bytes > target; {
 		least, most := func() {}, 0
 		consider := func(bytes int, evict func()) {

@@ -23,7 +23,10 @@ type windowed struct {
 	by     []*conf.Program
 	having *conf.Program
 	// calls are the aggregates, each once, numbered as in o.Aggregates.
-	calls  []conf.Aggregate
+	calls []conf.Aggregate
+	// inHaving and inMessage are the numbers of the calls there, in their order.
+	inHaving, inMessage []int
+
 	o      window.Options
 	groups *window.Windows
 	// key and end are the window that having and the message ask about.
@@ -45,11 +48,10 @@ func (c *compiler) window(spec *WindowSpec, l Limits, summaries bool) *windowed 
 		w.o.Panes = 1
 	}
 	w.by = c.values(spec.By)
-	var places []int
-	having, calls, err := spec.Having.CompileAggregates(env, conf.Bool, aggregates, func(i int) float64 { return w.number(places[i]) }, functions...)
+	having, calls, err := spec.Having.CompileAggregates(env, conf.Bool, aggregates, w.ofHaving, functions...)
 	c.failed(err)
 	if err == nil {
-		places, err = w.take(spec.Having.Errorf, calls)
+		w.inHaving, err = w.take(spec.Having.Errorf, calls)
 		c.failed(err)
 		w.having = having
 		if len(calls) == 0 {
@@ -124,6 +126,9 @@ func (w *windowed) open() (err error) {
 	w.groups, err = window.New(w.o)
 	return err
 }
+
+func (w *windowed) ofHaving(i int) float64  { return w.number(w.inHaving[i]) }
+func (w *windowed) ofMessage(i int) float64 { return w.number(w.inMessage[i]) }
 
 func (w *windowed) number(i int) float64 { return w.groups.Value(w.key, i, w.end) }
 

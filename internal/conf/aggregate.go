@@ -45,27 +45,72 @@ func (a *Aggregate) Of() int {
 // name that ends in ? is of a function that gives true or false, which is
 // whether the number is not 0; one that ends in + is of a function whose
 // arguments may have aggregates in them, which come before it. Everything else is as in [Expression.Compile].
-// The program may be run by as many at a time as value may be called by.
+// The program may be run by as many at a time as value may be called by; see also
+// [Program.Asking].
 func (e Expression) CompileAggregates(env any, kind Kind, names []string, value func(i int) float64, funcs ...Func) (*Program, []Aggregate, error) {
-	found := newAggregates(names)
-	program, err := compileWith(e.at, e.Text, 0, e.Text, env, kind, found.functions(funcs, value), expr.Patch(found))
+	found := newAggregates(names, value)
+	program, err := compileWith(e.at, e.Text, 0, e.Text, env, kind, found.functions(funcs), expr.Patch(found), expr.Patch(found.asked))
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := found.arguments(e.at, e.Errorf, env, funcs, value)
+	calls, err := found.arguments(e.at, e.Errorf, env, funcs)
 	return program, calls, err
 }
 
 // CompileAggregates is for the expressions of a template what
 // [Expression.CompileAggregates] is for one.
 func (t Template) CompileAggregates(env any, names []string, value func(i int) float64, funcs ...Func) (*Text, []Aggregate, error) {
-	found := newAggregates(names)
-	text, err := t.compile(env, found.functions(funcs, value), expr.Patch(found))
+	found := newAggregates(names, value)
+	text, err := t.compile(env, found.functions(funcs), expr.Patch(found), expr.Patch(found.asked))
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := found.arguments(t.at, t.Errorf, env, funcs, value)
+	calls, err := found.arguments(t.at, t.Errorf, env, funcs)
 	return text, calls, err
+}
+
+// Asking is the same program of [Expression.CompileAggregates], but asks somebody
+// else for its numbers. It takes next to no time, and one of them may run beside
+// the other.
+func (p *Program) Asking(value func(i int) float64) *Program {
+	if p == nil {
+		return nil
+	}
+	for i, c := range p.program.Constants {
+		if _, ok := c.(*asked); ok {
+			own := *p.program
+			own.Constants = slices.Clone(own.Constants)
+			own.Constants[i] = &asked{value}
+			return &Program{&own, p.text}
+		}
+	}
+	return p
+}
+
+// Asking is for a text what [Program.Asking] is for a program.
+func (t *Text) Asking(value func(i int) float64) *Text {
+	own := &Text{slices.Clone(t.parts)}
+	for i := range own.parts {
+		own.parts[i].program = own.parts[i].program.Asking(value)
+	}
+	return own
+}
+
+// asked is who knows the numbers of a program. It is among the program's
+// constants, once, so that another can take its place.
+type asked struct{ value func(i int) float64 }
+
+// Visit gives it to the questions as their second argument.
+func (q *asked) Visit(node *ast.Node) {
+	call, ok := (*node).(*ast.CallNode)
+	if !ok || len(call.Arguments) != 1 {
+		return
+	}
+	if name, ok := call.Callee.(*ast.IdentifierNode); ok && (name.Value == aggregateName || name.Value == holdsName) {
+		who := &ast.ConstantNode{Value: q}
+		who.SetType(reflect.TypeFor[*asked]())
+		call.Arguments = append(call.Arguments, who)
+	}
 }
 
 // What a call is put in place of; no expression can name it.
@@ -76,18 +121,18 @@ const (
 
 // arguments compiles what the calls are given.
 func (a *aggregates) arguments(
-	at origin, fail func(string, ...any) *Error, env any, funcs []Func, value func(i int) float64,
+	at origin, fail func(string, ...any) *Error, env any, funcs []Func,
 ) ([]Aggregate, error) {
 	out := make([]Aggregate, len(a.calls))
 	for i, call := range a.calls {
 		out[i] = Aggregate{Name: call.Callee.(*ast.IdentifierNode).Value, Text: call.String()}
 		from, with := origin{part: part{lib: at.part.lib, text: at.part.text}}, funcs
 		if slices.Contains(a.nesting, out[i].Name) {
-			from.part.nested, with = true, a.functions(funcs, value)
+			from.part.nested, with = true, a.functions(funcs)
 		}
 		for _, arg := range call.Arguments {
 			text := arg.String()
-			program, err := compile(from, text, 0, text, env, Any, with)
+			program, err := compileWith(from, text, 0, text, env, Any, with, expr.Patch(a.asked))
 			if err != nil {
 				return nil, fail("%s: %v", call.String(), err)
 			}
@@ -118,10 +163,11 @@ type aggregates struct {
 	boolean []string
 	nesting []string
 	calls   []*ast.CallNode
+	asked   *asked
 }
 
-func newAggregates(names []string) *aggregates {
-	a := &aggregates{}
+func newAggregates(names []string, value func(i int) float64) *aggregates {
+	a := &aggregates{asked: &asked{value}}
 	for _, name := range names {
 		if plain, ok := strings.CutSuffix(name, "?"); ok {
 			a.boolean, name = append(a.boolean, plain), plain
@@ -135,7 +181,7 @@ func newAggregates(names []string) *aggregates {
 }
 
 // functions are those that the expression is compiled with.
-func (a *aggregates) functions(funcs []Func, value func(i int) float64) []Func {
+func (a *aggregates) functions(funcs []Func) []Func {
 	all := slices.Clone(funcs)
 	for _, name := range a.names {
 		f := Func{Name: name, Signature: new(func(...any) float64), Fn: func(...any) (any, error) { return 0.0, nil }}
@@ -145,11 +191,13 @@ func (a *aggregates) functions(funcs []Func, value func(i int) float64) []Func {
 		all = append(all, f)
 	}
 	return append(all, Func{
-		Name: aggregateName, Signature: new(func(int) float64), Fn: func(a ...any) (any, error) { return value(a[0].(int)), nil },
+		Name: aggregateName, Signature: new(func(int, ...*asked) float64), Fn: func(a ...any) (any, error) { return answer(a), nil },
 	}, Func{
-		Name: holdsName, Signature: new(func(int) bool), Fn: func(a ...any) (any, error) { return value(a[0].(int)) != 0, nil },
+		Name: holdsName, Signature: new(func(int, ...*asked) bool), Fn: func(a ...any) (any, error) { return answer(a) != 0, nil },
 	})
 }
+
+func answer(args []any) float64 { return args[1].(*asked).value(args[0].(int)) }
 
 // Visit is called for each node after its children.
 func (a *aggregates) Visit(node *ast.Node) {

@@ -104,3 +104,36 @@ func TestCompileAggregatesOfAggregates(t *testing.T) {
 		}
 	}
 }
+
+// Two that ask for different numbers are the same program otherwise, and may run
+// beside each other.
+func TestProgramAsking(t *testing.T) {
+	from := func(n float64) func(int) float64 { return func(i int) float64 { return n + float64(i) } }
+	e := Expression{Text: `count() > 5 and distinct(user) > 6 and user == "ann"`}
+	first, _, err := e.CompileAggregates(aggregateEnv{}, Bool, []string{"count", "distinct"}, from(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := first.Asking(from(5))
+	for _, c := range []struct {
+		p    *Program
+		want bool
+	}{{first, true}, {other, false}, {other.Asking(from(6)), true}, {first, true}} {
+		if got, err := c.p.Bool(&aggregateEnv{User: "ann"}); err != nil || got != c.want {
+			t.Errorf("%v, %v, want %v", got, err, c.want)
+		}
+	}
+	text, _, err := Template{Text: "${user}: ${count()} of ${distinct(user)}"}.CompileAggregates(aggregateEnv{}, []string{"count", "distinct"}, from(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[float64]string{1: "ann: 1 of 2", 3: "ann: 3 of 4"} {
+		if got, err := text.Asking(from(n)).Render(&aggregateEnv{User: "ann"}); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	plain, err := Compile(aggregateEnv{}, `user == "ann"`, Bool)
+	if err != nil || plain.Asking(nil) != plain || (*Program)(nil).Asking(nil) != nil {
+		t.Errorf("a program that asks nothing is another one, or %v", err)
+	}
+}

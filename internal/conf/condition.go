@@ -69,7 +69,7 @@ type taker struct {
 }
 
 func (b *taker) expression(e Expression) (*Condition, error) {
-	tree, problem := parseExpression(e.Text, append(slices.Clone(b.Funcs), newAggregates(b.Aggregates).functions(nil, nil)...))
+	tree, problem := parseExpression(e.Text, append(slices.Clone(b.Funcs), newAggregates(b.Aggregates, nil).functions(nil)...))
 	if problem != nil {
 		return nil, problem
 	}

@@ -58,7 +58,7 @@ func (r *Runner) Run(ctx context.Context, c *Case) (Result, error) {
 		Rules: r.Rules.For(events), Playbooks: r.Playbooks, Ceiling: event.ModeAct, Logger: slog.New(seen),
 	}
 	if r.Reach != nil {
-		o.Explained = r.Reach.note
+		o.Explained, o.Extent.Matched = r.Reach.note, true
 	}
 	s := replay.NewSession(o, seen)
 	seen.session = s

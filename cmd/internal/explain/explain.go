@@ -97,7 +97,7 @@ func Explain(ctx context.Context, o Options) (Answer, error) {
 	r = o.Replay
 	r.Explaining, r.Explained = t.wants, t.told
 	if t.Rule != "" {
-		r.Every = func(name string) bool { return name == t.Rule }
+		r.Extent.Every = func(name string) bool { return name == t.Rule }
 	}
 	if err := replay.Replay(ctx, r, t); err != nil {
 		return Answer{}, err

@@ -29,11 +29,11 @@ type Options struct {
 	// Progress, if set, is told now and then how far it is.
 	Progress func(Progress)
 	// Explained, if set, is told of each event how the rules looked at it, or of
-	// those that Explaining names; of the rules that the index passes over only
-	// where Every names them. Explaining is asked before an event is folded.
+	// those that Explaining names, as far as Extent goes. Explaining is asked before an
+	// event is folded.
 	Explained  func(e *event.Event, at event.Address, x detect.Explanation)
 	Explaining func(e *event.Event, at event.Address) bool
-	Every      func(rule string) bool
+	Extent     detect.Extent
 	// Opened, if set, is given the engine of each session before any event, Read
 	// when all were read, before the time goes on behind them.
 	Opened func(g *detect.Engine)

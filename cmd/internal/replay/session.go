@@ -188,7 +188,7 @@ func (s *Session) ask(e *event.Event, at event.Address) ([]event.Finding, error)
 		findings, _, err := s.engine.Fold(e, at)
 		return findings, err
 	}
-	x := s.engine.Explain(e, at, s.o.Every)
+	x := s.engine.Explain(e, at, s.o.Extent)
 	s.o.Explained(e, at, x)
 	return x.Findings, x.Err
 }
