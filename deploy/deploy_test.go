@@ -102,6 +102,14 @@ func TestRoleIsWhatTheCommandPrints(t *testing.T) {
 	}
 }
 
+// And so is the admission policy.
+func TestAdmissionIsWhatTheCommandPrints(t *testing.T) {
+	want := decode(t, "firebreak rbac --admission", firebreak(t, "rbac", "--admission"))
+	if diff := cmp.Diff(want, read(t, "base/admission.yaml")); diff != "" {
+		t.Errorf("base/admission.yaml is out of date, run make install-yaml (-firebreak rbac --admission +base/admission.yaml):\n%s", diff)
+	}
+}
+
 // The shipped configuration is one that the command takes.
 func TestConfigIsValid(t *testing.T) {
 	data, _ := base(t)["ConfigMap firebreak/firebreak"]["data"].(object)

@@ -12,15 +12,17 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/service"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
 func newRBAC() *cobra.Command {
 	var s selection
-	var all bool
+	var all, policy bool
 	var only string
+	var protect []string
 	var to kube.Account
 	cmd := &cobra.Command{
-		Use: "rbac", Short: "Print the ClusterRole that Firebreak needs", Args: usage(cobra.NoArgs),
+		Use: "rbac", Short: "Print the ClusterRole that Firebreak needs, or the admission policy that narrows it", Args: usage(cobra.NoArgs),
 		Long: `Print a ClusterRole with exactly what the actions need, and its binding to
 Firebreak's service account, for kubectl apply.
 
@@ -29,7 +31,13 @@ and the shipped playbooks use, so that the role can do no more than they do.
 
 Where the roles are processes of their own each needs a role of its own:
 --roles ingest prints one that reads what events are enriched with (pods, nodes,
-their owners, vulnerability reports) and nothing else; detect needs none.`,
+their owners, vulnerability reports) and nothing else; detect needs none.
+
+With --admission it is a ValidatingAdmissionPolicy and its binding instead: RBAC
+can't say which fields of a pod may be patched, the policy can. Of what the
+service account writes the API server then takes what the actions write and
+nothing else, nothing at all in protected namespaces, and of labels of pods those
+that the playbooks set. Kubernetes 1.30 is the first that has it.`,
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&s.playbooks, "playbooks", nil, "file or directory of playbooks (repeatable)")
@@ -38,6 +46,8 @@ their owners, vulnerability reports) and nothing else; detect needs none.`,
 	f.BoolVar(&all, "all", false, "all actions, whatever playbooks use")
 	f.StringVarP(&to.Namespace, "namespace", "n", "firebreak", "namespace of the service account")
 	f.StringVar(&to.Name, "service-account", "firebreak", "name of the service account")
+	f.BoolVar(&policy, "admission", false, "print the admission policy instead of the role")
+	f.StringArrayVar(&protect, "protect", nil, "with --admission: a namespace in which nothing is written, besides those that never are (repeatable)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		roles, err := service.ParseRoles(only)
 		if err != nil {
@@ -46,11 +56,12 @@ their owners, vulnerability reports) and nothing else; detect needs none.`,
 		if len(roles) < len(service.Roles()) {
 			to.Role = kube.RoleName + "-" + strings.ReplaceAll(only, ",", "-")
 		}
-		permissions, err := s.permissions(all, roles)
-		if err != nil {
-			return err
+		var manifest []byte
+		if policy {
+			manifest, err = s.admission(all, to, protect)
+		} else {
+			manifest, err = s.role(all, roles, to)
 		}
-		manifest, err := kube.RoleManifest(to, permissions)
 		if err != nil {
 			return err
 		}
@@ -60,6 +71,39 @@ their owners, vulnerability reports) and nothing else; detect needs none.`,
 		return nil
 	}
 	return cmd
+}
+
+func (s selection) role(all bool, roles []service.Role, to kube.Account) ([]byte, error) {
+	permissions, err := s.permissions(all, roles)
+	if err != nil {
+		return nil, err
+	}
+	return kube.RoleManifest(to, permissions)
+}
+
+// admission is the policy for the actions, and for the labels that the playbooks
+// set.
+func (s selection) admission(all bool, to kube.Account, protect []string) ([]byte, error) {
+	names, err := s.actions(all || len(s.playbooks) == 0 && !s.noShipped)
+	if err != nil {
+		return nil, err
+	}
+	books, err := files.Playbooks(s.playbooks, !s.noShipped)
+	if err != nil {
+		return nil, exit{1, err}
+	}
+	a := kube.Admission{To: to, Protected: append(guard.ProtectedNamespaces(), protect...)}
+	for _, b := range books {
+		keys, err := b.LabelKeys()
+		if err != nil {
+			return nil, err
+		}
+		a.LabelKeys = append(a.LabelKeys, keys...)
+	}
+	if a.Admits, err = action.Admitted(names...); err != nil {
+		return nil, err
+	}
+	return kube.AdmissionManifest(a)
 }
 
 // permissions are what the roles need of the cluster.

@@ -17,6 +17,9 @@ const (
 	Effect Class = "effect"
 )
 
+// Admit is a write that an action makes, for the admission policy.
+type Admit = kube.Admit
+
 // Permission is what an action needs of the cluster's RBAC.
 type Permission = kube.Permission
 
@@ -51,6 +54,8 @@ type Kind struct {
 	Config func() any
 	// Needs are the permissions that planning, doing and undoing take.
 	Needs []Permission
+	// Admits are the writes that doing and undoing make.
+	Admits []Admit
 	// New makes the action with parameters as Config gave them. It checks
 	// them, and reaches nothing.
 	New func(d Deps, config any) (Action, error)
@@ -101,6 +106,19 @@ func Permissions(names ...string) ([]Permission, error) {
 		all = append(all, kube.GuardPermissions()...)
 	}
 	return kube.MergePermissions(all)
+}
+
+// Admitted are the writes that the named actions make.
+func Admitted(names ...string) ([]Admit, error) {
+	var all []Admit
+	for _, name := range names {
+		k, ok := Lookup(name)
+		if !ok {
+			return nil, fmt.Errorf("action %q is not in the catalogue", name)
+		}
+		all = append(all, k.Admits...)
+	}
+	return all, nil
 }
 
 // params gives the typed parameters, or the defaults for nil.

@@ -26,6 +26,7 @@ func init() {
 		Targets:    []string{"nodes"},
 		Config:     func() any { return new(CordonConfig) },
 		Needs:      []Permission{{Resource: "nodes", Verbs: []string{"get", "list", "patch"}}},
+		Admits:     []Admit{{Resource: "nodes", Operation: "UPDATE", Expression: admitCordon}},
 		New: func(d Deps, config any) (Action, error) {
 			_, err := params[CordonConfig](nodeCordon, config)
 			return cordon{d}, err

@@ -23,6 +23,7 @@ func init() {
 		Config:  func() any { return &EventConfig{Reason: "SecurityIncident", Type: "Warning"} },
 		Check:   func(config any) error { return checked(notifyEvent, config, EventConfig.check) },
 		Needs:   []Permission{{Group: eventsv1.GroupName, Resource: "events", Verbs: []string{"create"}}},
+		Admits:  []Admit{{Group: eventsv1.GroupName, Resource: "events", Operation: "CREATE", Expression: admitEvent, Anywhere: true}},
 		New: func(d Deps, config any) (Action, error) {
 			if config == nil {
 				config = &EventConfig{Reason: "SecurityIncident", Type: "Warning"}
@@ -35,6 +36,8 @@ func init() {
 		},
 	})
 }
+
+const reportingController = "firebreak.io/firebreak"
 
 // EventConfig are the parameters of notify.event.
 type EventConfig struct {
@@ -95,7 +98,7 @@ func (k kubernetesEvent) Plan(_ context.Context, r Request) (event.Plan, error) 
 			"labels": object{kube.ManagedByLabel: kube.ManagedBy, "app.kubernetes.io/name": "firebreak-event"},
 		},
 		"eventTime":           at.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
-		"reportingController": "firebreak.io/firebreak",
+		"reportingController": reportingController,
 		"reportingInstance":   "firebreak",
 		"action":              "Respond",
 		"reason":              k.config.Reason,

@@ -26,6 +26,7 @@ func init() {
 		Config:     func() any { return new(LabelConfig) },
 		Check:      func(config any) error { return checked(podLabel, config, LabelConfig.check) },
 		Needs:      []Permission{{Resource: "pods", Verbs: []string{"get", "list", "patch"}}},
+		Admits:     []Admit{{Resource: "pods", Operation: "UPDATE", Expression: admitLabels}},
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[LabelConfig](podLabel, config)
 			if err != nil {

@@ -37,6 +37,13 @@ func init() {
 			{Group: "batch", Resource: "jobs", Verbs: []string{"get"}},
 			{Resource: "replicationcontrollers", Verbs: []string{"get"}},
 		},
+		Admits: []Admit{
+			{Resource: "pods", Operation: "UPDATE", Expression: admitHold},
+			{Resource: "pods", Operation: "DELETE", Expression: "!variables.system && '" + HoldKey + "' in variables.oldLabels"},
+			{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "CREATE", Expression: admitPolicy},
+			{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "DELETE", Expression: "oldObject.metadata.name == '" +
+				HoldPolicyName + "' && '" + kube.ManagedByLabel + "' in variables.oldLabels && variables.oldLabels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'"},
+		},
 		New: func(d Deps, config any) (Action, error) {
 			_, err := params[QuarantineConfig](podQuarantine, config)
 			return quarantine{d}, err

@@ -1,0 +1,47 @@
+package action
+
+import (
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+// What the admission policy lets through, in CEL. The hold's label may be set
+// or taken off; while it is there labels may only go, with it they may only
+// come back.
+const (
+	heldBefore = "'" + HoldKey + "' in variables.oldLabels"
+	heldAfter  = "'" + HoldKey + "' in variables.labels"
+
+	ownLabel = "k.startsWith('" + event.AnnotationPrefix + "')"
+
+	admitPod = "!variables.system && variables.ours && object.spec == oldObject.spec"
+
+	admitHold = admitPod +
+		" && (" + heldBefore + " || " + heldAfter + ")" +
+		" && (!(" + heldAfter + ") || variables.labels['" + HoldKey + "'] == '" + HoldQuarantine + "')" +
+		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labels || " + heldAfter + ")" +
+		" && variables.labels.all(k, " + ownLabel +
+		" || (k in variables.oldLabels ? variables.oldLabels[k] == variables.labels[k] : " + heldBefore + " && !(" + heldAfter + ")))"
+
+	admitLabels = admitPod + " && (" + heldBefore + ") == (" + heldAfter + ")" +
+		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labelKeys || k in variables.labels)" +
+		" && variables.labels.all(k, " + ownLabel + " || k in variables.labelKeys || (k in variables.oldLabels && variables.oldLabels[k] == variables.labels[k]))"
+
+	admitPolicy = "object.metadata.name == '" + HoldPolicyName + "'" +
+		" && '" + kube.ManagedByLabel + "' in variables.labels && variables.labels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'" +
+		" && !has(object.spec.podSelector.matchLabels) && has(object.spec.podSelector.matchExpressions)" +
+		" && object.spec.podSelector.matchExpressions.exists(e, e.key == '" + HoldKey + "' && e.operator == 'Exists')" +
+		" && (!has(object.spec.ingress) || size(object.spec.ingress) == 0) && (!has(object.spec.egress) || size(object.spec.egress) == 0)"
+
+	admitCordon = "variables.ours" +
+		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labels)" +
+		" && variables.labels.all(k, " + ownLabel + " || (k in variables.oldLabels && variables.oldLabels[k] == variables.labels[k]))" +
+		" && !('node-role.kubernetes.io/control-plane' in variables.oldLabels) && !('node-role.kubernetes.io/master' in variables.oldLabels)" +
+		" && has(object.spec.taints) == has(oldObject.spec.taints) && (!has(object.spec.taints) || object.spec.taints == oldObject.spec.taints)" +
+		" && has(object.spec.podCIDRs) == has(oldObject.spec.podCIDRs) && (!has(object.spec.podCIDRs) || object.spec.podCIDRs == oldObject.spec.podCIDRs)" +
+		" && has(object.spec.providerID) == has(oldObject.spec.providerID) && (!has(object.spec.providerID) || object.spec.providerID == oldObject.spec.providerID)"
+
+	admitEvent = "object.metadata.name.startsWith('firebreak-')" +
+		" && '" + kube.ManagedByLabel + "' in variables.labels && variables.labels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'" +
+		" && has(object.reportingController) && object.reportingController == '" + reportingController + "'"
+)
