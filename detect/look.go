@@ -34,6 +34,14 @@ const (
 	StageSilenced Stage = "silenced"
 	// StageFound: there is a finding.
 	StageFound Stage = "found"
+	// StageWarming: a model measured it, and has to see more before it finds
+	// anything.
+	StageWarming Stage = "warming up"
+	// StageMeasured: a model measured it, and it is usual, or its interval is not
+	// over.
+	StageMeasured Stage = "measured"
+	// StageHeld: a model would have found it, had its budget not been spent.
+	StageHeld Stage = "held back"
 	// StageAsked is of a detector that does not say how far an event gets.
 	StageAsked Stage = "asked"
 )
@@ -50,6 +58,7 @@ type Look struct {
 	Window     *WindowLook
 	Sequence   *SequenceLook
 	Suppressed *SuppressedLook
+	Model      *ModelLook
 	// Finding is what was found, if it is new.
 	Finding *event.Finding
 	// Error says what could not be evaluated.

@@ -31,6 +31,7 @@ func (m *modeller) gather(e *event.Event, at event.Address, now Moment) {
 		}
 	}
 	m.open.weigh(in)
+	m.soFar(in)
 }
 
 // gatherLine adds one event, and of a line that a summary counts too what the

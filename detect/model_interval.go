@@ -75,6 +75,7 @@ func (m *modeller) intervalOf(e *event.Event, now Moment) *interval {
 	n := now.Time.UnixNano() / int64(m.open.every)
 	if (n+1)*int64(m.open.every)+int64(m.open.grace) <= now.Now.UnixNano() {
 		m.open.late++
+		m.missedOut("it came when its interval was over")
 		return nil
 	}
 	who := m.who(e)
@@ -84,6 +85,7 @@ func (m *modeller) intervalOf(e *event.Event, now Moment) *interval {
 	}
 	if len(m.open.order) >= m.open.most && !m.open.room(m.base, who) {
 		m.open.left++
+		m.missedOut("there is no room for another interval")
 		return nil
 	}
 	in := &interval{intervalKey: k, who: who, cells: make([]cell, m.cells), origin: origin(e)}

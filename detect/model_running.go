@@ -45,6 +45,8 @@ type modeller struct {
 	trouble error
 	// traced is told of every score; for tests.
 	traced func(o *observation, score float64, d budget.Decision)
+	// noticed is what is noted of an event that is explained, else nil.
+	noticed *noticed
 }
 
 // observation is what is measured at a time: an event, or an interval.

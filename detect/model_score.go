@@ -51,6 +51,7 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	if m.traced != nil {
 		m.traced(o, score, d)
 	}
+	m.notice(o, score, d)
 	m.warm.events++
 	if m.warm.since.IsZero() {
 		m.warm.since = o.at

@@ -2,35 +2,64 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
 
-// modelled are the flags of the commands about a model and files.
+// modelled are the flags of the commands about a model and what it measures.
 type modelled struct {
 	selection
 	recorded
+	streamed
+	tabular
 	state, output string
 }
 
 func newModel() *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "Train, look at and score with a model; pin, roll back or approve one that runs"}
 	train := &cobra.Command{
-		Use: "train MODEL --state FILE", Short: "Learn from recorded events, and write what was learned", Args: usage(cobra.ExactArgs(1)),
-		Long: "Learn from recorded events what is usual, and write it to a file, from which\nscore goes on. A file that is there is taken up and learned on.",
+		Use: "train [MODEL] --state FILE", Short: "Learn from events or a table, and write what was learned", Args: usage(cobra.MaximumNArgs(1)),
+		Long: `Learn what is usual, and write it to a file, from which score goes on. A file
+that is there is taken up and learned on. It is learned from events of files,
+from those that a running Firebreak has stored (--since), or from a table of
+numbers (--csv) whose first line names the features: those of the model, or,
+without one, whatever columns there are. Columns named time, entity and label
+are no features.`,
+		Example: `  firebreak model train api-identity --audit audit.log --state api.model
+  firebreak model train api-identity --since 7d --state api.model
+  firebreak model train --csv sensors.csv --state sensors.model`,
 	}
-	score := &cobra.Command{Use: "score MODEL", Short: "Find what is unlike the usual in recorded events", Args: usage(cobra.ExactArgs(1))}
-	look := &cobra.Command{Use: "show MODEL", Short: "Say what a model has learned, and what is missing", Args: usage(cobra.ExactArgs(1))}
+	score := &cobra.Command{
+		Use: "score [MODEL]", Short: "Find what is unlike the usual in events or a table", Args: usage(cobra.MaximumNArgs(1)),
+		Long: `Find what is unlike the usual, beginning with what a file says (--state), or with
+nothing. Events are learned as they come. The rows of a table are learned as they
+come where nothing was learned before, else only scored; where they have labels it
+is said how well the scores tell anomalies apart.`,
+		Example: `  firebreak model score api-identity --state api.model --audit today.log
+  firebreak model score --csv sensors.csv --state sensors.model --output ndjson`,
+	}
+	look := &cobra.Command{
+		Use: "show [MODEL]", Short: "Say what a model has learned, and what is missing", Args: usage(cobra.MaximumNArgs(1)),
+		Long: `Say how a model stands: how much it lacks until it finds anything, its trees,
+reservoir, quarantine and anchors, what its budget needs and spent, how far it
+moved since it was approved, which features explained what it found, and what it
+takes of memory.
+
+With --state it is the model of a file, with events that of those, else one of a
+running Firebreak, through its API, by whoever may get models.firebreak.io. Without
+a name it lists all of those.`,
+	}
 	for _, one := range []struct {
 		cmd *cobra.Command
 		run func(m *modelled, cmd *cobra.Command, name string) error
@@ -38,14 +67,16 @@ func newModel() *cobra.Command {
 		m := &modelled{}
 		m.selection.flags(one.cmd)
 		m.recorded.flags(one.cmd)
+		m.streamed.flags(one.cmd)
+		m.tabular.flags(one.cmd)
 		one.cmd.Flags().StringVar(&m.state, "state", "", "file of what the model has learned")
 		one.cmd.Flags().StringVarP(&m.output, "output", "o", "text", "text or ndjson")
 		one.cmd.SetFlagErrorFunc(misused)
 		one.cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			if m.output != "text" && m.output != "ndjson" {
-				return exit{2, fmt.Errorf("--output %q is neither text nor ndjson", m.output)}
+			if err := m.sensible(args, one.cmd == look); err != nil {
+				return exit{2, err}
 			}
-			return one.run(m, cmd, args[0])
+			return one.run(m, cmd, append(args, "")[0])
 		}
 	}
 	cmd.AddCommand(train, score, look)
@@ -53,13 +84,27 @@ func newModel() *cobra.Command {
 	return cmd
 }
 
+// sensible refuses flags that exclude one another.
+func (m *modelled) sensible(args []string, unnamed bool) error {
+	files := len(m.falco)+len(m.audit)+len(m.log) > 0
+	switch {
+	case m.output != "text" && m.output != "ndjson":
+		return fmt.Errorf("--output %q is neither text nor ndjson", m.output)
+	case m.csv != "" && (files || m.since != ""):
+		return errors.New("rows come from a table (--csv), or are measured of events, not both")
+	case m.csv == "" && len(args) == 0 && !unnamed:
+		return errors.New("say which model; only a table (--csv) needs none")
+	}
+	return nil
+}
+
 // fold lets the model see the events, and asks done when all were seen.
 func (m *modelled) fold(cmd *cobra.Command, name string, to replay.Sink, done func(g *detect.Engine) error) error {
-	rules, _, err := m.load()
+	rules, err := m.only(name)
 	if err != nil {
 		return err
 	}
-	inputs, err := m.inputs(cmd, m.state != "" && len(m.falco)+len(m.audit)+len(m.log) == 0)
+	inputs, err := m.inputs(cmd, m.since != "" || m.state != "" && len(m.falco)+len(m.audit)+len(m.log) == 0)
 	if err != nil {
 		return exit{2, err}
 	}
@@ -67,6 +112,15 @@ func (m *modelled) fold(cmd *cobra.Command, name string, to replay.Sink, done fu
 	o := replay.Options{
 		Inputs: inputs, Rules: rules, Cluster: m.cluster, Ceiling: event.ModeObserve,
 		Opened: func(g *detect.Engine) { broken = m.resume(g, name) }, Read: done,
+	}
+	if m.since != "" {
+		span, err := m.span(time.Now())
+		if err == nil {
+			err = m.frames(&o, span)
+		}
+		if err != nil {
+			return exit{2, err}
+		}
 	}
 	s := replay.NewSession(o, to)
 	if broken != nil {
@@ -81,26 +135,61 @@ func (m *modelled) fold(cmd *cobra.Command, name string, to replay.Sink, done fu
 	return nil
 }
 
+// only is the rules, with no model but the one that is named: the rules are heard
+// by it.
+func (m *modelled) only(name string) (*detect.RuleSet, error) {
+	rules, _, err := m.load()
+	if err != nil {
+		return nil, err
+	}
+	var models []string
+	for _, d := range rules.Detectors() {
+		if _, is := d.(*detect.Model); is {
+			models = append(models, d.Name())
+		}
+	}
+	if !slices.Contains(models, name) {
+		return nil, exit{2, fmt.Errorf("there is no model %q, there are %s", name, strings.Join(models, ", "))}
+	}
+	return rules, nil
+}
+
 // resume gives the model what the file says it has learned, if there is one.
 func (m *modelled) resume(g *detect.Engine, name string) error {
-	if m.state == "" {
-		_, err := g.SaveModel(name) // it is there
-		return err
-	}
-	data, err := os.ReadFile(m.state)
-	if os.IsNotExist(err) {
-		_, err = g.SaveModel(name)
-		return err
-	}
-	if err != nil {
+	data, err := m.learned()
+	if err != nil || data == nil {
 		return err
 	}
 	return g.LoadModel(name, data)
 }
 
+// maxState bounds a file of what a model has learned.
+const maxState = 1 << 30
+
+// learned is what the file has; nil where there is none.
+func (m *modelled) learned() ([]byte, error) {
+	if m.state == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(m.state)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err == nil && info.Size() > maxState {
+		err = fmt.Errorf("%s has %d bytes, more than %d", m.state, info.Size(), maxState)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(m.state)
+}
+
 func (m *modelled) train(cmd *cobra.Command, name string) error {
 	if m.state == "" {
-		return exit{2, fmt.Errorf("--state says where what was learned is written")}
+		return exit{2, errors.New("--state says where what was learned is written")}
+	}
+	if m.csv != "" {
+		return m.trainTable(cmd, name)
 	}
 	return m.fold(cmd, name, replay.NDJSON(io.Discard), func(g *detect.Engine) error {
 		data, err := g.SaveModel(name)
@@ -115,6 +204,12 @@ func (m *modelled) train(cmd *cobra.Command, name string) error {
 }
 
 func (m *modelled) show(cmd *cobra.Command, name string) error {
+	switch {
+	case m.csv != "" || name == "" && m.state != "":
+		return m.showTable(cmd, name)
+	case name == "" || m.state == "" && m.since == "" && len(m.falco)+len(m.audit)+len(m.log) == 0:
+		return m.showRunning(cmd, name)
+	}
 	return m.fold(cmd, name, replay.NDJSON(io.Discard), func(g *detect.Engine) error { return m.say(cmd.OutOrStdout(), g, name) })
 }
 
@@ -136,58 +231,13 @@ func (s modelOnly) Finding(f event.Finding) error {
 func (s modelOnly) Run(replay.Run) error { return nil }
 
 func (m *modelled) score(cmd *cobra.Command, name string) error {
+	if m.csv != "" {
+		return m.scoreTable(cmd, name)
+	}
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	to := map[string]func(io.Writer) replay.Sink{"text": replay.Text, "ndjson": replay.NDJSON}[m.output](out)
 	if err := m.fold(cmd, name, modelOnly{to, name}, nil); err != nil {
 		return err
 	}
 	return out.Flush()
-}
-
-// say writes the state of a model.
-func (m *modelled) say(w io.Writer, g *detect.Engine, name string) error {
-	for _, s := range g.Models() {
-		if s.Name != name {
-			continue
-		}
-		if m.output == "ndjson" {
-			return json.NewEncoder(w).Encode(s)
-		}
-		sayModel(w, s)
-	}
-	return nil
-}
-
-func sayModel(w io.Writer, s event.ModelState) {
-	fmt.Fprintf(w, "model     %s, version %.12s\n", s.Name, s.Version)
-	fmt.Fprintf(w, "features  %s\n", features(s))
-	ready := "ready"
-	if !s.Ready {
-		ready = fmt.Sprintf("warming up: %d measurements and %s missing before anything is found", s.Missing, s.MissingTime)
-	}
-	fmt.Fprintf(w, "measured  %d, %s\n", s.Measured, ready)
-	fmt.Fprintf(w, "entities  %d in %d peer groups, about %d KiB, %d evicted, %d events late\n", s.Entities, s.Groups, s.Bytes>>10, s.Evicted, s.Late)
-	fmt.Fprintf(w, "budget    needs p %.3g (about score %.3f); %d found, %d held back, %d with a rule; verdicts %d true, %d false\n",
-		s.NeedP, s.Threshold, s.Budget.Found, s.Budget.Held, s.Budget.Helped, s.Budget.True, s.Budget.False)
-	state := "learning"
-	if s.Pinned {
-		state = "pinned"
-	}
-	fmt.Fprintf(w, "forest    %s, moved by %.4f since approved, %d findings wait for a verdict\n", state, s.Moved, s.Waiting)
-	for _, text := range s.Said {
-		fmt.Fprintf(w, "verdict   %s\n", telemetry.Tame(text, 300))
-	}
-}
-
-// features names those of a model, with what they had to do with what was found.
-func features(s event.ModelState) string {
-	var all []string
-	for _, f := range s.Features {
-		text := f.Name
-		if s.Budget.Found > 0 {
-			text = fmt.Sprintf("%s %.0f %%", f.Name, 100*f.Share)
-		}
-		all = append(all, text)
-	}
-	return strings.Join(all, ", ")
 }

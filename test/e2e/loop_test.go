@@ -27,6 +27,7 @@ func TestLoop(t *testing.T) {
 	l := newLoop(t)
 	t.Run("exec becomes a finding", func(t *testing.T) { l.on(t).exec() })
 	t.Run("operated by people", func(t *testing.T) { l.on(t).operate() })
+	t.Run("models and verdicts", func(t *testing.T) { l.on(t).models() })
 	t.Run("alert becomes a quarantine that can be undone", func(t *testing.T) { l.on(t).quarantine() })
 	t.Run("ask waits for who may approve", func(t *testing.T) { l.on(t).approve() })
 	t.Run("killed between storing and acting", func(t *testing.T) { l.on(t).killed() })

@@ -117,6 +117,8 @@ func (l *loop) operators(user string) {
 	_, err := l.admin.RbacV1().ClusterRoles().Create(l.t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "operator"}, Rules: []rbacv1.PolicyRule{
 		{APIGroups: group, Resources: []string{"silences", "readers"}, Verbs: []string{"list", "create", "delete"}},
 		{APIGroups: group, Resources: []string{"verdicts"}, Verbs: []string{"create"}},
+		{APIGroups: group, Resources: []string{"models"}, Verbs: []string{"list"}},
+		{APIGroups: group, Resources: []string{"models"}, ResourceNames: []string{"probe"}, Verbs: []string{"get", "update"}},
 		{APIGroups: group, Resources: []string{"events"}, Verbs: []string{"list"}},
 		{APIGroups: group, Resources: []string{"findings"}, Verbs: []string{"get"}},
 	}}, metav1.CreateOptions{})

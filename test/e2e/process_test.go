@@ -58,6 +58,7 @@ func prepare(t *testing.T, mode string, books string) *process {
 	s.api, s.ready = "http://"+api, "http://"+health
 	s.write("token", s.token)
 	s.write("playbooks.yaml", books)
+	s.write("models.yaml", probeModel)
 	s.write("config.yaml", fmt.Sprintf(`apiVersion: firebreak.io/v1alpha1
 kind: Config
 metadata: {name: e2e}
@@ -71,6 +72,7 @@ spec:
     audit: {path: {file: token}}
     log: {directory: logs}
   no_shipped: false
+  rules: [models.yaml]
   playbooks: [playbooks.yaml]
   respond:
     mode: %s

@@ -21,14 +21,22 @@ import (
 func Text(w io.Writer, a Answer, all bool) error {
 	t := &writer{all: all}
 	if f := a.Finding; f != nil {
-		t.line(0, "finding %s of rule %s, version %s", f.ID, f.Rule+f.Model, version(f.Version))
+		kind := "rule"
+		if f.Model != "" {
+			kind = "model"
+		}
+		t.line(0, "finding %s of %s %s, version %s", f.ID, kind, f.Rule+f.Model, version(f.Version))
 		t.line(2, "%s, %s: %s", f.Severity, f.Time.UTC().Format(time.RFC3339), f.Explanation)
+		if f.Model != "" {
+			t.line(2, "score %.3f, p %.3g", f.Score, f.P)
+			t.features(f.Features, f.Counterfactual)
+		}
 		switch a.Now {
 		case f.Version:
 		case "":
-			t.line(2, "there is no rule of that name here")
+			t.line(2, "there is no %s of that name here", kind)
 		default:
-			t.line(2, "the rule here is another version, %s: what follows is of that", version(a.Now))
+			t.line(2, "the %s here is another version, %s: what follows is of that", kind, version(a.Now))
 		}
 		t.line(2, "of %d events:", len(f.Events))
 		t.b.WriteByte('\n')
@@ -96,7 +104,7 @@ func about(e event.Event) string {
 
 var stages = []detect.Stage{
 	detect.StageIndex, detect.StageOff, detect.StageAsked, detect.StageSource, detect.StageWhen, detect.StageUnless, detect.StageException,
-	detect.StageSequence, detect.StageWindow, detect.StageSuppressed, detect.StageSilenced, detect.StageFound,
+	detect.StageSequence, detect.StageWindow, detect.StageWarming, detect.StageMeasured, detect.StageHeld, detect.StageSuppressed, detect.StageSilenced, detect.StageFound,
 }
 
 func rank(s detect.Stage) int { return slices.Index(stages, s) }
@@ -124,6 +132,9 @@ func (t *writer) look(l detect.Look) {
 	}
 	if q := l.Sequence; q != nil {
 		t.line(2, "sequence of %s: kept events of each step %v, complete: %v", group(q.Group), q.Waiting, q.Complete)
+	}
+	if k := l.Model; k != nil {
+		t.model(k)
 	}
 	if s := l.Suppressed; s != nil && !s.Until.IsZero() {
 		t.line(2, "such findings are counted to %s until %s, so far %d", s.Finding, s.Until.UTC().Format(time.RFC3339), s.Count)

@@ -40,6 +40,7 @@ type (
 		Window     *windowView     `json:"window,omitempty"`
 		Sequence   *sequenceView   `json:"sequence,omitempty"`
 		Suppressed *suppressedView `json:"suppressed,omitempty"`
+		Model      *modelView      `json:"model,omitempty"`
 		Finding    *event.Finding  `json:"finding,omitempty"`
 		Error      string          `json:"error,omitempty"`
 	}
@@ -134,7 +135,7 @@ func text(err error) string {
 }
 
 func viewLook(l detect.Look) lookView {
-	v := lookView{Rule: l.Rule, Version: l.Version, Stage: l.Stage, Reason: l.Reason, Finding: l.Finding, Error: text(l.Error)}
+	v := lookView{Rule: l.Rule, Version: l.Version, Stage: l.Stage, Reason: l.Reason, Finding: l.Finding, Model: viewModel(l.Model), Error: text(l.Error)}
 	for _, st := range l.Steps {
 		one := stepView{Name: st.Name, Selected: st.Selected, Matched: st.Matched}
 		for _, t := range st.When {

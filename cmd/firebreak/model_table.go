@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/table"
+	"github.com/firebreak-io/firebreak/detect"
+	"github.com/firebreak-io/firebreak/detect/baseline"
+)
+
+// tabular are the flags of a table of numbers.
+type tabular struct {
+	csv, label    string
+	contamination float64
+	trees, sample int
+}
+
+func (t *tabular) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&t.csv, "csv", "", "table of numbers instead of events, its first line names the columns; - for stdin")
+	f.StringVar(&t.label, "label", table.Label, "column of the table that says what is an anomaly, if there is one")
+	f.Float64Var(&t.contamination, "contamination", 0.01, "share of rows that counts as anomalous, of a table without a model")
+	f.IntVar(&t.trees, "trees", 100, "trees, of a table without a model")
+	f.IntVar(&t.sample, "sample", 256, "rows that a tree is made of, of a table without a model")
+}
+
+// rows is a table on its way through a forest.
+type rows struct {
+	in     *table.Reader
+	close  func() error
+	to     *detect.Table
+	engine *detect.Engine // of a model's
+}
+
+// open reads the names of the columns, and what was learned of them.
+func (m *modelled) open(cmd *cobra.Command, name string) (*rows, error) {
+	r := &rows{close: func() error { return nil }}
+	from := cmd.InOrStdin()
+	if m.csv != "-" {
+		file, err := os.Open(m.csv)
+		if err != nil {
+			return nil, err
+		}
+		from, r.close = file, file.Close
+	}
+	var err error
+	if r.in, err = table.New(bufio.NewReaderSize(from, 64<<10), m.label); err == nil {
+		err = m.forest(r, name)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", m.csv, err), r.close())
+	}
+	return r, nil
+}
+
+// forest is the model's, or one of the columns that there are.
+func (m *modelled) forest(r *rows, name string) (err error) {
+	data, err := m.learned()
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		o := detect.TableOptions{Features: r.in.Features, Contamination: m.contamination, Forest: detect.ForestSpec{Trees: m.trees, Sample: m.sample}}
+		if r.to, err = detect.NewTable(o); err == nil && data != nil {
+			err = r.to.Load(data)
+		}
+		return err
+	}
+	rules, err := m.only(name)
+	if err != nil {
+		return err
+	}
+	r.engine = detect.NewEngine(rules, detect.EngineOptions{})
+	if data != nil {
+		if err := r.engine.LoadModel(name, data); err != nil {
+			return err
+		}
+	}
+	if r.to, err = r.engine.Table(name); err != nil {
+		return err
+	}
+	return r.in.Want(r.to.Features())
+}
+
+// each gives all rows with what they are found to be; learn makes them usual.
+func (r *rows) each(learn bool, yield func(row *table.Row, s detect.Scored) error) error {
+	for {
+		row, err := r.in.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s, err := r.to.Score(row.Values, row.Time)
+		if err != nil {
+			return err
+		}
+		if learn {
+			r.to.Learn(row.Values, s, principalOf(row.Entity), row.Time)
+		}
+		if err := yield(row, s); err != nil {
+			return err
+		}
+	}
+}
+
+// principalOf is whose share of the reservoir a row is of.
+func principalOf(entity string) uint64 {
+	if entity == "" {
+		return 0
+	}
+	return baseline.ValueOf(entity).Hash
+}
+
+func (m *modelled) trainTable(cmd *cobra.Command, name string) error {
+	r, err := m.open(cmd, name)
+	if err != nil {
+		return exit{2, err}
+	}
+	defer r.close()
+	if err := r.each(true, func(*table.Row, detect.Scored) error { return nil }); err != nil {
+		return exit{2, fmt.Errorf("read %s: %w", m.csv, err)}
+	}
+	data := []byte(nil)
+	if r.engine == nil {
+		data = r.to.Save()
+	} else if data, err = r.engine.SaveModel(name); err != nil {
+		return exit{2, err}
+	}
+	if err := os.WriteFile(m.state, data, 0o600); err != nil {
+		return exit{2, err}
+	}
+	return m.sayTable(cmd.OutOrStdout(), r, name)
+}
+
+// showTable says what was learned of a table.
+func (m *modelled) showTable(cmd *cobra.Command, name string) error {
+	if m.csv == "" {
+		data, err := m.learned()
+		if err == nil && data == nil {
+			err = fmt.Errorf("there is no %s", m.state)
+		}
+		if err != nil {
+			return exit{2, err}
+		}
+		features, n, err := detect.TableOf(data)
+		if err != nil {
+			return exit{2, fmt.Errorf("%w: of a model's, say its name", err)}
+		}
+		return m.sayRows(cmd.OutOrStdout(), features, n)
+	}
+	r, err := m.open(cmd, name)
+	if err != nil {
+		return exit{2, err}
+	}
+	defer r.close()
+	return m.sayTable(cmd.OutOrStdout(), r, name)
+}
+
+func (m *modelled) sayTable(w io.Writer, r *rows, name string) error {
+	if r.engine != nil {
+		return m.say(w, r.engine, name)
+	}
+	return m.sayRows(w, r.to.Features(), r.to.Rows())
+}
+
+func (m *modelled) sayRows(w io.Writer, features []string, n uint64) error {
+	if m.output == "ndjson" {
+		return json.NewEncoder(w).Encode(map[string]any{"features": features, "rows": n})
+	}
+	_, err := fmt.Fprintf(w, "features  %s\nrows      %d learned\n", tame(strings.Join(features, ", ")), n)
+	return err
+}
+
+// scoredRow is one row of the output.
+type scoredRow struct {
+	Type   string `json:"type"`
+	Line   int    `json:"line"`
+	Entity string `json:"entity,omitempty"`
+	detect.Scored
+	Label *bool `json:"label,omitempty"`
+}
+
+// scoredAll is its last one.
+type scoredAll struct {
+	Type      string `json:"type"`
+	Rows      int    `json:"rows"`
+	Anomalous int    `json:"anomalous"`
+	*table.Quality
+}
+
+func (m *modelled) scoreTable(cmd *cobra.Command, name string) error {
+	r, err := m.open(cmd, name)
+	if err != nil {
+		return exit{2, err}
+	}
+	defer r.close()
+	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
+	enc := json.NewEncoder(out)
+	all := scoredAll{Type: "summary"}
+	var judged table.Judged
+	err = r.each(r.to.Rows() == 0, func(row *table.Row, s detect.Scored) error {
+		all.Rows++
+		one := scoredRow{Type: "row", Line: row.Line, Entity: row.Entity, Scored: s}
+		if row.Labelled {
+			one.Label = &row.Odd
+			judged.Add(s.Score, row.Odd)
+		}
+		if s.Anomalous {
+			all.Anomalous++
+		}
+		if m.output == "ndjson" {
+			return enc.Encode(one)
+		}
+		if s.Anomalous {
+			fmt.Fprintf(out, "line %d: score %.3f, p %.3g, decision %.3f%s\n", one.Line, s.Score, s.P, s.Decision, of(one))
+		}
+		return nil
+	})
+	if err != nil {
+		return exit{2, errors.Join(fmt.Errorf("read %s: %w", m.csv, err), out.Flush())}
+	}
+	if q, ok := judged.Quality(); ok {
+		all.Quality = &q
+	}
+	if m.output == "ndjson" {
+		err = enc.Encode(all)
+	} else {
+		fmt.Fprintf(out, "%d rows, %d of them anomalous", all.Rows, all.Anomalous)
+		if q := all.Quality; q != nil {
+			fmt.Fprintf(out, "; %d of %d are labelled so: ROC AUC %.4f, average precision %.4f", q.Odd, q.All, q.AUC, q.AveragePrecision)
+		}
+		fmt.Fprintln(out)
+	}
+	return errors.Join(err, out.Flush())
+}
+
+// of says of whom a row is, and what its label says.
+func of(r scoredRow) string {
+	text := ""
+	if r.Entity != "" {
+		text += ", " + tame(r.Entity)
+	}
+	if r.Label != nil {
+		text += map[bool]string{true: ", labelled as an anomaly", false: ", labelled as usual"}[*r.Label]
+	}
+	return text
+}
