@@ -47,6 +47,7 @@ func (g *Engine) Explain(e *event.Event, at event.Address, of Extent) Explanatio
 	running := g.running // a control event may put others in their place
 	watches := make([]watched, len(running))
 	for i := range running {
+		watches[i].brief = of.Matched
 		if x, ok := running[i].run.(explaining); ok {
 			x.watch(&watches[i])
 			defer x.watch(nil)
@@ -107,6 +108,7 @@ func (l *Look) take(all []event.Finding, at event.Address) {
 // watched is what a rule notes of an event.
 type watched struct {
 	when   bool   // that of some step holds
+	brief  bool   // nothing is told but of what it holds for
 	found  string // the id of what was found, new or not
 	window bool   // it came to the window
 	late   bool

@@ -26,7 +26,7 @@ func TestRuleLowersThePThatIsNeeded(t *testing.T) {
 		usual(t, g, 0, 900)
 		e := quickEvent(900, "web-1", duration, "/1")
 		e.Actor.User = "mallory"
-		x := g.Explain(&e, event.Address{ID: e.ID}, nil)
+		x := g.Explain(&e, event.Address{ID: e.ID}, Extent{})
 		for _, l := range x.Looks {
 			if l.Rule == "quick" {
 				return x.Findings, g.Models()[0], l.Model

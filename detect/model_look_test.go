@@ -11,7 +11,7 @@ import (
 // looked is how the only model looked at an event.
 func looked(t *testing.T, g *Engine, e event.Event) Look {
 	t.Helper()
-	x := g.Explain(&e, event.Address{ID: e.ID}, func(string) bool { return true })
+	x := g.Explain(&e, event.Address{ID: e.ID}, Extent{Every: func(string) bool { return true }})
 	if len(x.Looks) != 1 || x.Err != nil {
 		t.Fatalf("%d looks, %v", len(x.Looks), x.Err)
 	}

@@ -126,7 +126,7 @@ func (m *modeller) missing(now time.Time) (events int, left time.Duration) {
 // judge says whether a score is found.
 func (m *modeller) judge(o *observation, score float64) (bool, budget.Decision) {
 	entity := entityNumber(o.who)
-	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at)}
+	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at), Newcomer: !o.e.Established()}
 	silent := !m.ready(o.at)
 	again := m.quiet.holds(o.who.Entity, o.at)
 	c.Quiet = silent || again || m.threshold != nil

@@ -50,16 +50,19 @@ const (
 
 // Budget decides which scores are found. It is not safe for concurrent use.
 type Budget struct {
-	o       Options
-	recent  *recent
-	need    float64 // minus the logarithm of the p that is needed
-	armed   bool
-	began   time.Time
-	last    time.Time
-	rate    float64 // scores in rateOver, forgotten by time
-	tokens  float64
-	verdict verdicts
-	count   Counts
+	o      Options
+	recent *recent
+	need   float64 // minus the logarithm of the p that is needed
+	armed  bool
+	began  time.Time
+	last   time.Time
+	rate   float64 // scores in rateOver, forgotten by time
+	tokens float64
+	// spare are the tokens of newcomers, extra is by how much more they need, and
+	// fresh how many of the scores of rate are theirs.
+	spare, extra, fresh float64
+	verdict             verdicts
+	count               Counts
 }
 
 // Counts are since the beginning.
@@ -88,6 +91,10 @@ type Circumstance struct {
 	// Quiet says that nothing may be found: while warming up, or because it
 	// was found just now.
 	Quiet bool
+	// Newcomer says that the entity has not been there for long. Newcomers have a
+	// bucket of their own and a threshold that only they raise: who invents any
+	// number of them changes nothing for the others.
+	Newcomer bool
 }
 
 // New makes a budget that has seen nothing.
@@ -119,12 +126,15 @@ func New(o Options) (*Budget, error) {
 // Judge decides about a score of an entity, and spends the budget. Times do not
 // go back.
 func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstance) Decision {
-	b.pass(now, !c.Quiet)
+	b.pass(now, !c.Quiet, c.Newcomer)
 	b.count.Scores++
 	d := Decision{P: b.recent.p(score)}
 	need := b.need
 	if b.o.Contamination > 0 {
 		need = -math.Log(b.o.Contamination)
+	}
+	if c.Newcomer && b.o.Contamination == 0 {
+		need += b.extra
 	}
 	alone := need + b.verdict.of(entity, now)
 	need = alone
@@ -136,7 +146,7 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	if c.Quiet || !b.armed || y < need || score < b.o.Floor {
 		return d
 	}
-	if !b.take(y-need > clear) {
+	if !b.take(y-need > clear, c.Newcomer) {
 		b.count.Held++
 		d.Held = true
 		return d
@@ -145,7 +155,11 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	if y < alone {
 		b.count.Helped++
 	}
-	if b.o.Contamination == 0 {
+	switch {
+	case b.o.Contamination > 0:
+	case c.Newcomer:
+		b.extra = min(above, b.extra+gain)
+	default:
 		b.need = b.clamp(b.need + gain)
 	}
 	d.Found = true

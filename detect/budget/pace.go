@@ -15,19 +15,19 @@ const clear = 2.0
 const refill = 1.1
 
 // pass moves the time to now, and the threshold and the tokens with it.
-func (b *Budget) pass(now time.Time, armed bool) {
+func (b *Budget) pass(now time.Time, armed, newcomer bool) {
 	if b.began.IsZero() {
 		b.began, b.last = now, now
 	}
 	took := max(0, now.Sub(b.last))
 	b.last = b.last.Add(took)
-	b.rate = b.rate*math.Exp(-float64(took)/float64(rateOver)) + 1
+	b.scored(math.Exp(-float64(took)/float64(rateOver)), newcomer)
 	if !armed {
 		return
 	}
 	if !b.armed {
 		b.armed = true
-		b.tokens = b.room()
+		b.tokens, b.spare = b.room(), b.room()
 		b.need = b.usual()
 	}
 	spend := b.o.P
@@ -36,6 +36,23 @@ func (b *Budget) pass(now time.Time, armed bool) {
 	}
 	b.need = b.clamp(b.need - gain*spend)
 	b.tokens = min(b.room(), b.tokens+refill*spend)
+	b.extra = max(0, b.extra-gain*spend/newcomers)
+	b.spare = min(b.room(), b.spare+refill*spend/newcomers)
+}
+
+// newcomers is by how much slower the bucket of newcomers fills.
+const newcomers = 2
+
+// scored counts a score, of newcomers as many as of others, so that nobody who
+// invents them says how many there are.
+func (b *Budget) scored(keep float64, newcomer bool) {
+	b.rate, b.fresh = b.rate*keep, b.fresh*keep
+	switch {
+	case !newcomer:
+		b.rate++
+	case b.fresh <= b.rate-b.fresh:
+		b.rate, b.fresh = b.rate+1, b.fresh+1
+	}
 }
 
 // perDay is the budget, less what verdicts say is wasted.
@@ -72,17 +89,21 @@ func (b *Budget) room() float64 {
 }
 
 // take spends one alert, if there is one left.
-func (b *Budget) take(clearly bool) bool {
+func (b *Budget) take(clearly, newcomer bool) bool {
 	if b.o.Contamination > 0 {
 		return true
+	}
+	from := &b.tokens
+	if newcomer {
+		from = &b.spare
 	}
 	least := 1.0
 	if clearly {
 		least -= b.room()
 	}
-	if b.tokens < least {
+	if *from < least {
 		return false
 	}
-	b.tokens--
+	*from--
 	return true
 }
