@@ -81,9 +81,11 @@ type due struct {
 	wake    time.Time
 }
 
-// add gives whether the time of the effect has come.
+// add gives whether the time of the effect has come. No wait is longer than
+// [maxBackoff]: one that seems to be shows that the clock was put back, and is
+// over.
 func (d *due) add(kind EffectKind, i int) bool {
-	if t := d.run.Steps[i].NotBefore; t != nil && d.now.Before(*t) {
+	if t := d.run.Steps[i].NotBefore; t != nil && d.now.Before(*t) && t.Sub(d.now) <= maxBackoff {
 		d.wake = earliest(d.wake, *t)
 		return false
 	}

@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -82,10 +83,10 @@ func (w *world) check(before event.Run) {
 		if w.run.State.Terminal() && (Held(s) || s.State == event.StepReverting) {
 			w.t.Fatalf("run is %s and step %s still holds", w.run.State, s.Name)
 		}
-		if w.run.State.Terminal() && w.run.State != event.RunNeedsHuman && s.Begun && w.book.Steps[i].Holds() && s.Undo == nil {
+		if w.run.State.Terminal() && w.run.State != event.RunNeedsHuman && s.Begun && w.book.StepOf(w.run, i).Holds() && s.Undo == nil {
 			w.t.Fatalf("run is %s and what step %s began was never undone", w.run.State, s.Name)
 		}
-		if s.State == event.StepIntent && w.run.Mode != event.ModeAct && w.book.Steps[i].Effect() {
+		if s.State == event.StepIntent && w.run.Mode != event.ModeAct && w.book.StepOf(w.run, i).Effect() {
 			if s.Approved == "" || s.Approved != s.Digest {
 				w.t.Fatalf("step %s goes ahead without approval of its plan", s.Name)
 			}
@@ -120,12 +121,17 @@ func (w *world) carry(e Effect) {
 	if w.fail != nil {
 		f = w.fail(e.Kind, e.Step)
 	}
-	name := string(e.Kind) + " " + w.book.Steps[e.Step].Name
+	name := string(e.Kind) + " " + w.run.Steps[e.Step].Name
 	if f != "" {
 		name += " " + string(f)
 	}
 	w.did = append(w.did, name)
 	switch e.Kind {
+	case EffectTargets:
+		x := Executor{}
+		x.Deps.Offline = true
+		targets := x.Targets(context.Background(), w.book, w.run, e.Step)
+		w.input(Input{Targets: &targets})
 	case EffectPlan:
 		p := &Planned{Step: e.Step, Digest: fmt.Sprintf("d%d", e.Step), Failure: f, Error: string(f)}
 		if w.verdict != nil {

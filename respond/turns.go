@@ -19,7 +19,7 @@ func over(s event.StepState) bool {
 // [maxSteps].
 type places uint64
 
-func (s places) has(i int) bool   { return s&(1<<i) != 0 }
+func (s places) has(i int) bool      { return s&(1<<i) != 0 }
 func (s places) with(i int) places   { return s | 1<<i }
 func (s places) meets(o places) bool { return s&o != 0 }
 
