@@ -53,6 +53,11 @@ func streams(t testing.TB, set *table, shuffled bool, o Options, l Learning) flo
 	return median(areas)
 }
 
+// paired is how far a set may be below the plain forest, which has the same trees:
+// what is beyond all that came before is called strange, also in sets that say of
+// an extreme row that it is normal.
+const paired = 0.0005
+
 // What streams is no worse for what it does beside learning: cuts beyond the
 // data and anchors.
 func TestStreams(t *testing.T) {
@@ -61,7 +66,7 @@ func TestStreams(t *testing.T) {
 	var sum [4]float64
 	n := 0.0
 	for _, set := range small(t) {
-		if !eleven[set.name] {
+		if !eleven[set.name] && !set.own() {
 			continue
 		}
 		var a [4]float64
@@ -75,12 +80,12 @@ func TestStreams(t *testing.T) {
 		}
 		n++
 		t.Logf("%-12s  %.4f   %.4f   %.4f   %.4f", set.name, a[0], a[1], a[2], a[3])
-	}
-	if n == 0 {
-		t.Skip("none of the sets")
+		if a[0] < a[1]-paired || a[2] < a[3]-paired {
+			t.Errorf("%s: below the plain rolling forest", set.name)
+		}
 	}
 	t.Logf("%-12s  %.4f   %.4f   %.4f   %.4f", "mean", sum[0]/n, sum[1]/n, sum[2]/n, sum[3]/n)
-	if sum[0]/n < sum[1]/n-0.001 || sum[2]/n < sum[3]/n-0.001 {
-		t.Error("below the plain rolling forest")
+	if slack := 0.0001 * bitOf(!full()); sum[0]/n < sum[1]/n-slack || sum[2]/n < sum[3]/n-slack {
+		t.Error("the mean is below the plain rolling forest's")
 	}
 }
