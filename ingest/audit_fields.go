@@ -14,8 +14,9 @@ const maxResponse = 4 << 10
 // auditFields fills the fields: uri, level, stage, stage_time, code, reason,
 // audit_id, source_ips, user_uid, user_extra, impersonated_groups,
 // annotations, command (a list, of exec requests), request, response (when it
-// is small), and credentials (words in the data of a ConfigMap that speak of
-// credentials; the data itself is taken out).
+// is small), credentials (words in the data of a ConfigMap that speak of
+// credentials; the data itself is taken out), and certificate (user and groups
+// whom a CertificateSigningRequest asks to be).
 func auditFields(e *event.Event, top shape) {
 	status := top.object("responseStatus")
 	user, as := top.object("user"), top.object("impersonatedUser")
@@ -73,6 +74,9 @@ func auditBodies(e *event.Event, request, response any) {
 	resource := strings.ToLower(e.Object.Resource + "/" + e.Object.Subresource)
 	if words := credentialWords(resource, request); words != nil {
 		e.Fields["credentials"] = words
+	}
+	if who := requestedIdentity(resource, request); who != nil {
+		e.Fields["certificate"] = who
 	}
 	request, response = stripBody(resource, request), stripBody(resource, response)
 	if request != nil {

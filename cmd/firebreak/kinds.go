@@ -18,7 +18,7 @@ import (
 // kindLine is one entry of a catalogue.
 type kindLine struct {
 	// Catalogue is source, detector, shared (what rules share), function (of
-	// rules), action or guard.
+	// rules), aggregate (of windows), action or guard.
 	Catalogue string `json:"catalogue"`
 	Name      string `json:"name"`
 	Doc       string `json:"doc"`
@@ -57,6 +57,9 @@ func catalogues() []kindLine {
 	}
 	for _, f := range function.All() {
 		all = append(all, kindLine{Catalogue: "function", Name: f.Name, Usage: f.Usage, Doc: f.Doc, Example: f.Example})
+	}
+	for _, c := range detect.Calls() {
+		all = append(all, kindLine{Catalogue: c.Of, Name: c.Name, Usage: c.Usage, Doc: c.Doc})
 	}
 	for _, k := range action.Kinds() {
 		all = append(all, kindLine{

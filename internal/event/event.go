@@ -54,7 +54,7 @@ type Event struct {
 	Message string `json:"message,omitempty" expr:"message"`
 	// Fields are the source's own, bounded: Falco's output_fields under their
 	// own names; of an audit event request, response, annotations, level,
-	// stage, uri, code, audit_id; of a log line stream and what its parser
+	// stage, uri, code, audit_id, certificate (whom a request for one asks to be); of a log line stream and what its parser
 	// found. Values are string, bool, int64, float64, []any, map[string]any
 	// or nil.
 	Fields Fields   `json:"fields,omitempty" expr:"fields"`

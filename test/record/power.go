@@ -29,7 +29,7 @@ func escalation() []Act {
 	const cartAccount = `{"kind":"ServiceAccount","name":"cart","namespace":"shop"}`
 	const box = `"image":"docker.io/library/busybox:1"`
 	return []Act{
-		{Name: "own certificate", By: "pat", Rules: rules("certificate-self-approved", "certificate-approved", "client-certificate-requested"), do: newIdentity},
+		{Name: "own certificate", By: "pat", Rules: rules("certificate-self-approved", "certificate-approved", "client-certificate-requested", "certificate-identity-used"), do: newIdentity},
 		{Name: "binding used at once", By: "pat", Rules: rules("cluster-admin-bound", "binding-used-at-once"), do: func(ctx context.Context, s *Stage) error {
 			if err := s.calls(ctx, stolen, bind("cart-admin", "cluster-admin", cartAccount)); err != nil {
 				return err
