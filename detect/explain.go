@@ -302,7 +302,7 @@ func (x *index) why(i int, e *event.Event) string {
 		passed, lacks := 0, ""
 		for _, c := range n {
 			value := valueOf(e, c.path)
-			if _, ok := c.texts[value]; ok {
+			if c.has(value) {
 				passed++
 			} else if lacks == "" {
 				lacks = fmt.Sprintf("%s is %q", indexed[c.path], value)

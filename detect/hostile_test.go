@@ -98,10 +98,7 @@ const hostileSize = 2 << 10
 // are made to be expensive: it does not grow with the rules that ask the same, and
 // next to nothing is left to package regexp. Work is counted, not time.
 func TestHostileTextsCostLittle(t *testing.T) {
-	set, err := Shipped()
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := shipped(t)
 	random := rand.New(rand.NewPCG(4, 4))
 	engine := NewEngine(set, EngineOptions{})
 	texts := map[string]string{}
@@ -146,10 +143,7 @@ func TestHostileTextsCostLittle(t *testing.T) {
 // what the costliest rule takes of it on average, by itself. Below the engine's
 // bound of 5 ms nothing is ever said of a rule.
 func BenchmarkHostile(b *testing.B) {
-	set, err := Shipped()
-	if err != nil {
-		b.Fatal(err)
-	}
+	set := shipped(b)
 	for _, kind := range append(hostileKinds(), "mixed") {
 		of := hostile[kind]
 		if kind == "mixed" {

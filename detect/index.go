@@ -52,10 +52,35 @@ type index struct {
 // set is the places of detectors.
 type set []uint64
 
-// need is one alternative: a set of texts for some of the paths.
-type need []struct {
-	path  int
-	texts map[string]struct{}
+// need is one alternative: texts for some of the paths.
+type need []choice
+
+// choice is the texts that a path may have: mostly one.
+type choice struct {
+	path int
+	one  string
+	more map[string]struct{}
+}
+
+func newChoice(path int, texts []string) choice {
+	c := choice{path: path}
+	if len(texts) == 1 {
+		c.one = texts[0]
+		return c
+	}
+	c.more = make(map[string]struct{}, len(texts))
+	for _, text := range texts {
+		c.more[text] = struct{}{}
+	}
+	return c
+}
+
+func (c *choice) has(text string) bool {
+	if c.more == nil {
+		return text == c.one
+	}
+	_, ok := c.more[text]
+	return ok
 }
 
 func newIndex(detectors []Detector) *index {
@@ -92,21 +117,16 @@ func (x *index) add(i int, all []conf.Needs, words int) {
 			if !ok {
 				continue
 			}
-			values := map[string]struct{}{}
 			for _, text := range texts {
-				values[text] = struct{}{}
 				if !first {
-					continue
+					break
 				}
 				if x.byValue[path][text] == nil {
 					x.byValue[path][text] = make(set, words)
 				}
 				x.byValue[path][text][i/64] |= 1 << (i % 64)
 			}
-			one = append(one, struct {
-				path  int
-				texts map[string]struct{}
-			}{path, values})
+			one = append(one, newChoice(path, texts))
 			first = false
 		}
 		if first {
@@ -141,8 +161,8 @@ func (x *index) of(e *event.Event) iter.Seq[int] {
 func (x *index) could(i int, e *event.Event) bool {
 	for _, n := range x.needs[i] {
 		ok := true
-		for _, c := range n {
-			if _, ok = c.texts[valueOf(e, c.path)]; !ok {
+		for j := range n {
+			if ok = n[j].has(valueOf(e, n[j].path)); !ok {
 				break
 			}
 		}

@@ -93,10 +93,7 @@ func TestDearEventsSwitchNothingOff(t *testing.T) {
 // Rules can evaluate ordinary events, of which there are some of each class that
 // text comes in.
 func TestOrdinaryEvents(t *testing.T) {
-	set, err := Shipped()
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := shipped(t)
 	classes := map[string]bool{}
 	for _, e := range ordinary() {
 		classes[e.Class] = true

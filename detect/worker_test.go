@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,13 +242,14 @@ func TestWorkerWarmsItsMemory(t *testing.T) {
 
 func shipped(t testing.TB) *RuleSet {
 	t.Helper()
-	set, err := Shipped()
+	set, err := shippedOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	set.detectors = slices.Clone(set.detectors)
-	return set
+	return &RuleSet{detectors: slices.Clone(set.detectors), library: set.library, layers: set.layers}
 }
+
+var shippedOnce = sync.OnceValues(Shipped)
 
 func jsonOf(t testing.TB, v any) string {
 	t.Helper()

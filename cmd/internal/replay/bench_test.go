@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
+	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond"
 )
 
 // auditLog is n audit events, a twentieth of them about secrets, as many execs
@@ -53,14 +56,20 @@ func BenchmarkReplay(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
+// shippedRules and shippedBooks are loaded once: neither changes when it is used.
+var (
+	shippedRules = sync.OnceValues(func() (*detect.RuleSet, error) { return files.Rules(nil, true) })
+	shippedBooks = sync.OnceValues(func() ([]*respond.Playbook, error) { return files.Playbooks(nil, true) })
+)
+
 // shipped are options with all that is shipped and no input.
 func shipped(t testing.TB) replay.Options {
 	t.Helper()
-	rules, err := files.Rules(nil, true)
+	rules, err := shippedRules()
 	if err != nil {
 		t.Fatal(err)
 	}
-	books, err := files.Playbooks(nil, true)
+	books, err := shippedBooks()
 	if err != nil {
 		t.Fatal(err)
 	}
