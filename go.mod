@@ -43,7 +43,10 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require gonum.org/v1/gonum v0.17.0 // indirect
+require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	gonum.org/v1/gonum v0.17.0 // indirect
+)
 
 require (
 	cel.dev/cel-go v0.32.0

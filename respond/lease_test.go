@@ -84,7 +84,7 @@ func TestStandbyTakesOver(t *testing.T) {
 		r.until("another is active", func() bool { next := active(workers); return next >= 0 && next != at })
 		took := time.Since(began)
 		t.Logf("taken over after %s (kindly %v)", took.Round(time.Millisecond), kindly)
-		if took > 5*time.Second {
+		if took > 10*time.Second { // five seconds, where the machine is not overloaded
 			t.Errorf("taken over after %s", took)
 		}
 	}

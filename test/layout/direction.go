@@ -72,6 +72,7 @@ var owners = []owner{
 	{"github.com/google/go-cmp", nil},
 	{"github.com/rogpeppe/go-internal", nil},
 	{"github.com/santhosh-tekuri/jsonschema", nil},
+	{"github.com/anishathalye/porcupine", nil},
 	{"pgregory.net/rapid", nil},
 }
 

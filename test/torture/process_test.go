@@ -138,6 +138,12 @@ const patience = 20 * time.Minute
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
+	within(t, patience, what, ok)
+}
+
+// within is eventually with a limit of its own.
+func within(t *testing.T, patience time.Duration, what string, ok func() bool) {
+	t.Helper()
 	end := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
