@@ -44,10 +44,13 @@ func (m move) failed(i int, f Failure, reason string) {
 			s.Attempts++
 		}
 		if s.Attempts < step.Retry.Attempts {
-			if s.State == event.StepIntent {
-				s.State = event.StepPlanned
-			}
 			m.later(s, backoff(step.Retry.Backoff, s.Attempts))
+			if s.State == event.StepIntent {
+				// The very same write is sent again: if it has landed, and only
+				// its answer was lost, it is refused and found there. A new plan
+				// would write a second time.
+				s.Attempts++
+			}
 			return
 		}
 	}

@@ -1,66 +1,57 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
+	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 func newRuns() *cobra.Command {
-	var c connection
-	var output string
 	cmd := &cobra.Command{
-		Use: "runs [RUN]", Short: "List the runs, or show one: what, why, plan, verdicts, receipts", Args: cobra.MaximumNArgs(1),
+		Use: "runs [RUN]", Short: "List the runs, or show one: who, what, why, plan, verdicts, receipts", Args: usage(cobra.MaximumNArgs(1)),
 	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
+	cmd.AddCommand(showRun())
+	asking(cmd, func(ctx context.Context, api *client.Client, args []string) (any, error) {
 		if len(args) == 0 {
-			runs, err := api.Runs(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return print(cmd.OutOrStdout(), output, runs, func(w io.Writer) { timeline.Runs(w, runs) })
+			return api.Runs(ctx)
 		}
-		run, err := api.Find(cmd.Context(), args[0])
-		if err != nil {
-			return err
+		return history(ctx, api, args[0])
+	}, func(w io.Writer, runs any) {
+		list, _ := runs.([]event.Run)
+		if h, ok := runs.(records); ok {
+			timeline.History(w, h)
+			return
 		}
-		history, err := api.History(cmd.Context(), run.ID)
-		if err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), output, history, func(w io.Writer) { timeline.History(w, history) })
-	}
-	c.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+		timeline.Runs(w, list)
+	})
 	return cmd
 }
 
-func newIncidents() *cobra.Command {
-	var c connection
-	var output string
-	cmd := &cobra.Command{Use: "incidents", Short: "List the incidents", Args: cobra.NoArgs}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		api, err := c.connect()
-		if err != nil {
-			return err
-		}
-		list, err := api.Incidents(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), output, list, func(w io.Writer) { timeline.Incidents(w, list) })
+// records are all of one run, oldest first.
+type records []event.Run
+
+func history(ctx context.Context, api *client.Client, prefix string) (records, error) {
+	run, err := api.Find(ctx, prefix)
+	if err != nil {
+		return nil, err
 	}
-	c.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	return cmd
+	return api.History(ctx, run.ID)
+}
+
+func showRun() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "show RUN", Short: "Show a run as a timeline: who, what, why, plan, verdicts of the guards, receipt", Args: usage(cobra.ExactArgs(1)),
+	}
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (records, error) {
+		return history(ctx, api, args[0])
+	}, func(w io.Writer, h records) { timeline.History(w, h) })
 }
 
 // print writes value as JSON, or as text does.

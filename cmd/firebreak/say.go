@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,6 +76,18 @@ func verdict(w io.Writer, said approve.Said, run event.Run) error {
 	return nil
 }
 
+func newKeep() *cobra.Command {
+	var c connection
+	var reason string
+	cmd := &cobra.Command{Use: "keep RUN", Short: "Let the holds of a run last until somebody undoes them", Args: cobra.ExactArgs(1)}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.say(cmd, args[0], "keep", approve.Say{Reason: reason}, false)
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	return cmd
+}
+
 func newExtend() *cobra.Command {
 	var c connection
 	var reason string
@@ -104,7 +117,7 @@ func (c *connection) say(cmd *cobra.Command, prefix, deed string, what approve.S
 	if err != nil {
 		return err
 	}
-	for limit := time.Now().Add(30 * time.Second); wait && !run.State.Terminal() && time.Now().Before(limit); {
+	for limit := time.Now().Add(30 * time.Second); wait && !run.State.Terminal() && !asks(run) && time.Now().Before(limit); {
 		if err := pause(cmd.Context(), 200*time.Millisecond); err != nil {
 			return err
 		}
@@ -114,6 +127,11 @@ func (c *connection) say(cmd *cobra.Command, prefix, deed string, what approve.S
 	}
 	timeline.Run(cmd.OutOrStdout(), run)
 	return nil
+}
+
+// asks says that an undo has stopped at what somebody else changed.
+func asks(run event.Run) bool {
+	return slices.ContainsFunc(run.Steps, func(s event.Step) bool { return s.Differs != "" && s.State == event.StepDone })
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -12,7 +12,7 @@ import (
 
 func newUndo() *cobra.Command {
 	var c connection
-	var all, yes bool
+	var all, yes, over bool
 	var what approve.UndoAll
 	var end string
 	cmd := &cobra.Command{
@@ -28,7 +28,7 @@ namespace, for --all without --namespace in all of them.`,
 		what.AtEnd = event.AtEnd(end)
 		switch {
 		case !all && len(args) == 1 && what.Namespace == "" && what.Playbook == "":
-			return c.say(cmd, args[0], "undo", approve.Say{Reason: what.Reason, AtEnd: what.AtEnd}, true)
+			return c.say(cmd, args[0], "undo", approve.Say{Reason: what.Reason, AtEnd: what.AtEnd, Over: over}, true)
 		case !all || len(args) > 0:
 			return exit{2, errors.New("give one run, or --all, with --namespace or --playbook if you like")}
 		}
@@ -56,6 +56,7 @@ namespace, for --all without --namespace in all of them.`,
 	f.StringVar(&what.Playbook, "playbook", "", "with --all: of this playbook alone")
 	f.BoolVarP(&yes, "yes", "y", false, "with --all: don't ask")
 	f.StringVar(&what.Reason, "reason", "", "why, for the record")
+	f.BoolVar(&over, "leave-changes", false, "end the holds although somebody else changed the object since, and leave those changes")
 	f.StringVar(&end, "at-end", "restore", "restore gives the target back what was taken, delete removes it")
 	return cmd
 }

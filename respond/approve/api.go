@@ -33,17 +33,24 @@ type API struct {
 	Bus      *bus.Bus
 	Log      *respond.RunLog
 	Control  *respond.Control
-	Logger   *slog.Logger
+	// Playbooks are the names of those that can be started; none is any.
+	Playbooks []string
+	Logger    *slog.Logger
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
 
 // Handler serves, each with a bearer token of the cluster:
 //
-//	GET  /v1/runs                    list runs
+//	GET  /v1/runs?after=N&limit=N    list runs, in the order of their last moves; see [NextHeader]
 //	GET  /v1/runs/{id}               get runs
 //	GET  /v1/runs/{id}/history       get runs
+//	GET  /v1/runs/{id}/receipt       get runs
+//	POST /v1/start                   start playbooks/NAME in the target's namespace
 //	GET  /v1/incidents               list incidents
+//	GET  /v1/incidents/{id}          list incidents
+//	POST /v1/incidents/{id}/close    update incidents
+//	POST /v1/incidents/{id}/verdict  create verdicts
 //	GET  /v1/dead?limit=N            list deadletters
 //	GET  /v1/readers                 list readers
 //	DELETE /v1/readers/{name}        delete readers NAME
@@ -51,6 +58,7 @@ type API struct {
 //	POST /v1/runs/{id}/deny          approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
+//	POST /v1/runs/{id}/keep          undo playbooks/NAME in the target's namespace
 //	GET  /v1/pause                   get pauses
 //	POST /v1/pause, /v1/resume       create, delete pauses; it may take two people to resume
 //	POST /v1/mode                    create pauses to lower the ceiling, delete pauses to raise it
@@ -72,7 +80,12 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/runs", a.signed(a.list))
 	mux.HandleFunc("GET /v1/runs/{id}", a.signed(a.show))
 	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
+	mux.HandleFunc("GET /v1/runs/{id}/receipt", a.signed(a.receipt))
+	mux.HandleFunc("POST /v1/start", a.signed(a.start))
 	mux.HandleFunc("GET /v1/incidents", a.signed(a.incidents))
+	mux.HandleFunc("GET /v1/incidents/{id}", a.signed(a.incident))
+	mux.HandleFunc("POST /v1/incidents/{id}/close", a.signed(a.closeIncident))
+	mux.HandleFunc("POST /v1/incidents/{id}/verdict", a.signed(a.judge))
 	mux.HandleFunc("GET /v1/dead", a.signed(a.dead))
 	mux.HandleFunc("GET /v1/readers", a.signed(a.readers))
 	mux.HandleFunc("DELETE /v1/readers/{name}", a.signed(a.forget))

@@ -155,7 +155,7 @@ func TestAnswers(t *testing.T) {
 		{"unknown run", "GET", none, "token-ann", "", 404, "no such run"},
 		{"history of an unknown run", "GET", none + "/history", "token-ann", "", 404, "no such run"},
 		{"vote on an unknown run", "POST", none + "/approve", "token-ann", "", 404, "no such run"},
-		{"unknown deed", "POST", run + "/explode", "token-ann", "", 404, "approve, deny, undo and extend"},
+		{"unknown deed", "POST", run + "/explode", "token-ann", "", 404, "approve, deny, undo, extend and keep"},
 		{"vote on another plan", "POST", run + "/approve", "token-ann", `{"digest":"d0"}`, 409, "has changed"},
 		{"vote on no plan", "POST", run + "/approve", "token-ann", "", 409, "has changed"},
 		{"no JSON", "POST", run + "/approve", "token-ann", "digest=d1", 400, "can't be read"},

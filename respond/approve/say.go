@@ -23,6 +23,8 @@ type Say struct {
 	AtEnd event.AtEnd `json:"at_end,omitempty"`
 	// Until is when an extended hold ends.
 	Until time.Time `json:"until,omitzero"`
+	// Over lets an undo leave what others changed since as it is.
+	Over bool `json:"over,omitempty"`
 }
 
 // Said answers that an input is stored. The run has taken it in when its
@@ -55,11 +57,13 @@ func (a *API) say(c call) error {
 			Digest: body.Digest, Reason: body.Reason, Time: in.Time,
 		}
 	case "undo":
-		in.Kind, in.AtEnd = event.InputUndo, body.AtEnd
+		in.Kind, in.AtEnd, in.Over = event.InputUndo, body.AtEnd, body.Over
+	case "keep":
+		in.Kind = event.InputKeep
 	case "extend":
 		in.Kind, in.Until = event.InputExtend, body.Until
 	default:
-		return problem{http.StatusNotFound, "approve, deny, undo and extend are what can be said to a run"}
+		return problem{http.StatusNotFound, "approve, deny, undo, extend and keep are what can be said to a run"}
 	}
 	rec, err := a.load(c)
 	if err != nil {

@@ -36,7 +36,7 @@ func TestRespondersSurvive(t *testing.T) {
 		return s.epoch > 0
 	})
 	struck := map[string]int{}
-	for round := range rounds {
+	for range rounds {
 		list := faults()
 		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		for i := range list {
@@ -44,9 +44,7 @@ func TestRespondersSurvive(t *testing.T) {
 				struck[list[i].point]++
 			}
 		}
-		s.outages(round)
 	}
-	s.overdue()
 	s.rest(time.Minute)
 	for _, f := range faults() {
 		t.Logf("%3d times: %s", struck[f.point], f.point)
@@ -54,6 +52,21 @@ func TestRespondersSurvive(t *testing.T) {
 			t.Errorf("was never struck: %s", f.point)
 		}
 	}
+	s.check()
+}
+
+// TestRespondersOutlast takes the store, the API server and the network away from responders for a while,
+// and all responders over the end of holds (C12).
+func TestRespondersOutlast(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a control plane, and builds it if the cache is cold")
+	}
+	s := newStage(t, 2)
+	for round := range size(t, "FIREBREAK_ROUNDS", 1, 20) {
+		s.outages(round)
+		s.overdue()
+	}
+	s.rest(time.Minute)
 	s.check()
 }
 
@@ -283,6 +296,9 @@ func (s *stage) check() {
 			key := run.Target.Name + " " + hold
 			total += sets[key]
 			late += max(sets[key]-1, 0)
+			if sets[key] > 1 {
+				s.tell(key, run)
+			}
 			if sets[key] == 0 || clears[key] == 0 {
 				missing++
 				t.Errorf("%s: set %d times, cleared %d times", key, sets[key], clears[key])
@@ -296,6 +312,24 @@ func (s *stage) check() {
 		checked, len(runs), len(broken), verified, records, len(s.takeovers), spread(s.takeovers))
 	if total != steps || late > 0 || len(left) > 0 || early > 0 || len(broken) > 0 {
 		t.Errorf("left over: %v; not linear: %v", left, broken)
+	}
+}
+
+// tell prints all that was written to a pod, beside the records of its run.
+func (s *stage) tell(key string, run event.Run) {
+	for _, w := range s.writes {
+		if w.pod+" "+w.hold == key {
+			s.t.Logf("%s  by %d: %s set %v: %d", w.at.UTC().Format("05.000"), w.child, key, w.set, w.status)
+		}
+	}
+	for rec, err := range s.log.History(s.t.Context(), run.ID) {
+		if err != nil {
+			return
+		}
+		for _, step := range rec.Run.Steps {
+			s.t.Logf("%s  #%d epoch %d: %s is %s, attempt %d, again %d: %s", rec.Run.Updated.Format("05.000"), rec.Run.Record, rec.Run.Epoch,
+				step.Name, step.State, step.Attempts, step.Again, step.Error)
+		}
 	}
 }
 

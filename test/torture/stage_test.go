@@ -96,6 +96,13 @@ func newStage(t *testing.T, responders int) *stage {
 		_, err := s.admin.CoreV1().ServiceAccounts(s.namespace).Get(t.Context(), "default", metav1.GetOptions{})
 		return err == nil
 	})
+	t.Cleanup(func() {
+		for _, a := range s.actors {
+			if text := a.p.tail(); t.Failed() {
+				t.Logf("responder %d:\n%s", a.n, text[max(0, len(text)-4<<10):])
+			}
+		}
+	})
 	s.broker = newBroker(t, t.TempDir())
 	s.open()
 	books := filepath.Join(t.TempDir(), "books.yaml")

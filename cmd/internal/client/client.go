@@ -136,9 +136,98 @@ func refused(resp *http.Response) error {
 	return &Error{Status: resp.StatusCode, Text: telemetry.Tame(answer.Error, maxText)}
 }
 
-// Runs lists the newest record of each run.
-func (c *Client) Runs(ctx context.Context) (runs []event.Run, err error) {
-	return runs, c.call(ctx, http.MethodGet, "/v1/runs", nil, &runs)
+// Runs lists the newest record of each run, page by page.
+func (c *Client) Runs(ctx context.Context) ([]event.Run, error) {
+	at, runs := map[string]int{}, []event.Run{}
+	for after := "0"; after != ""; {
+		page, next, err := c.pageOfRuns(ctx, after)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page {
+			if i, ok := at[r.ID]; ok {
+				runs[i] = r // it has moved since the page before
+				continue
+			}
+			at[r.ID] = len(runs)
+			runs = append(runs, r)
+		}
+		if next == after {
+			break
+		}
+		after = next
+	}
+	return runs, nil
+}
+
+func (c *Client) pageOfRuns(ctx context.Context, after string) (runs []event.Run, next string, err error) {
+	path := "/v1/runs?after=" + url.QueryEscape(after)
+	resp, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return nil, "", refused(resp)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&runs); err != nil {
+		return nil, "", fmt.Errorf("%s: read answer: %w", path, err)
+	}
+	return runs, resp.Header.Get(approve.NextHeader), nil
+}
+
+// Receipt gives the records of a run to the byte.
+func (c *Client) Receipt(ctx context.Context, id string) ([]byte, error) {
+	path := "/v1/runs/" + url.PathEscape(id) + "/receipt"
+	resp, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return nil, refused(resp)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%s: read answer: %w", path, err)
+	}
+	return data, nil
+}
+
+// Start begins a run by hand.
+func (c *Client) Start(ctx context.Context, what approve.Start) (said approve.Said, err error) {
+	return said, c.call(ctx, http.MethodPost, "/v1/start", what, &said)
+}
+
+// Incident gives one incident, by its id or the beginning of it.
+func (c *Client) Incident(ctx context.Context, prefix string) (in event.Incident, err error) {
+	if len(prefix) < 32 {
+		list, err := c.Incidents(ctx)
+		if err != nil {
+			return in, err
+		}
+		var found []event.Incident
+		for _, in := range list {
+			if len(prefix) >= 4 && strings.HasPrefix(in.ID, prefix) {
+				found = append(found, in)
+			}
+		}
+		if len(found) != 1 {
+			return in, fmt.Errorf("%d incidents begin with %q (give at least four characters)", len(found), prefix)
+		}
+		prefix = found[0].ID
+	}
+	return in, c.call(ctx, http.MethodGet, "/v1/incidents/"+url.PathEscape(prefix), nil, &in)
+}
+
+// CloseIncident ends an incident as resolved.
+func (c *Client) CloseIncident(ctx context.Context, id, reason string) (said approve.Said, err error) {
+	return said, c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/close", approve.Say{Reason: reason}, &said)
+}
+
+// Judge says of an incident whether it was right.
+func (c *Client) Judge(ctx context.Context, id string, v approve.Verdict) (said approve.Said, err error) {
+	return said, c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/verdict", v, &said)
 }
 
 // Run gives the newest record of one run.

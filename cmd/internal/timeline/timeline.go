@@ -46,9 +46,9 @@ func Runs(w io.Writer, runs []event.Run) {
 // Incidents prints one line an incident.
 func Incidents(w io.Writer, list []event.Incident) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "INCIDENT\tSTATE\tPRIORITY\tSUBJECT\tFINDINGS\tRULES\tUPDATED")
+	fmt.Fprintln(t, "INCIDENT\tSTATE\tPRIORITY\tRISK\tSUBJECT\tFINDINGS\tRULES\tUPDATED")
 	for _, in := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", short(in.ID), word(in.State), word(in.Priority),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", short(in.ID), word(in.State), word(in.Priority), in.Risk,
 			clean(in.Subject.String(), 120), in.Count, clean(strings.Join(in.Rules, ","), 200), stamp(in.Updated))
 	}
 	_ = t.Flush()
@@ -65,6 +65,12 @@ func Run(w io.Writer, r event.Run) {
 	fmt.Fprintf(w, "finding   %s: %s (%s, trust %s)\n", clean(named(r.Finding), 63), clean(r.Finding.Title, 200), word(r.Finding.Severity), r.Finding.Trust)
 	if r.Finding.Explanation != "" {
 		fmt.Fprintf(w, "          %s\n", clean(r.Finding.Explanation, 500))
+	}
+	if r.Starter != "" {
+		fmt.Fprintf(w, "started   by hand by %s\n", clean(r.Starter, 120))
+	}
+	if r.Incident.ID != "" {
+		fmt.Fprintf(w, "incident  %s (risk %d, confidence %d)\n", short(r.Incident.ID), r.Incident.Risk, r.Incident.Confidence)
 	}
 	fmt.Fprintf(w, "target    %s uid %s\n", clean(r.Target.String(), 200), clean(r.Target.UID, 64))
 	for _, s := range r.Steps {
@@ -84,9 +90,7 @@ func step(w io.Writer, s event.Step) {
 		fmt.Fprintf(w, "            plan %s: %s\n", short(s.Digest), clean(s.Plan.Summary, 500))
 	}
 	for _, v := range s.Verdicts {
-		if v.Decision != event.Pass {
-			fmt.Fprintf(w, "            guard %s says %s: %s\n", word(v.Guard), word(v.Decision), clean(v.Reason, 300))
-		}
+		fmt.Fprintf(w, "            guard %s says %s: %s\n", word(v.Guard), word(v.Decision), clean(v.Reason, 300))
 	}
 	if s.Receipt != nil {
 		fmt.Fprintf(w, "            %s  %s\n", stamp(s.Receipt.Time), word(s.Receipt.Result))
@@ -94,7 +98,14 @@ func step(w io.Writer, s event.Step) {
 			fmt.Fprintf(w, "              %s\n", clean(n, 500))
 		}
 	}
+	if s.Again > 0 {
+		fmt.Fprintf(w, "            somebody took the hold off; it was set again %d times\n", s.Again)
+	}
 	switch {
+	case s.Differs != "":
+		fmt.Fprintf(w, "            %s\n            it holds until somebody says keep, extend, or undo --leave-changes\n", clean(s.Differs, 500))
+	case s.Kept && s.State == event.StepDone:
+		fmt.Fprintln(w, "            holds until somebody says undo")
 	case s.EndAsked:
 		fmt.Fprintln(w, "            its time is up: it holds until somebody says undo or extend")
 	case s.Until != nil && s.State == event.StepDone:

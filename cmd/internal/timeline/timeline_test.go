@@ -75,6 +75,7 @@ target    pods/shop/web-1 uid u1
 step      isolate (pod.quarantine): reverted
             plan aaaaaaaaaaaa: quarantine pods/shop/web-1: take off labels app
             guard mode says ask: mode ask
+            guard pause says pass: 
             2026-01-02 03:06:05.000  applied-unverified
               open connections may survive
             2026-01-02 03:07:05.000  undone

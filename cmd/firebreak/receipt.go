@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
+	"github.com/firebreak-io/firebreak/respond"
+)
+
+func newReceipt() *cobra.Command {
+	cmd := &cobra.Command{Use: "receipt", Short: "Export a run's record, and prove or disprove one offline"}
+	cmd.AddCommand(exportReceipt(), verifyReceipt())
+	return cmd
+}
+
+func exportReceipt() *cobra.Command {
+	var c connection
+	cmd := &cobra.Command{Use: "export RUN", Short: "Write a run's record to the byte, for receipt verify", Args: usage(cobra.ExactArgs(1))}
+	c.flags(cmd)
+	cmd.SetFlagErrorFunc(misused)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		data, err := c.receipt(cmd, args[0])
+		if err != nil {
+			return err
+		}
+		_, err = cmd.OutOrStdout().Write(data)
+		return err
+	}
+	return cmd
+}
+
+func (c *connection) receipt(cmd *cobra.Command, prefix string) ([]byte, error) {
+	api, err := c.connect()
+	if err != nil {
+		return nil, err
+	}
+	run, err := api.Find(cmd.Context(), prefix)
+	if err != nil {
+		return nil, err
+	}
+	return api.Receipt(cmd.Context(), run.ID)
+}
+
+func verifyReceipt() *cobra.Command {
+	var c connection
+	var head, output string
+	cmd := &cobra.Command{
+		Use: "verify FILE|RUN", Short: "Prove or disprove the record of a run", Args: usage(cobra.ExactArgs(1)),
+		Long: `Prove or disprove the record of a run: a file that receipt export wrote, which
+takes no connection, - for standard input, or a run's id.
+
+Each record names the hash of the one before, and the last line that of the last
+record; no byte can be changed, no record left out, added or moved, without that
+it shows. It is also checked that each effect was meant by an earlier record,
+that what needed approval began with the plan that was approved, and that
+playbook and target stayed the same. Who can write the whole file anew can forge
+all of it: keep heads elsewhere, and give the one that you kept with --head.
+
+Exit status: 0 proved, 1 disproved, 2 can't be read.`,
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVar(&head, "head", "", "the head that was kept: the SHA-256 of the last record")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.SetFlagErrorFunc(misused)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		data, err := c.record(cmd, args[0])
+		if err != nil {
+			return exit{2, err}
+		}
+		proof, err := respond.VerifyReceipt(bytes.NewReader(data), head)
+		if err != nil {
+			return exit{1, err}
+		}
+		return print(cmd.OutOrStdout(), output, proof, func(w io.Writer) { timeline.Proof(w, proof) })
+	}
+	return cmd
+}
+
+// maxReceipt bounds a receipt that is read.
+const maxReceipt = 1 << 30
+
+// record reads a receipt from a file, from standard input, or from the server.
+func (c *connection) record(cmd *cobra.Command, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxReceipt))
+	}
+	data, err := os.ReadFile(name)
+	switch {
+	case err == nil:
+		return data, nil
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("read receipt: %w", err)
+	}
+	return c.receipt(cmd, name)
+}

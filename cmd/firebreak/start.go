@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/client"
+	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/approve"
+)
+
+func newStart() *cobra.Command {
+	var target, reason string
+	cmd := &cobra.Command{
+		Use: "start PLAYBOOK --target pods/NAMESPACE/NAME --reason WHY", Short: "Begin a run by hand", Args: usage(cobra.ExactArgs(1)),
+		Long: `Begin a run of a playbook for a pod or a node, whether or not anything was found.
+It has the guards, the approvals and the record of any other run; who starts it
+can't approve it.
+
+The cluster says who you are (TokenReview) and whether you may
+(SubjectAccessReview: verb start on playbooks.firebreak.io in the target's
+namespace).`,
+	}
+	cmd.Flags().StringVar(&target, "target", "", "pods/NAMESPACE/NAME or nodes/NAME")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (event.Run, error) {
+		body := approve.Start{Playbook: args[0], Reason: reason}
+		parts := strings.Split(target, "/")
+		switch {
+		case len(parts) == 3 && parts[0] == "pods":
+			body.Resource, body.Namespace, body.Name = parts[0], parts[1], parts[2]
+		case len(parts) == 2 && parts[0] == "nodes":
+			body.Resource, body.Name = parts[0], parts[1]
+		default:
+			return event.Run{}, exit{2, errors.New("--target is pods/NAMESPACE/NAME or nodes/NAME")}
+		}
+		said, err := api.Start(ctx, body)
+		if err != nil {
+			return event.Run{}, err
+		}
+		return begun(ctx, api, said.Run)
+	}, func(w io.Writer, run event.Run) { timeline.Run(w, run) })
+}
+
+// begun waits until the run is there, and past its first planning.
+func begun(ctx context.Context, api *client.Client, id string) (event.Run, error) {
+	for limit := time.Now().Add(30 * time.Second); ; {
+		run, err := api.Run(ctx, id)
+		missing := new(client.Error)
+		switch {
+		case err == nil && run.State != event.RunGuarding:
+			return run, nil
+		case err != nil && !(errors.As(err, &missing) && missing.Status == 404):
+			return run, err
+		case time.Now().After(limit):
+			return run, fmt.Errorf("run %s is stored and was not begun yet; firebreak dead says why, if it can't be", id)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return run, err
+		}
+	}
+}
