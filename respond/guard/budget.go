@@ -71,11 +71,11 @@ func (c Check) full(slots []slot) string {
 }
 
 // share is how much of a budget one source, namespace or node may use.
-func (g budget) share(whole int) int { return max(1, int(float64(whole)*g.limits.Share)) }
+func (b Budgets) share(whole int) int { return max(1, int(math.Ceil(float64(whole)*b.Share))) }
 
 func (g budget) pods(ctx context.Context, c Check) (event.Decision, string) {
 	own := c.entry()
-	part := g.share(g.limits.Pods)
+	part := g.limits.share(g.limits.Pods)
 	full := c.full([]slot{
 		{"pods are quarantined", g.limits.Pods, func(Entry) bool { return true }},
 		{"pods of namespace " + own.Namespace, g.limits.PodsPerNamespace, func(e Entry) bool { return e.Namespace == own.Namespace }},
@@ -185,7 +185,7 @@ func (g budget) nodes(ctx context.Context, c Check) (event.Decision, string) {
 	bound := max(1, int(math.Floor(float64(workers)*g.limits.Nodes)))
 	full := c.full([]slot{
 		{fmt.Sprintf("nodes are cordoned of %d workers", workers), bound, func(Entry) bool { return true }},
-		{"nodes because of source " + string(own.Source), g.share(bound), func(e Entry) bool { return e.Source == own.Source }},
+		{"nodes because of source " + string(own.Source), g.limits.share(bound), func(e Entry) bool { return e.Source == own.Source }},
 	})
 	switch {
 	case full != "":

@@ -409,7 +409,12 @@ func TestEachGuard(t *testing.T) {
 		}), event.Ask, "more than 10 effects a minute (5 at once)"},
 		{"rate", "one source", func(w *world) {
 			w.check.Run.Finding.Source = event.SourceAudit
-			book(func(b *Book) { done(time.Second, "")(b); b.Entries[0].Source = event.SourceAudit })(w)
+			book(func(b *Book) {
+				standing(2, "")(b)
+				for i := range b.Entries {
+					b.Entries[i].Source, b.Entries[i].Taken = event.SourceAudit, now.Add(-time.Second)
+				}
+			})(w)
 		}, event.Ask, "because of source audit"},
 		{"rate", "runs of a playbook", book(func(b *Book) {
 			spread(20)(b)

@@ -28,7 +28,7 @@ func (g rate) Judge(_ context.Context, c Check) (event.Decision, string) {
 	if why := bucket(c, g.limits.EffectsPerMinute, g.limits.Burst, func(Entry) bool { return true }); why != "" {
 		return event.Ask, why
 	}
-	part := func(n int) int { return max(1, int(float64(n)*g.limits.Share)) }
+	part := g.limits.share
 	if why := bucket(c, part(g.limits.EffectsPerMinute), part(g.limits.Burst), func(e Entry) bool { return e.Source == own.Source }); why != "" {
 		return event.Ask, why + " because of source " + string(own.Source)
 	}

@@ -83,6 +83,7 @@ spec:
       release: 1
       budgets: {pods: 1000, pods_per_namespace: 1000, replicas: 1, nodes: 1, nodes_left: 0, effects_per_minute: 10000, burst: 1000, runs_per_hour: 1000, share: 1}
       steering: {targets: 1000}
+      health: {lag: 10m}
 `, api, health, mode))
 	if err := os.Mkdir(filepath.Join(s.dir, "logs"), 0o700); err != nil {
 		t.Fatal(err)
