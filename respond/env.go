@@ -13,6 +13,8 @@ type Env struct {
 	Incident event.Incident `expr:"incident"`
 	// Target is what the step is about.
 	Target event.Ref `expr:"target"`
+	// Anomaly is what a model says, if one found it.
+	Anomaly Anomaly `expr:"anomaly"`
 	// Run is the run's id, empty in a playbook's own condition.
 	Run string `expr:"run"`
 	// Steps are the steps of the run by name. In a step group its own steps
@@ -20,6 +22,37 @@ type Env struct {
 	Steps map[string]StepEnv `expr:"steps"`
 	// Params are the parameters of the step group.
 	Params map[string]any `expr:"params"`
+}
+
+// Anomaly is a model's finding in numbers.
+type Anomaly struct {
+	// Score is 0 to 1, P the share of the model's recent scores that are as high.
+	Score float64 `expr:"score"`
+	P     float64 `expr:"p"`
+	// Decision is what scikit-learn's decision_function gives: 0.5 less the
+	// score, so that below 0 is an anomaly, and it is never below -0.5. It is 0
+	// for a finding of a rule.
+	Decision float64 `expr:"decision"`
+	// Features are the values of the features that say why, by their names.
+	Features map[string]any `expr:"features"`
+}
+
+// EnvFor is the environment of a playbook's own condition.
+func EnvFor(f event.Finding, incident event.Incident, target event.Ref) Env {
+	env := Env{Finding: f, Incident: incident, Target: target}
+	if f.Model == "" {
+		return env
+	}
+	env.Anomaly = Anomaly{Score: f.Score, P: f.P, Decision: 0.5 - f.Score, Features: map[string]any{}}
+	for _, x := range f.Features {
+		switch {
+		case x.Text != "":
+			env.Anomaly.Features[x.Name] = x.Text
+		case x.Value != nil:
+			env.Anomaly.Features[x.Name] = *x.Value
+		}
+	}
+	return env
 }
 
 // StepEnv is what later steps see of a step.
@@ -63,10 +96,8 @@ func functions() []conf.Func {
 
 // EnvOf is the environment of a run in its present state.
 func EnvOf(run event.Run) Env {
-	env := Env{
-		Finding: run.Finding, Incident: run.Incident, Target: run.Target, Run: run.ID,
-		Steps: make(map[string]StepEnv, len(run.Steps)),
-	}
+	env := EnvFor(run.Finding, run.Incident, run.Target)
+	env.Run, env.Steps = run.ID, make(map[string]StepEnv, len(run.Steps))
 	for _, s := range run.Steps {
 		e := stepEnv(s)
 		if s.Of != "" {

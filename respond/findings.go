@@ -104,7 +104,7 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		return err
 	}
 	for _, book := range w.books {
-		applies, err := book.Applies(Env{Finding: f, Incident: incident, Target: target})
+		applies, err := book.Applies(EnvFor(f, incident, target))
 		if err != nil {
 			w.logger.Error("playbook condition", "playbook", book.Name, "finding", f.ID, "error", err)
 			continue

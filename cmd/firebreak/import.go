@@ -14,13 +14,16 @@ import (
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign/falco"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/policy"
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign/sigma"
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign/talon"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond"
 )
 
 func newImport() *cobra.Command {
-	cmd := &cobra.Command{Use: "import", Short: "Make rules of the rules of other projects"}
+	cmd := &cobra.Command{Use: "import", Short: "Make rules and playbooks of the rules of other projects"}
 	for _, format := range []struct {
 		name, short, long string
 		read              func([]foreign.File) foreign.Result
@@ -30,6 +33,13 @@ conditions, and correlations. Files are those with .yml or .yaml below a
 directory.`, sigma.Import},
 		{"falco", "Make rules of Falco's for the audit log", `Make rules of Falco's rules for the audit log (source k8s_audit), with the lists
 and macros that they use. Give the files in the order in which Falco reads them.`, falco.Import},
+		{"talon", "Make rules and playbooks of Falco Talon's rules", `Make rules and playbooks of the rules of Falco Talon: what one matches becomes a
+rule over Falco's alerts, what it does the steps of a playbook that asks first.
+Where there is no such action, the nearest stands in its place, and a comment
+says so.`, talon.Import},
+		{"policy", "Make playbooks of a ConfigMap security-response-policy", `Make playbooks of the response_rules of a ConfigMap security-response-policy.
+Where there is no such action, the nearest stands in its place, and a comment
+says so.`, policy.Import},
 	} {
 		var out string
 		one := &cobra.Command{
@@ -105,13 +115,18 @@ func imported(cmd *cobra.Command, result foreign.Result, out string) error {
 	for _, p := range result.Problems {
 		fmt.Fprintln(cmd.ErrOrStderr(), telemetry.Tame(p.Error(), 4<<10))
 	}
-	rules := 0
-	for _, d := range result.Documents {
-		if d.Kind == "Rule" {
-			rules++
-		}
+	for _, n := range result.Notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", telemetry.Tame(n.Error(), 4<<10))
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "read %s, made %s, %s\n", count(result.Read, "rule"), count(rules, "rule"), count(len(result.Problems), "problem"))
+	made := map[string]int{}
+	for _, d := range result.Documents {
+		made[d.Kind]++
+	}
+	what := count(made["Rule"], "rule")
+	if n := made[respond.PlaybookKind]; n > 0 {
+		what += " and " + count(n, "playbook")
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "read %s, made %s, %s\n", count(result.Read, "rule"), what, count(len(result.Problems), "problem"))
 	if len(result.Problems) > 0 {
 		return exit{code: 1}
 	}

@@ -19,6 +19,9 @@ type Result struct {
 	// Problems are the places that could not be said in a rule of ours. What
 	// they stand in was left out.
 	Problems []*conf.Error
+	// Notes are what is said otherwise than it was, or needs a look; nothing was
+	// left out for them.
+	Notes []*conf.Error
 	// Read is how many rules there were.
 	Read int
 }
@@ -26,6 +29,8 @@ type Result struct {
 // Document is a document that an import made.
 type Document struct {
 	Kind, Name string
+	// Comments are lines that stand above the document.
+	Comments []string
 	// Labels and Annotations are in the metadata.
 	Labels, Annotations map[string]string
 	Spec                []Entry
@@ -34,7 +39,7 @@ type Document struct {
 	Line int
 }
 
-// Entry is one key of a mapping. Its value is text, a bool, a []string, an
+// Entry is one key of a mapping. Its value is text, a bool, an int, a []string, an
 // [Expression], []Entry or [][]Entry; an empty one is not written.
 type Entry struct {
 	Key   string
@@ -52,6 +57,9 @@ func (d Document) YAML() string {
 	var b strings.Builder
 	if d.From != "" {
 		fmt.Fprintf(&b, "# Imported from %s:%d.\n", oneLine(d.From), d.Line)
+	}
+	for _, line := range d.Comments {
+		fmt.Fprintf(&b, "# %s\n", oneLine(line))
 	}
 	fmt.Fprintf(&b, "apiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n", conf.APIVersion, d.Kind, d.Name)
 	for _, part := range []struct {
@@ -78,6 +86,8 @@ func write(b *strings.Builder, indent int, e Entry) {
 		}
 	case Nothing:
 		fmt.Fprintf(b, "%s%s: []\n", space, e.Key)
+	case int:
+		fmt.Fprintf(b, "%s%s: %d\n", space, e.Key, v)
 	case bool:
 		fmt.Fprintf(b, "%s%s: %t\n", space, e.Key, v)
 	case Expression:
@@ -123,6 +133,9 @@ func quote(s string) string {
 	_ = enc.Encode(s) // text always is
 	return strings.TrimSuffix(b.String(), "\n")
 }
+
+// Quote writes the key of a mapping so that YAML reads it back.
+func Quote(s string) string { return quote(s) }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/respond"
 )
 
 // File is one file to import.
@@ -19,7 +20,7 @@ type File struct {
 func Loading(r Result) Result {
 	var shared, out []Document
 	for _, d := range r.Documents {
-		if d.Kind == "Rule" {
+		if d.Kind == "Rule" || d.Kind == respond.PlaybookKind {
 			continue
 		}
 		shared = append(shared, d)
@@ -29,17 +30,19 @@ func Loading(r Result) Result {
 		r.Problems = append(r.Problems, conf.Problems(err)...)
 	}
 	for _, d := range r.Documents {
-		if d.Kind != "Rule" {
+		if d.Kind != "Rule" && d.Kind != respond.PlaybookKind {
 			out = append(out, d)
 			continue
 		}
 		docs, err := parse([]Document{d})
-		if err == nil {
+		if err == nil && d.Kind == respond.PlaybookKind {
+			_, err = respond.ParsePlaybook(docs[0])
+		} else if err == nil {
 			_, err = detect.NewRuleSet(slices.Concat(base, docs))
 		}
 		if err != nil {
 			why, _, _ := strings.Cut(err.Error(), "\n")
-			r.Problems = append(r.Problems, &conf.Error{File: d.From, Line: d.Line, Column: 1, Msg: "the rule that was made of it can't be loaded: " + why})
+			r.Problems = append(r.Problems, &conf.Error{File: d.From, Line: d.Line, Column: 1, Msg: "the " + strings.ToLower(d.Kind) + " that was made of it can't be loaded: " + why})
 			continue
 		}
 		out = append(out, d)

@@ -78,7 +78,7 @@ func (p *planner) runs(ctx context.Context, f event.Finding, now time.Time) []Ru
 	incident := p.incidents.add(f)
 	var runs []Run
 	for _, book := range p.books {
-		applies, err := book.Applies(respond.Env{Finding: f, Incident: incident, Target: f.Subject})
+		applies, err := book.Applies(respond.EnvFor(f, incident, f.Subject))
 		if err != nil {
 			p.logger.WarnContext(ctx, "playbook condition", "playbook", book.Name, "finding", f.ID, "error", err)
 			continue

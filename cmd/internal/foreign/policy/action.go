@@ -1,0 +1,139 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
+	"github.com/firebreak-io/firebreak/internal/conf"
+)
+
+// steps are those of one playbook in the making.
+type steps struct {
+	im    *importer
+	d     *foreign.Document
+	names foreign.Names
+	all   [][]foreign.Entry
+}
+
+// kinds are the actions of the format.
+func kinds() []string {
+	return []string{"rate_limit", "additional_auth", "ip_block", "alert", "pod_quarantine", "node_isolation", "incident_response"}
+}
+
+// read takes one action: its name alone, a mapping of its name to its
+// parameters, or a mapping with type (or action, name) and the parameters
+// beside it, or under parameters.
+func (s *steps) read(v conf.Value) {
+	if !v.IsMapping() {
+		s.action(v, v.Text(), conf.Value{})
+		return
+	}
+	for _, key := range []string{"type", "action", "name"} {
+		if name := v.Get(key).Text(); name != "" {
+			with := v
+			for _, under := range []string{"parameters", "params", "with", "config"} {
+				if p := v.Get(under); p.IsMapping() {
+					with = p
+				}
+			}
+			s.action(v, name, with)
+			return
+		}
+	}
+	for _, p := range v.Pairs() {
+		if value, ok := p.Value.Scalar(); ok && value == false {
+			continue
+		}
+		s.action(p.At, p.Key, p.Value)
+	}
+}
+
+func (s *steps) add(name, action string, more ...foreign.Entry) {
+	s.all = append(s.all, foreign.Step(s.names.Unique(name), action, more...))
+}
+
+// missing says what there is no action for, and what stands in its place.
+func (s *steps) missing(at conf.Value, wanted, label, value, advice string) {
+	problem := at.Errorf("%s: there is no such action yet; the pods get the label %s instead, and an Event says so: %s", wanted, label, advice)
+	s.im.problem(problem)
+	s.d.Comments = append(s.d.Comments, sprint("NOT DONE: %s (line %d). %s", wanted, problem.Line, advice))
+	s.add("mark", "pod.label", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
+		foreign.With(foreign.Entry{Key: "labels", Value: []foreign.Entry{{Key: foreign.Quote(label), Value: value}}}))
+	s.tell("PolicyAction", "${finding.title}: the policy wants "+wanted+", which has to be done by hand")
+}
+
+// tell writes an Event about each pod.
+func (s *steps) tell(reason, note string) {
+	s.add("tell", "notify.event", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
+		foreign.With(foreign.Entry{Key: "reason", Value: reason}, foreign.Entry{Key: "note", Value: note}))
+}
+
+func (s *steps) action(at conf.Value, name string, with conf.Value) {
+	const prefix = Name + "/"
+	switch name {
+	case "pod_quarantine":
+		more := []foreign.Entry{{Key: "for_each", Value: foreign.Pods}, {Key: "at_end", Value: "ask"}}
+		if d := with.Get("duration").Text(); d != "" {
+			more = append(more, foreign.Entry{Key: "undo_after", Value: d})
+		}
+		s.add("quarantine", "pod.quarantine", more...)
+	case "node_isolation":
+		s.im.note(at.Errorf("node_isolation is imported as node.cordon: no new pods go there; those that run there go on"))
+		s.d.Comments = append(s.d.Comments, "node_isolation is node.cordon here: those pods that run on the node go on.")
+		s.add("cordon", "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node})
+	case "alert":
+		s.alert(at, with)
+	case "incident_response":
+		priority := label(with.Get("priority").Text())
+		s.tell("IncidentResponse", sprint("${finding.title}: incident response of priority %s, incident ${incident.id}", foreign.Template(priority)))
+		s.webhook(at, "incident-response")
+	case "rate_limit":
+		n := label(with.Get("requests_per_minute").Text())
+		s.missing(at, sprint("rate_limit of %s requests a minute", n), prefix+"rate-limit", n, "limit it where the requests come in, by that label")
+	case "additional_auth":
+		m := label(with.Get("method").Text())
+		s.missing(at, sprint("additional_auth by %s", m), prefix+"additional-auth", m, "ask for it at the gateway or the identity provider, by that label")
+	case "ip_block":
+		d := label(with.Get("duration").Text())
+		s.missing(at, sprint("ip_block of ${finding.actor.address} for %s", d), prefix+"ip-block", d, "block the address where the requests come in, by that label")
+	default:
+		s.im.problem(at.Errorf("unknown action %q%s", name, conf.Suggest(name, kinds())))
+	}
+}
+
+// alert tells in an Event, and by a webhook for each channel.
+func (s *steps) alert(at, with conf.Value) {
+	severity := label(with.Get("severity").Text())
+	s.tell("SecurityAlert", sprint("${finding.title}: alert of severity %s", foreign.Template(severity)))
+	var channels []string
+	for _, c := range with.Get("channels").Items() {
+		if name := foreign.Name(c.Text()); name != "" && !slices.Contains(channels, name) {
+			channels = append(channels, name)
+		}
+	}
+	for _, c := range channels {
+		s.webhook(at, c)
+	}
+}
+
+func (s *steps) webhook(at conf.Value, name string) {
+	note := sprint("the config has to name a webhook %q for it", name)
+	s.im.note(at.Errorf("%s", note))
+	s.d.Comments = append(s.d.Comments, "Step "+name+": "+note+".")
+	s.add(name, "notify.webhook", foreign.Entry{Key: "on_failure", Value: "continue"}, foreign.With(foreign.Entry{Key: "webhook", Value: name}))
+}
+
+// label makes a label's value of text: at most 63 of letters, digits, -, _ and .
+func label(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)) && b.Len() < 63 {
+			b.WriteRune(r)
+		}
+	}
+	if out := strings.Trim(b.String(), "-_."); out != "" {
+		return out
+	}
+	return "unsaid"
+}
