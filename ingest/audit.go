@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/firebreak-io/firebreak/ingest/logline"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -33,7 +34,9 @@ func decodeAudits(data []byte, o Origin) ([]event.Event, []event.Rejected) {
 
 // openAuditPosted opens an endpoint whose bodies are read as in says.
 func openAuditPosted(d Deps, config any, in input, e Endpoint) (Source, error) {
-	stages := config.(*AuditConfig).Stages
+	c := config.(*AuditConfig)
+	stages := c.Stages
+	in.open = auditOpener{c.TrustedProxies}.open
 	s, err := openPosted(d, config, e, nil)
 	if err != nil {
 		return Source{}, err
@@ -60,8 +63,9 @@ func openAuditPosted(d Deps, config any, in input, e Endpoint) (Source, error) {
 // has in a log file and may lack in an EventList. An audit id alone is no
 // identity, since clients may choose it.
 //
-// The cloud is what envelopes said of where it is from; it may be nil.
-func auditEvent(tree map[string]any, id string, o Origin, cloud map[string]any) (event.Event, error) {
+// The cloud is what envelopes said of where it is from; it may be nil. Trusted
+// are the proxies that may say whom a request is from; see [clientAddress].
+func auditEvent(tree map[string]any, id string, o Origin, cloud map[string]any, trusted []netip.Prefix) (event.Event, error) {
 	top, fault := newShape(tree)
 	if err := isAudit(top); err != nil {
 		return event.Event{}, err
@@ -69,7 +73,7 @@ func auditEvent(tree map[string]any, id string, o Origin, cloud map[string]any) 
 	e := event.Event{
 		ID: id, Source: event.SourceAudit, From: o.From, Cluster: o.Cluster,
 		Severity: event.SeverityInfo, Trust: event.TrustAudit,
-		Verb: top.str("verb"), Actor: auditActor(top), Object: auditObject(top),
+		Verb: top.str("verb"), Actor: auditActor(top, trusted), Object: auditObject(top),
 	}
 	auditFields(&e, top)
 	if cloud != nil {
@@ -123,7 +127,7 @@ func isAudit(top shape) error {
 	return *top.err
 }
 
-func auditActor(top shape) event.Actor {
+func auditActor(top shape, trusted []netip.Prefix) event.Actor {
 	user, as := top.object("user"), top.object("impersonatedUser")
 	a := event.Actor{
 		User:         user.str("username"),
@@ -132,11 +136,25 @@ func auditActor(top shape) event.Actor {
 		UserAgent:    top.str("userAgent"),
 	}
 	a.ServiceAccount = serviceAccount(a.User)
-	// The first is the client, the others are the proxies on the way.
-	if ips := top.strs("sourceIPs"); len(ips) > 0 {
-		a.Address = address(ips[0])
-	}
+	a.Address = clientAddress(top.strs("sourceIPs"), trusted)
 	return a
+}
+
+// clientAddress is where a request came from, as far as it may be believed. The
+// API server lists what X-Forwarded-For says, then X-Real-Ip, then whom it saw
+// itself (https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/).
+// All but the last are headers, which any client can send with somebody else's
+// address in them. So it is the last, and one before it only where all behind
+// that are trusted proxies. What is no address stays as it is.
+func clientAddress(sources []string, trusted []netip.Prefix) string {
+	if len(sources) == 0 {
+		return ""
+	}
+	peer := sources[len(sources)-1]
+	if client := logline.Client(peer, sources[:len(sources)-1], trusted); client != "" {
+		return client
+	}
+	return address(peer)
 }
 
 func auditObject(top shape) event.Ref {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -12,11 +13,16 @@ type AuditFileConfig struct {
 	FileConfig `yaml:",inline"`
 	// Stages is all or last, see [Stages].
 	Stages Stages `yaml:"stages,omitempty"`
+	// TrustedProxies are as in [AuditConfig].
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies,omitempty"`
 }
 
 // Check says what of the configuration could not be used.
 func (c *AuditFileConfig) Check() error {
 	if err := c.Stages.check(); err != nil {
+		return err
+	}
+	if err := checkProxies(c.TrustedProxies); err != nil {
 		return err
 	}
 	return c.FileConfig.Check()
@@ -38,7 +44,9 @@ func init() {
 			if c.Stages == StagesLast {
 				d.Sink = stageSink{d.Sink, c.Stages, d.Metrics}
 			}
-			return openLines(d, &c.FileConfig, auditInput(), "audit logs", "audit-file-positions.json")
+			in := auditInput()
+			in.open = auditOpener{c.TrustedProxies}.open
+			return openLines(d, &c.FileConfig, in, "audit logs", "audit-file-positions.json")
 		},
 	})
 }

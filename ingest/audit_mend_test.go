@@ -153,15 +153,15 @@ func TestMendedBodiesAreRedacted(t *testing.T) {
 func TestCutLineOfAnAuditLog(t *testing.T) {
 	text := auditOf("a", `{"spec":{"x":"`+strings.Repeat("a", 1000))
 	text = text[:strings.LastIndex(text, "aaa")]
-	e, ok := cutAudit([]byte(text), Origin{})
+	e, ok := auditInput().cutAudit([]byte(text), Origin{})
 	if !ok || e.Actor.User != "eve" || e.Object.Name != "web" || e.Fields["code"] != int64(200) || !slices.Contains(e.Cut, "fields.request") {
 		t.Errorf("%v %+v", ok, e)
 	}
-	if e2, _ := cutAudit([]byte(text), Origin{}); e2.ID != e.ID {
+	if e2, _ := auditInput().cutAudit([]byte(text), Origin{}); e2.ID != e.ID {
 		t.Error("another id")
 	}
 	for _, text := range []string{"", "{", text[:200], "aaaa", `{"requestObject":{"a`} {
-		if _, ok := cutAudit([]byte(text), Origin{}); ok {
+		if _, ok := auditInput().cutAudit([]byte(text), Origin{}); ok {
 			t.Errorf("%q is an event", text)
 		}
 	}
@@ -200,7 +200,7 @@ func FuzzMendAudit(f *testing.F) {
 		if ok && (m.was != again.was || !bytes.Equal(m.raw, again.raw)) {
 			t.Error("mended twice it is not the same")
 		}
-		_, _ = cutAudit(raw, Origin{})
+		_, _ = auditInput().cutAudit(raw, Origin{})
 		_ = shallow(raw, 3)
 	})
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -36,12 +37,19 @@ type AuditConfig struct {
 	HTTPConfig `yaml:",inline"`
 	// Stages is all or last, see [Stages].
 	Stages Stages `yaml:"stages,omitempty"`
+	// TrustedProxies are those that stand before the API server and set
+	// X-Forwarded-For and X-Real-Ip themselves; without any, actor.address is who
+	// connected to the API server.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies,omitempty"`
 }
 
 // Check says what of the configuration could not be used, without reading any
 // file.
 func (c *AuditConfig) Check() error {
 	if err := c.Stages.check(); err != nil {
+		return err
+	}
+	if err := checkProxies(c.TrustedProxies); err != nil {
 		return err
 	}
 	return c.HTTPConfig.Check()

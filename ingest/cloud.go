@@ -4,12 +4,17 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
+
+// auditOpener gives the audit events of a piece. It trusts these proxies with
+// whom they say a request is from.
+type auditOpener struct{ trusted []netip.Prefix }
 
 // auditInput is how audit events come: by themselves, in an EventList or an
 // array, and as managed clusters ship them, each recognised by its shape:
@@ -30,7 +35,7 @@ import (
 //
 // A forwarder that puts the line of a log under message or log is seen through.
 func auditInput() input {
-	return input{source: event.SourceAudit, lists: auditLists[:], open: openAudit, text: auditText, depth: maxSkipDepth}
+	return input{source: event.SourceAudit, lists: auditLists[:], open: auditOpener{}.open, text: auditText, depth: maxSkipDepth}
 }
 
 var auditLists = [...]string{"items", "records", "logEvents", "events", "entries", "receivedMessages"}
@@ -42,18 +47,19 @@ const maxWraps = 6
 // maxBatch is the most bytes of an envelope.
 const maxBatch = 16 << 20
 
-func openAudit(p piece, o Origin, yield func(found) error) error {
+func (a auditOpener) open(p piece, o Origin, yield func(found) error) error {
 	if p.room == nil {
 		p.room = new(int64(maxInflated))
 	}
-	u := unwrapper{origin: o, yield: yield}
+	u := unwrapper{origin: o, yield: yield, trusted: a.trusted}
 	return u.piece(p, 0)
 }
 
 // unwrapper takes envelopes off.
 type unwrapper struct {
-	origin Origin
-	yield  func(found) error
+	origin  Origin
+	yield   func(found) error
+	trusted []netip.Prefix
 }
 
 func (u *unwrapper) fail(p piece, err error) error { return u.yield(found{err: err, raw: p.raw}) }
@@ -108,7 +114,7 @@ func (u *unwrapper) event(p piece, obj object) error {
 	if len(p.raw) > MaxEvent {
 		return u.fail(p, fmt.Errorf("event has %d bytes, the bound is %d", len(p.raw), MaxEvent))
 	}
-	e, err := auditEvent(obj.tree, obj.id(event.SourceAudit, "kind", "apiVersion"), u.origin, cloudOf(p.around))
+	e, err := auditEvent(obj.tree, obj.id(event.SourceAudit, "kind", "apiVersion"), u.origin, cloudOf(p.around), u.trusted)
 	p.mended.tell(&e)
 	return u.yield(found{e, err, p.raw})
 }
@@ -123,7 +129,7 @@ func (u *unwrapper) entry(p piece, obj object) error {
 		return u.fail(p, err)
 	}
 	// When it was received says nothing of what happened.
-	e, err := auditEvent(tree, obj.id(event.SourceAudit, "receiveTimestamp"), u.origin, cloud)
+	e, err := auditEvent(tree, obj.id(event.SourceAudit, "receiveTimestamp"), u.origin, cloud, u.trusted)
 	p.mended.tell(&e)
 	return u.yield(found{e, err, p.raw})
 }
@@ -135,7 +141,7 @@ func (u *unwrapper) row(p piece, obj object) error {
 	}
 	tree, cloud, cut := fromTable(obj.tree)
 	// When Azure took it says nothing of what happened.
-	e, err := auditEvent(tree, obj.id(event.SourceAudit, "TimeGenerated", "_TimeReceived", "_BilledSize", "Type"), u.origin, cloud)
+	e, err := auditEvent(tree, obj.id(event.SourceAudit, "TimeGenerated", "_TimeReceived", "_BilledSize", "Type"), u.origin, cloud, u.trusted)
 	if err == nil && len(cut) > 0 {
 		e.Cut = append(e.Cut, cut...)
 		slices.Sort(e.Cut)

@@ -163,7 +163,7 @@ func falcoTime(e *event.Event, v any, o Origin) {
 func fieldTime(v any, received time.Time) (time.Time, bool) {
 	text, ok := v.(string)
 	if !ok {
-		return epoch(v)
+		return epochValue(v)
 	}
 	if t, ok := parseTime(text); ok {
 		return t, true
@@ -195,20 +195,5 @@ func falcoStamp(v any) (time.Time, bool) {
 		}
 		return saneTime(time.Unix(seconds, nanos))
 	}
-	return epoch(v)
-}
-
-// epoch reads a number of nanoseconds since 1970; one that is too small for
-// that is taken for micro-, milli- or seconds.
-func epoch(v any) (time.Time, bool) {
-	n, ok := v.(int64)
-	if !ok || n < 1e9 {
-		return time.Time{}, false
-	}
-	for _, unit := range []int64{1, 1e3, 1e6, 1e9} {
-		if n >= 1e18/unit {
-			return saneTime(time.Unix(n/(1e9/unit), n%(1e9/unit)*unit))
-		}
-	}
-	return time.Time{}, false
+	return epochValue(v)
 }

@@ -136,7 +136,7 @@ func (r *lineFile) Line(l tail.Line) {
 	if l.Cut {
 		o := Origin{From: from, Received: r.files.now(), Cluster: r.files.d.Cluster}
 		if r.in.source == event.SourceAudit {
-			if e, ok := cutAudit(l.Text, o); ok {
+			if e, ok := r.in.cutAudit(l.Text, o); ok {
 				tellLoss(&e, l.Truncated, l.Lost)
 				r.files.batch.add(&e)
 				return

@@ -118,12 +118,22 @@ func TestRecordsAreBounded(t *testing.T) {
 func TestSinceEpoch(t *testing.T) {
 	want := time.Unix(1700000000, 123000000).UTC()
 	for _, text := range []string{"1700000000.123", "1700000000123", "1700000000123000", "1700000000123000000"} {
-		if got, ok := epochOf(text); !ok || !got.Equal(want) {
+		if got, ok := epochText(text); !ok || !got.Equal(want) {
 			t.Errorf("%s is %v, %v", text, got, ok)
 		}
 	}
+	for _, n := range []int64{1700000000, 1700000000000, 1700000000000000, 1700000000000000000} {
+		if got, ok := epochValue(n); !ok || got.Unix() != want.Unix() {
+			t.Errorf("%d is %v, %v", n, got, ok)
+		}
+	}
+	for _, v := range []any{int64(999999999), int64(0), int64(-1), "1700000000", nil, 1.7e9} {
+		if got, ok := epochValue(v); ok {
+			t.Errorf("%v is taken for %v", v, got)
+		}
+	}
 	for _, text := range []string{"", "-1", "x", "1.x", "99999999999999999999", "1700000000.1234567890123456789"} {
-		if got, ok := epochOf(text); ok {
+		if got, ok := epochText(text); ok {
 			t.Errorf("%s is taken for %v", text, got)
 		}
 	}

@@ -3,6 +3,7 @@ package ingest
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,13 +13,14 @@ const Redacted = "<redacted>"
 // pattern finds one form of secret. A text in which none of the hints occurs
 // (in lower case) isn't searched, nor one in which behind each of them, and
 // behind the letters, _ and - that follow it, comes none of the bytes of then,
-// nor one without all of needs. So each of these has to be in all that is found.
+// nor one without one of each list of needs. So these have to be in all that is
+// found.
 type pattern struct {
 	hints   []string
 	find    *regexp.Regexp
 	replace string
 	then    string
-	needs   []string
+	needs   [][]string
 }
 
 const (
@@ -47,12 +49,12 @@ var patterns = []pattern{
 		regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)`), Redacted, "", nil},
 	// The same in base64, and a token in base64.
 	{[]string{"ls0tls1crudjti", "zxlk"}, regexp.MustCompile(`(?:LS0tLS1CRUdJTi|ZXlK)[A-Za-z0-9+/_-]{16,}={0,2}`), Redacted, "", nil},
-	{[]string{"eyj"}, regexp.MustCompile(`eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}`), Redacted, "", []string{"."}},
+	{[]string{"eyj"}, regexp.MustCompile(`eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}`), Redacted, "", [][]string{{"."}}},
 	{[]string{"akia", "asia"}, regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`), Redacted, "", nil},
 	{[]string{"authorization"},
 		regexp.MustCompile(`(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)(?:(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)\s+)?[^\s"'\\]+`), "${1}" + Redacted, value, nil},
 	{[]string{"bearer", "basic"}, regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}`), "${1} " + Redacted, space, nil},
-	{[]string{"://"}, regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`), "${1}:" + Redacted + "@", "", []string{"@"}},
+	{[]string{"://"}, regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`), "${1}:" + Redacted + "@", "", [][]string{{"@"}}},
 	{[]string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"},
 		regexp.MustCompile(`(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})`), Redacted, "", nil},
 	{[]string{"glpat-", "xox", "xapp-", "sk_live", "rk_live", "npm_", "aiza", "sk-", "ya29.", "gocspx-"},
@@ -72,28 +74,28 @@ var patterns = []pattern{
 		regexp.MustCompile(`(?i)\b((?:set-)?cookie\\*["']?\s*:\s*\\*["']?)[^\s"';,\\]+(?:[;,]\s*[^\s"';,=\\]+=[^\s"';,\\]*)*`), "${1}" + Redacted, header, nil},
 	// What a statement of SQL sets as a password.
 	{[]string{"password", "identified"},
-		regexp.MustCompile(`(?i)\b((?:password|identified\s+(?:with\s+\S+\s+)?by)\s*\(?\s*\\*')(?:[^'\\]|''|\\+[^'])*`), "${1}" + Redacted, space + `(\'`, []string{"'"}},
+		regexp.MustCompile(`(?i)\b((?:password|identified\s+(?:with\s+\S+\s+)?by)\s*\(?\s*\\*')(?:[^'\\]|''|\\+[^'])*`), "${1}" + Redacted, space + `(\'`, [][]string{{"'"}}},
 	// The credentials of a registry in Docker's configuration.
-	{[]string{`"auth\`, `"auth"`}, regexp.MustCompile(`("auth\\*"\s*:\s*\\*")[^"\\]+`), "${1}" + Redacted, "", []string{":"}},
-	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `\\*["']?\s*[:=]\s*\\*")` + quoted), "${1}" + Redacted, value, []string{`"`}},
-	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `\\*["']?\s*[:=]\s*\\*')[^'\\]+`), "${1}" + Redacted, value, []string{"'"}},
+	{[]string{`"auth\`, `"auth"`}, regexp.MustCompile(`("auth\\*"\s*:\s*\\*")[^"\\]+`), "${1}" + Redacted, "", [][]string{{":"}}},
+	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `\\*["']?\s*[:=]\s*\\*")` + quoted), "${1}" + Redacted, value, [][]string{{`"`}}},
+	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `\\*["']?\s*[:=]\s*\\*')[^'\\]+`), "${1}" + Redacted, value, [][]string{{"'"}}},
 	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `=)[^\s"'&\\]+`), "${1}" + Redacted, "=", nil},
 	// Of YAML: a line of its own, or a value that is no word of a sentence.
 	{wordHints, regexp.MustCompile(`(?im)((?:^|\\n)[ \t]*(?:- )?[a-z0-9_.-]*` + secretWord + `:[ \t]+)[^\s"'\\]+([ \t]*(?:$|["']|\\[nr]))`), "${1}" + Redacted + "${2}", ":", nil},
 	{wordHints, regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretWord + `:[ \t]+)[^\s"'\\]*[0-9!@#$%^&*+/=][^\s"'\\]*`), "${1}" + Redacted, ":", nil},
-	{wordHints, regexp.MustCompile(`(?i)((?:^|[^A-Za-z0-9_-])--?[a-z0-9-]*` + secretWord + `[ \t]+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`), "${1}" + Redacted, " \t", []string{"-"}},
+	{wordHints, regexp.MustCompile(`(?i)((?:^|[^A-Za-z0-9_-])--?[a-z0-9-]*` + secretWord + `[ \t]+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`), "${1}" + Redacted, " \t", [][]string{{"-"}}},
 	// Arguments in a list of JSON, in text that could not be read.
-	{wordHints, regexp.MustCompile(`(?i)("--?[a-z0-9-]*` + secretWord + `\\*"\s*,\s*\\*")[^"\\-][^"\\]*`), "${1}" + Redacted, inQuote, []string{",", "-"}},
+	{wordHints, regexp.MustCompile(`(?i)("--?[a-z0-9-]*` + secretWord + `\\*"\s*,\s*\\*")[^"\\-][^"\\]*`), "${1}" + Redacted, inQuote, [][]string{{","}, {"-"}}},
 	{[]string{"mysql", "mariadb", "sshpass", "mongo"},
-		regexp.MustCompile(`((?:mysql|mariadb|sshpass|mongo)[a-z-]*\\*"(?:\s*,\s*\\*"[^"\\]*\\*")*?\s*,\s*\\*"-p)[^"\\]+`), "${1}" + Redacted, inQuote, []string{",", "-p"}},
+		regexp.MustCompile(`((?:mysql|mariadb|sshpass|mongo)[a-z-]*\\*"(?:\s*,\s*\\*"[^"\\]*\\*")*?\s*,\s*\\*"-p)[^"\\]+`), "${1}" + Redacted, inQuote, [][]string{{","}, {"-p"}}},
 	{[]string{"curl", "wget"},
-		regexp.MustCompile(`((?:curl|wget)\\*"(?:\s*,\s*\\*"[^"\\]*\\*")*?\s*,\s*\\*"(?:-u|-U|--user|--proxy-user)\\*"\s*,\s*\\*"[^":\\]*:)[^"\\]+`), "${1}" + Redacted, inQuote, []string{",", "-", ":"}},
+		regexp.MustCompile(`((?:curl|wget)\\*"(?:\s*,\s*\\*"[^"\\]*\\*")*?\s*,\s*\\*"(?:-u|-U|--user|--proxy-user)\\*"\s*,\s*\\*"[^":\\]*:)[^"\\]+`), "${1}" + Redacted, inQuote, [][]string{{","}, {"-u", "-U"}, {":"}}},
 	// The short flags of clients that take a password so.
 	{[]string{"mysql", "mariadb", "sshpass", "mongo"},
-		regexp.MustCompile(`(\b(?:mysql|mariadb|sshpass|mongo)[a-z-]*\b[^|;&\n]*?\s-p)(?:["']?[^\s"'-][^\s"']*| ["']?[^\s"'-][^\s"']*)`), "${1}" + Redacted, "", []string{"-p"}},
-	{[]string{"redis-cli"}, regexp.MustCompile(`(\bredis-cli\b[^|;&\n]*?\s-a\s*)\S+`), "${1}" + Redacted, "", []string{"-a"}},
+		regexp.MustCompile(`(\b(?:mysql|mariadb|sshpass|mongo)[a-z-]*\b[^|;&\n]*?\s-p)(?:["']?[^\s"'-][^\s"']*| ["']?[^\s"'-][^\s"']*)`), "${1}" + Redacted, "", [][]string{{"-p"}}},
+	{[]string{"redis-cli"}, regexp.MustCompile(`(\bredis-cli\b[^|;&\n]*?\s-a\s*)\S+`), "${1}" + Redacted, "", [][]string{{"-a"}}},
 	{[]string{"curl", "wget"},
-		regexp.MustCompile(`(\b(?:curl|wget)\b[^|;&\n]*?\s(?:-u|-U|--user|--proxy-user)[ =]?["']?[^\s:"']+:)[^\s"']+`), "${1}" + Redacted, "", []string{"-", ":"}},
+		regexp.MustCompile(`(\b(?:curl|wget)\b[^|;&\n]*?\s(?:-u|-U|--user|--proxy-user)[ =]?["']?[^\s:"']+:)[^\s"']+`), "${1}" + Redacted, "", [][]string{{"-u", "-U"}, {":"}}},
 }
 
 var patternHints = newHints(hintsOf(patterns)).guard(thenOf(patterns))
@@ -108,8 +110,8 @@ func thenOf(list []pattern) []string {
 
 // possible says whether a text has what the pattern needs.
 func (p *pattern) possible(s string) bool {
-	for _, need := range p.needs {
-		if !strings.Contains(s, need) {
+	for _, either := range p.needs {
+		if !slices.ContainsFunc(either, func(need string) bool { return strings.Contains(s, need) }) {
 			return false
 		}
 	}

@@ -130,7 +130,7 @@ func (s *scanner) giveUp(err error) error {
 		o := s.origin
 		o.From = at(s.name, f.line)
 		// As much as the reader of files takes, so that it is the same event.
-		if e, ok := cutAudit(f.buf[:min(len(f.buf), maxAuditLine)], o); ok {
+		if e, ok := s.input.cutAudit(f.buf[:min(len(f.buf), maxAuditLine)], o); ok {
 			if err := s.give(f.line, found{event: e}); err != nil {
 				return err
 			}

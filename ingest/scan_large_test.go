@@ -21,7 +21,7 @@ func TestScanLargeAudit(t *testing.T) {
 	if e == nil || e.Actor.User != "eve" || e.Verb != "create" || e.Object.Name != "x" || len(e.Cut) == 0 || items[1].Line != 2 {
 		t.Fatalf("%+v", e)
 	}
-	live, ok := cutAudit([]byte(large)[:maxAuditLine], Origin{})
+	live, ok := auditInput().cutAudit([]byte(large)[:maxAuditLine], Origin{})
 	if !ok || live.ID != e.ID {
 		t.Errorf("the reader of files gives it the id %s, replay %s", live.ID, e.ID)
 	}

@@ -419,31 +419,11 @@ func shippedTime(tree map[string]any, paths ...string) (time.Time, string) {
 		if t, ok := parseTime(text); ok {
 			return t, text
 		}
-		if t, ok := epochOf(text); ok {
+		if t, ok := epochText(text); ok {
 			return t, text
 		}
 	}
 	return time.Time{}, ""
-}
-
-// epochOf reads a number of seconds, or of thousandths, millionths or
-// billionths of them. Whole numbers keep each digit.
-func epochOf(text string) (time.Time, bool) {
-	whole, fraction, _ := strings.Cut(text, ".")
-	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || n <= 0 || len(fraction) > 18 || strings.Trim(fraction, "0123456789") != "" {
-		return time.Time{}, false
-	}
-	unit := int64(time.Second)
-	for limit := int64(1e11); n >= limit && unit > 1; limit *= 1000 {
-		unit /= 1000
-	}
-	if unit == int64(time.Second) {
-		nanos, _ := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
-		return saneTime(time.Unix(n, nanos))
-	}
-	per := int64(time.Second) / unit
-	return saneTime(time.Unix(n/per, n%per*unit))
 }
 
 // restOf is what a program wrote as an object of its own, which the shipper

@@ -45,8 +45,8 @@ func (b *Bus) CreateAll(ctx context.Context, records []Record) error {
 
 func (b *Bus) createAll(ctx context.Context, records []Record) error {
 	id := rand.Text()
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
+	ctx, done := b.writing(ctx)
+	defer done()
 	for i, r := range records {
 		if err := literal(r.Subject); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (b *Bus) createAll(ctx context.Context, records []Record) error {
 		msg.Header.Set(batchCommit, "1")
 		ack, err := b.js.PublishMsg(ctx, msg)
 		if err != nil {
-			return outcome(err)
+			return outcomeOf(ctx, err)
 		}
 		if ack.Sequence == 0 {
 			return errors.New("the server took no batch")

@@ -34,6 +34,8 @@ type embedded struct {
 	broken     atomic.Bool
 	tight      bool // of watch alone
 	quit, done chan struct{}
+	// under are the writes that wait for an answer.
+	under underWay
 }
 
 func newEmbedded(o Options) (*embedded, error) {
@@ -51,13 +53,18 @@ func newEmbedded(o Options) (*embedded, error) {
 func (e *embedded) InProcessConn() (net.Conn, error) { return e.server.Load().InProcessConn() }
 
 func (e *embedded) close() {
+	e.under.end() // the connection is closed
 	close(e.quit)
 	<-e.done
 	stop(e.server.Load())
 }
 
-// fail notes that a write failed.
-func (e *embedded) fail() { e.broken.Store(true) }
+// fail notes that a write failed. The server answers no more then: what waits for
+// it waits no longer, as it would for as long as the disk is full.
+func (e *embedded) fail() {
+	e.broken.Store(true)
+	e.under.end()
+}
 
 // admits refuses with [ErrFull] what can't be stored now.
 func (e *embedded) admits(stream Stream) error {
@@ -139,6 +146,7 @@ func (e *embedded) tell(err error) {
 func (e *embedded) revive(old *server.Server) {
 	e.opts.Logger.Warn("a write to the streams failed; the embedded server is started again")
 	stop(old)
+	e.under.end()
 	e.broken.Store(false)
 	srv, err := embed(e.opts, e.fail)
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestWriteFails lets the system refuse writes past a file size, which the
@@ -35,13 +38,12 @@ func TestWriteFails(t *testing.T) {
 	}
 
 	allow := limitFiles(t)
-	for !errors.Is(err, ErrFull) { // until a file reaches the limit
-		short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-		_, err = b.Publish(short, SubjectEvents, make([]byte, 64<<10))
-		cancel()
-		if ctx.Err() != nil {
-			t.Fatalf("publishers are not told: %v", err)
-		}
+	for err == nil { // until a file reaches the limit
+		_, err = b.Publish(ctx, SubjectEvents, make([]byte, 64<<10))
+	}
+	// Long before the deadline of the request, which says nothing of the server.
+	if !errors.Is(err, ErrUnknown) || !errors.Is(err, errDown) {
+		t.Fatalf("the publisher whose write failed is told: %v", err)
 	}
 	allow()
 
@@ -64,6 +66,60 @@ func TestWriteFails(t *testing.T) {
 	if config := b.server.server.Load().JetStreamConfig(); !config.SyncAlways {
 		t.Error("the server that was started again does not sync always")
 	}
+}
+
+// What waits for an answer of the server ends when that goes down, however it
+// does, with an unknown outcome.
+func TestServerGoesDownUnderAWrite(t *testing.T) {
+	for name, down := range map[string]func(b *Bus){
+		"closed":  func(b *Bus) { _ = b.Close() },
+		"failed":  func(b *Bus) { b.server.fail() },
+		"revived": func(b *Bus) { b.server.revive(b.server.server.Load()) },
+	} {
+		for way, write := range map[string]func(ctx context.Context, b *Bus) error{
+			"publish": func(ctx context.Context, b *Bus) error {
+				_, err := b.Publish(ctx, SubjectEvents, []byte("x"))
+				return err
+			},
+			"append": func(ctx context.Context, b *Bus) error {
+				_, err := b.Append(ctx, SubjectRun("r"), []byte("x"), 0)
+				return err
+			},
+			"batch": func(ctx context.Context, b *Bus) error { return b.CreateAll(ctx, []Record{{SubjectFinding("a"), nil}}) },
+		} {
+			t.Run(name+" "+way, func(t *testing.T) {
+				ctx := within(t)
+				b := open(t, t.TempDir())
+				// A server that answers no request, as one that can't write.
+				silent := mute{asked: make(chan struct{})}
+				b.js = silent
+				told := make(chan error, 1)
+				go func() { told <- write(ctx, b) }()
+				<-silent.asked
+				begun := time.Now()
+				down(b)
+				err := <-told
+				if !errors.Is(err, ErrUnknown) || !errors.Is(err, errDown) || errors.Is(err, context.Canceled) {
+					t.Errorf("after %s: %v", time.Since(begun), err)
+				}
+				if n := len(b.server.under.ends); n != 0 {
+					t.Errorf("%d writes are still under way", n)
+				}
+			})
+		}
+	}
+}
+
+// mute takes messages and answers nothing.
+type mute struct {
+	jetstream.JetStream
+	asked chan struct{}
+}
+
+func (m mute) PublishMsg(ctx context.Context, _ *nats.Msg, _ ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	close(m.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // insist publishes until it is told that it has: what was under way while the

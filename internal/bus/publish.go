@@ -17,7 +17,8 @@ import (
 // reader drop ids that it has seen.
 //
 // The wait is bounded by ctx and by ten seconds: an answer that was lost with
-// the connection never comes. While the disk of the embedded server is nearly
+// the connection never comes. When the embedded server goes down it ends at
+// once, with [ErrUnknown]. While the disk of the embedded server is nearly
 // full, events and dead letters get [ErrFull]; the rest is kept for runs and
 // findings.
 func (b *Bus) Publish(ctx context.Context, subject string, data []byte) (uint64, error) {
@@ -63,6 +64,9 @@ func (b *Bus) send(ctx context.Context, subject string, data []byte, opts ...jet
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	// A server that goes down from here on ends this.
+	ctx, done := b.writing(ctx)
+	defer done()
 	if b.server != nil {
 		if err := b.server.admits(stream); err != nil {
 			return 0, err
@@ -72,12 +76,10 @@ func (b *Bus) send(ctx context.Context, subject string, data []byte, opts ...jet
 	telemetry.Inject(ctx, msg.Header.Set)
 	// The client's own retry could store twice what we would call unknown.
 	opts = append(opts, jetstream.WithExpectStream(string(stream)), jetstream.WithRetryAttempts(0))
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	publish := func() (uint64, error) {
 		ack, err := b.js.PublishMsg(ctx, msg, opts...)
 		if err != nil {
-			return 0, outcome(err)
+			return 0, outcomeOf(ctx, err)
 		}
 		return ack.Sequence, nil
 	}
