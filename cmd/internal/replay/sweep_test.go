@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
+	"github.com/firebreak-io/firebreak/internal/event"
 )
 
 const shared = "../../../../shared/data"
@@ -74,12 +76,17 @@ func TestSweep(t *testing.T) {
 			t.Run(source+"/"+f.Path, func(t *testing.T) {
 				o := o
 				o.Inputs = []replay.Input{input(source, f.Path, data)}
-				r := run(t, o)
-				consistent(t, source, data, r)
-				if !bytes.Equal(output(t, o, replay.NDJSON), output(t, o, replay.NDJSON)) {
-					t.Error("twice gives different bytes")
+				var first, second, text bytes.Buffer
+				r := &record{}
+				for _, to := range []both{{r, replay.NDJSON(&first)}, {replay.Text(&text), replay.NDJSON(&second)}} {
+					if err := replay.Replay(t.Context(), o, to); err != nil {
+						t.Fatal(err)
+					}
 				}
-				output(t, o, replay.Text)
+				consistent(t, source, data, r)
+				if !bytes.Equal(first.Bytes(), second.Bytes()) || text.Len() == 0 {
+					t.Error("twice gives different bytes, or there is no text")
+				}
 				files++
 				total.Lines += r.summary.Lines
 				total.Events += r.summary.Events
@@ -91,6 +98,19 @@ func TestSweep(t *testing.T) {
 	}
 	t.Logf("%d replays: %+v", files, total)
 }
+
+// both gives two sinks the same.
+type both [2]replay.Sink
+
+func (b both) Finding(f event.Finding) error { return errors.Join(b[0].Finding(f), b[1].Finding(f)) }
+func (b both) Run(r replay.Run) error        { return errors.Join(b[0].Run(r), b[1].Run(r)) }
+func (b both) Rejected(r event.Rejected) error {
+	return errors.Join(b[0].Rejected(r), b[1].Rejected(r))
+}
+func (b both) Count(f event.Finding, c event.FindingCount) error {
+	return errors.Join(b[0].Count(f, c), b[1].Count(f, c))
+}
+func (b both) Summary(s replay.Summary) error { return errors.Join(b[0].Summary(s), b[1].Summary(s)) }
 
 // TestSweepTogether replays all files at once, each under its source.
 func TestSweepTogether(t *testing.T) {
