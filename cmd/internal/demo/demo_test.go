@@ -50,7 +50,7 @@ func TestDemo(t *testing.T) {
 		`plan       isolate planned: quarantine pods/payments/node-shell`,
 		`1 of group/security must agree`,
 		`firebreak: bob may not approve playbooks\.firebreak\.io`,
-		`firebreak: your vote does not count: who is named in the finding cannot decide on it`,
+		`firebreak: your vote does not count: who started the run or is named in the finding cannot decide on it`,
 		`approval   alice approves plan`,
 		`action     isolate done: applied-unverified`,
 		`alert      Falco: Terminal shell in container in shop/web-`,
