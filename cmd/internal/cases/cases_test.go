@@ -202,3 +202,73 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+const trafficRules = `apiVersion: firebreak.io/v1alpha1
+kind: Model
+metadata: {name: slow}
+spec:
+  title: Slow
+  severity: low
+  source: log
+  entity: [object.name]
+  features: {duration: http.duration, path: surprisal(http.path)}
+  warm_up: {events: 300, for: 1m}
+  budget: {threshold: anomaly.score > 0.75}
+`
+
+// What is made up is the same each time, varies as it says, and is learned from
+// before anything matters.
+func TestTraffic(t *testing.T) {
+	const text = `
+traffic:
+  usual:
+    event: {source: log, class: http.request, object: {name: web}}
+    every: 1s
+    for: 15m
+    draw: {http.duration: 1 + 0.1 * z, http.path: '"/" + string(int(u * 4))', fields.a.b: n}
+cases:
+  - name: as usual
+    learn: 10m
+    traffic: [{like: usual, for: 12m}]
+  - name: slow
+    learn: 15m
+    traffic: [{like: usual}, {like: usual, from: 15m, for: 10s, draw: {http.duration: 90 + u}}]
+    find: [{rule: slow, entity: web, features: [duration], message: duration 9}]
+  - name: named is something else
+    learn: 15m
+    traffic: [{like: usual}, {like: usual, from: 15m, for: 5s, draw: {http.duration: 90 + u}}]
+    find: [{rule: slow, entity: db}]
+`
+	r, _ := runner(t, map[string]string{"model.yaml": trafficRules})
+	all, err := Decode("a_test.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"", "", "not found: slow of db"} {
+		result, err := r.Run(t.Context(), all.Cases[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(result.Problems, "; "); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("case %d: %s, want %q", i, got, want)
+		}
+	}
+	one, err := all.Cases[0].events()
+	again, _ := all.Cases[0].events()
+	if err != nil || len(one) < 600 || len(one) > 850 || len(one) != len(again) || one[7].HTTP != again[7].HTTP || one[7].HTTP == one[8].HTTP || one[7].Fields["a.b"] != int64(7) {
+		t.Errorf("%d events, then %d: %+v, %v", len(one), len(again), one[7], err)
+	}
+	for draw, want := range map[string]string{
+		"traffic: [{like: nope}]": `none named "nope"`, "traffic: [{every: 1s, for: 1h}]": "has no event",
+		"traffic: [{like: usual, every: 1ms, for: 9h}]": "no more than", "traffic: [{like: usual, draw: {http: nope}}]": "nope",
+		"learn: -1s\n    event: {}": "learn",
+	} {
+		f, err := Decode("a_test.yaml", []byte(strings.SplitN(text, "cases:", 2)[0]+"cases:\n  - name: a\n    "+draw+"\n"))
+		if err == nil {
+			_, err = f.Cases[0].events()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", draw, err, want)
+		}
+	}
+}

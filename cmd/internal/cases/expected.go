@@ -27,6 +27,10 @@ type Expected struct {
 	// a part of what it says.
 	Subject string `yaml:"subject"`
 	Message string `yaml:"message"`
+	// Entity is whom a model found, and Features are those that count most in it:
+	// each is among the first, of as many as are named here and one more.
+	Entity   string   `yaml:"entity"`
+	Features []string `yaml:"features"`
 
 	raw conf.Raw
 	met int
@@ -66,6 +70,7 @@ func (x *Expected) meets(f *found) bool {
 	return x.Rule == f.Rule+f.Model && (x.At == nil || x.At.Std() == f.at) &&
 		(x.Severity == "" || x.Severity == string(f.Severity)) &&
 		(x.Subject == "" || x.Subject == f.Subject.String()) &&
+		(x.Entity == "" || x.Entity == f.Entity) && len(x.missesFeatures(&f.Finding)) == 0 &&
 		strings.Contains(f.Explanation, x.Message) && (x.Again == 0 || x.Again == f.again)
 }
 
@@ -80,6 +85,8 @@ func (x *Expected) String() string {
 	add(" at %s", x.At, x.At != nil)
 	add(" of severity %s", x.Severity, x.Severity != "")
 	add(" about %s", x.Subject, x.Subject != "")
+	add(" of %s", x.Entity, x.Entity != "")
+	add(" with features %q", x.Features, len(x.Features) > 0)
 	add(" that says %q", x.Message, x.Message != "")
 	add(" that comes %d times", x.Again, x.Again != 0)
 	return out

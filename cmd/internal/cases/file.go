@@ -30,6 +30,10 @@ type Case struct {
 	Event  conf.Raw    `yaml:"event"`
 	Events []conf.Raw  `yaml:"events"`
 	Files  []eventFile `yaml:"files"`
+	// Traffic is events that are made up, for models to learn from. Learn is how
+	// long what models find does not matter.
+	Traffic []traffic     `yaml:"traffic"`
+	Learn   conf.Duration `yaml:"learn"`
 	// Findings are given to the playbooks as if they had been found.
 	Findings []conf.Raw `yaml:"findings"`
 	// Repeat has the events come again; {n} in them is how often they came before.
@@ -84,6 +88,8 @@ func (m *moment) UnmarshalText(text []byte) error {
 func Decode(name string, data []byte) (*File, error) {
 	var plain struct {
 		Cases []conf.Raw `yaml:"cases,required"`
+		// Traffic is for cases to be like, by name.
+		Traffic map[string]traffic `yaml:"traffic"`
 	}
 	if err := conf.Decode(name, data, &plain); err != nil {
 		return nil, err
@@ -101,6 +107,9 @@ func Decode(name string, data []byte) (*File, error) {
 			errs = append(errs, raw.Errorf("there is a case %q before", c.Name))
 		}
 		seen[c.Name] = true
+		for i := range c.Traffic {
+			errs = append(errs, c.Traffic[i].like(c, plain.Traffic))
+		}
 		errs = append(errs, c.check())
 		f.Cases = append(f.Cases, c)
 	}
@@ -112,9 +121,10 @@ func (c *Case) check() error {
 	if c.Repeat.Times < 0 || c.Repeat.Times > maxTimes {
 		errs = append(errs, c.at.Errorf("repeat.times is 0 to %d", maxTimes))
 	}
-	if c.Event.IsZero() && len(c.Events)+len(c.Files)+len(c.Findings) == 0 {
+	if c.Event.IsZero() && len(c.Events)+len(c.Files)+len(c.Findings)+len(c.Traffic) == 0 {
 		errs = append(errs, c.at.Errorf("case %q has no event", c.Name))
 	}
+	errs = append(errs, c.learns())
 	for _, raw := range c.Find {
 		x, err := expected(raw)
 		errs = append(errs, err)

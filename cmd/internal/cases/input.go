@@ -56,7 +56,12 @@ func (c *Case) events() ([]event.Event, error) {
 		}
 		out = append(out, more...)
 	}
-	if len(c.Files) > 0 {
+	made, err := c.traffics(start)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, made...)
+	if len(c.Files)+len(c.Traffic) > 0 {
 		slices.SortStableFunc(out, func(a, b event.Event) int { return a.Time.Compare(b.Time) })
 	}
 	for i := range out {
@@ -76,7 +81,6 @@ func (c *Case) inline(raw conf.Raw, n int, from, usually time.Time) ([]event.Eve
 	if err := raw.Decode(&plain); err != nil {
 		return nil, err
 	}
-	line := raw.Errorf("").Line
 	if at, has := plain["at"]; has {
 		after, err := conf.ParseDuration(fmt.Sprint(at))
 		if err != nil {
@@ -85,6 +89,12 @@ func (c *Case) inline(raw conf.Raw, n int, from, usually time.Time) ([]event.Eve
 		usually = from.Add(after)
 		delete(plain, "at")
 	}
+	return c.one(raw, plain, n, usually)
+}
+
+// one reads an event that stands for itself.
+func (c *Case) one(raw conf.Raw, plain map[string]any, n int, usually time.Time) ([]event.Event, error) {
+	line := raw.Errorf("").Line
 	for _, source := range raws {
 		value, ok := plain[source]
 		if !ok {

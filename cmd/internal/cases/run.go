@@ -57,7 +57,7 @@ func (r *Runner) Run(ctx context.Context, c *Case) (Result, error) {
 	o := replay.Options{
 		Rules: r.Rules.For(events), Playbooks: r.Playbooks, Ceiling: event.ModeAct, Logger: slog.New(seen),
 	}
-	if r.Reach != nil {
+	if r.Reach != nil && len(c.Traffic) == 0 { // what is made up is too much to tell of
 		o.Explained, o.Extent.Matched = r.Reach.note, true
 	}
 	s := replay.NewSession(o, seen)
@@ -115,6 +115,7 @@ func (r *Runner) known(c *Case) error {
 // judge says what is not as expected.
 func (r *Runner) judge(c *Case, seen *recorder) []string {
 	var out []string
+	seen.findings = slices.DeleteFunc(seen.findings, func(f *found) bool { return f.Model != "" && f.at < c.Learn.Std() })
 	for _, x := range c.find {
 		x.met = 0
 		for _, f := range seen.findings {
