@@ -103,15 +103,19 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	if err != nil {
 		return err
 	}
+	var apply []*Playbook
 	for _, book := range w.books {
 		applies, err := book.Applies(EnvFor(f, incident, target))
 		if err != nil {
 			w.logger.Error("playbook condition", "playbook", book.Name, "finding", f.ID, "error", err)
 			continue
 		}
-		if !applies {
-			continue
+		if applies {
+			apply = append(apply, book)
+			w.incidents.recommend(incident.ID, []string{book.Name})
 		}
+	}
+	for _, book := range apply {
 		if err := w.open(ctx, Begin(book, incident, f, target, ceiling, w.now()), m.Time); err != nil {
 			return err
 		}

@@ -33,6 +33,8 @@ type incidents struct {
 	// dirty are the incidents that do not show them yet.
 	runs  map[string]map[string]event.IncidentRun
 	dirty map[string]bool
+	// recommended are the playbooks that apply, by incident, in their order.
+	recommended map[string][]string
 }
 
 // change is one change of one incident that waits to be written.
@@ -289,6 +291,7 @@ func (n *incidents) keep(in event.Incident, seq uint64) {
 		}
 		delete(n.sequence, in.ID)
 		delete(n.runs, in.ID)
+		delete(n.recommended, in.ID)
 		return
 	case at >= 0:
 		n.open[at] = in
@@ -313,6 +316,26 @@ func (n *incidents) note(run event.Run) {
 	n.dirty[id] = true
 }
 
+// recommend takes in the playbooks that apply to an incident, in the order in
+// which they are to run.
+func (n *incidents) recommend(id string, books []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, book := range books {
+		if slices.Contains(n.recommended[id], book) || len(n.recommended[id]) >= maxKeys {
+			continue
+		}
+		if n.recommended == nil {
+			n.recommended = map[string][]string{}
+		}
+		if n.dirty == nil {
+			n.runs, n.dirty = map[string]map[string]event.IncidentRun{}, map[string]bool{}
+		}
+		n.recommended[id] = append(n.recommended[id], book)
+		n.dirty[id] = true
+	}
+}
+
 // sweep brings the incidents in line with their runs, and, if all says so, with
 // the time.
 func (n *incidents) sweep(ctx context.Context, now time.Time, all bool) error {
@@ -327,6 +350,7 @@ func (n *incidents) sweep(ctx context.Context, now time.Time, all bool) error {
 	}
 	for id := range dirty {
 		if !slices.ContainsFunc(n.open, func(in event.Incident) bool { return in.ID == id }) {
+			delete(n.recommended, id)
 			delete(n.runs, id) // it is over, and its record ended with that
 		}
 	}
@@ -354,5 +378,8 @@ func (n *incidents) due(open []event.Incident, id string, now time.Time) (event.
 	}
 	runs := slices.SortedFunc(maps.Values(n.runs[id]), func(a, b event.IncidentRun) int { return cmp.Compare(a.ID, b.ID) })
 	in := settled(ran(open[at], runs, now), now)
+	for _, book := range n.recommended[id] {
+		in.Recommended = add(in.Recommended, book)
+	}
 	return in, !same(in, open[at])
 }

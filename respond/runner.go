@@ -63,6 +63,9 @@ func (r *runner) step(ctx context.Context) error {
 	if effect != nil && effect.Kind == EffectPlan && now.Before(r.rest) {
 		effect, at = nil, r.rest
 	}
+	if effect != nil && effect.Kind != EffectUndo && r.w.taken(r.rec.Run) {
+		effect, at = nil, now.Add(waitForTarget)
+	}
 	if effect != nil {
 		// What people said comes before a new effect: an undo must not wait
 		// until all is done.

@@ -90,6 +90,9 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
 		clock: o.Now, importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
 	}
+	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
+	})
 	if w.clock == nil {
 		w.clock = func() time.Time { return time.Now().UTC() }
 	}

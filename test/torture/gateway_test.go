@@ -32,7 +32,8 @@ type write struct {
 	set    bool   // some run holds it, else nobody does any more
 	key    string // of the set
 	status int
-	at     time.Time
+	// sent is when it went to the API server, at when that had answered.
+	sent, at time.Time
 }
 
 // gateway is the way of one client to the API server. What was sent is carried out and answered to the
@@ -103,6 +104,7 @@ func (g *gateway) patch(w http.ResponseWriter, r *http.Request, proxy *httputil.
 	// It goes on although the client is gone.
 	r = r.Clone(context.WithoutCancel(r.Context()))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	seen.sent = time.Now()
 	answer := &recorded{header: http.Header{}}
 	proxy.ServeHTTP(answer, r)
 	seen.status, seen.at = answer.status, time.Now()

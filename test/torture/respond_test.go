@@ -4,6 +4,7 @@ package torture
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -14,12 +15,13 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
 )
 
 // soon is how long a responder may take for what it does in seconds.
-const soon = 3 * time.Minute
+const soon = 2 * time.Minute
 
 // TestRespondersSurvive strikes responders at every crash point, with a real API server and a real NATS
 // server between proxies that see each message: each pod is written once for each step and undone once, no
@@ -98,9 +100,7 @@ func (s *stage) strike(f *fault) bool {
 			close(f.release)
 			return false
 		case <-tick.C:
-			if rule == "ask" {
-				s.vote()
-			}
+			s.vote()
 		}
 	}
 }
@@ -113,6 +113,7 @@ func (s *stage) after(f *fault) {
 	case pauseAfter, holdBack:
 		pod := s.pods[len(s.pods)-1]
 		within(s.t, soon, "another finishes and reverts", func() bool {
+			s.vote()
 			for _, run := range s.runs(s.t.Context()) {
 				if run.Target.Name == pod && run.State.Terminal() {
 					return true
@@ -168,6 +169,7 @@ func (s *stage) overdue() {
 	s.release(2, "shell")
 	pods := s.pods[len(s.pods)-2:]
 	within(s.t, soon, "both hold", func() bool {
+		s.vote() // after so many errors of the API server a guard asks people
 		n := 0
 		for _, run := range s.runs(s.t.Context()) {
 			if slices.Contains(pods, run.Target.Name) && (run.State == event.RunHolding || run.State.Terminal()) {
@@ -235,7 +237,7 @@ func (s *stage) check() {
 	t := s.t
 	ctx := t.Context()
 	runs := s.runs(ctx)
-	nonces := map[string]uint64{}
+	nonces, intents := map[string]uint64{}, map[string]time.Time{}
 	verified, records := 0, 0
 	steps := 0
 	for _, run := range runs {
@@ -243,11 +245,21 @@ func (s *stage) check() {
 			t.Errorf("run %s on %s is %s: %s", run.ID, run.Target, run.State, run.Reason)
 		}
 		steps += len(run.Steps)
-		for rec, err := range s.log.History(ctx, run.ID) {
+		for m, err := range s.bus.History(ctx, bus.SubjectRun(run.ID)) {
+			var record event.Run
+			if err == nil {
+				err = json.Unmarshal(m.Data, &record)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			nonces[rec.Run.Nonce] = rec.Sequence
+			nonces[record.Nonce] = m.Sequence
+			for _, step := range record.Steps {
+				key := run.ID + "/" + step.Name
+				if _, known := intents[key]; !known && step.State == event.StepIntent {
+					intents[key] = m.Time
+				}
+			}
 		}
 		list, err := s.log.Receipt(ctx, run.ID)
 		if err != nil {
@@ -281,7 +293,7 @@ func (s *stage) check() {
 		case w.status != http.StatusOK:
 		case w.set:
 			sets[key]++
-			if at, ok := s.intents[w.key]; !ok || at.After(w.at) {
+			if at, ok := intents[w.key]; !ok || at.After(w.sent) {
 				early++
 			}
 		default:

@@ -45,10 +45,9 @@ type stage struct {
 	last map[string]event.Run
 	ops  map[string]*op
 	done []*op
-	// writes are the patches of pods that were carried out; intents when the intent of a step was stored.
-	writes  []write
-	intents map[string]time.Time
-	epoch   uint64
+	// writes are the patches of pods that were carried out.
+	writes []write
+	epoch  uint64
 	// struck is when the active responder was last struck; takeovers how long it took until another wrote.
 	struck    time.Time
 	takeovers []time.Duration
@@ -63,6 +62,7 @@ type actor struct {
 	wire *wire
 	gate *gateway
 	env  []string
+	logs string
 	p    *process
 }
 
@@ -78,7 +78,7 @@ func newStage(t *testing.T, responders int) *stage {
 		}
 	})
 	s := &stage{
-		t: t, plane: plane, namespace: "shop", began: time.Now(), last: map[string]event.Run{}, ops: map[string]*op{}, intents: map[string]time.Time{},
+		t: t, plane: plane, namespace: "shop", began: time.Now(), last: map[string]event.Run{}, ops: map[string]*op{},
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", plane.Kubeconfig)
 	if err != nil {
@@ -96,10 +96,15 @@ func newStage(t *testing.T, responders int) *stage {
 		_, err := s.admin.CoreV1().ServiceAccounts(s.namespace).Get(t.Context(), "default", metav1.GetOptions{})
 		return err == nil
 	})
+	var logs []string
+	for range responders {
+		logs = append(logs, t.TempDir())
+	}
+	// Before the directories are removed.
 	t.Cleanup(func() {
 		for _, a := range s.actors {
 			if text := a.p.tail(); t.Failed() {
-				t.Logf("responder %d:\n%s", a.n, text[max(0, len(text)-4<<10):])
+				t.Logf("responder %d:\n%s", a.n, text[max(0, len(text)-12<<10):])
 			}
 		}
 	})
@@ -110,7 +115,7 @@ func newStage(t *testing.T, responders int) *stage {
 		t.Fatal(err)
 	}
 	for n := range responders {
-		a := &actor{s: s, n: n}
+		a := &actor{s: s, n: n, logs: logs[n]}
 		a.wire = newWire(t, s.broker.addr, a)
 		a.gate = newGateway(t, plane, n, a.before, a.after)
 		a.env = []string{urlVar + "=nats://" + a.wire.address, kubeVar + "=" + a.gate.kubeconfig(t), booksVar + "=" + books}
@@ -131,7 +136,7 @@ func (s *stage) open() {
 }
 
 func (a *actor) start() {
-	a.p = child(a.s.t, "responder", a.s.t.TempDir(), nil, a.env...)
+	a.p = child(a.s.t, "responder", a.logs, nil, a.env...)
 }
 
 // strike ends or stops an actor; the time until another writes counts when it was the active one.
@@ -316,15 +321,7 @@ func (a *actor) came(m message) bool {
 
 // stored notes a record that is in the log. The lock is held.
 func (s *stage) stored(o *op) {
-	now := time.Now()
-	run := o.record
-	s.last[run.ID] = run
-	for _, step := range run.Steps {
-		key := run.ID + "/" + step.Name
-		if _, known := s.intents[key]; !known && step.State == event.StepIntent {
-			s.intents[key] = now
-		}
-	}
+	s.last[o.record.ID] = o.record
 }
 
 // leased notes that a responder has taken the lease. The lock is held.
