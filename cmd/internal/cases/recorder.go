@@ -24,7 +24,7 @@ type recorder struct {
 // Finding keeps one.
 func (r *recorder) Finding(f event.Finding) error {
 	if !r.given {
-		r.findings = append(r.findings, &found{Finding: f, at: r.session.Now().Sub(r.begin), again: 1})
+		r.findings = append(r.findings, &found{Finding: f, at: r.session.Now().Sub(r.begin).Truncate(time.Millisecond), again: 1})
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
@@ -8,7 +9,7 @@ import (
 )
 
 // TestShipped runs the tests that lie beside the shipped rules and playbooks.
-// Each rule is reached by one, and says what people need.
+// Each rule and each of its branches is reached by one, and says what people need.
 func TestShipped(t *testing.T) {
 	const rules, books = "../../../detect/rules", "../../../playbooks"
 	set, err := files.Rules([]string{rules}, false)
@@ -41,8 +42,9 @@ func TestShipped(t *testing.T) {
 		}
 	}
 	for _, b := range r.Reach.Branches(set, nil) {
-		if b.Kind == "rule" && !b.Reached {
-			t.Errorf("%s:%d: no test reaches rule %s", b.File, b.Line, b.Rule)
+		// TestTrustedAccounts looks at what a list that is empty as shipped lets pass.
+		if !b.Reached && !strings.Contains(b.Text, "by_operator") && !strings.Contains(b.Text, "trusted_accounts") {
+			t.Errorf("%s:%d:%d: no test reaches %s of rule %s: %s", b.File, b.Line, b.Column, b.Kind, b.Rule, b.Text)
 		}
 	}
 	for _, d := range set.Detectors() {
