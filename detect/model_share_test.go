@@ -189,3 +189,75 @@ func TestSummarisedLinesCountOnce(t *testing.T) {
 		}
 	})
 }
+
+// ofEach are rules of lines and of their summaries.
+const ofEach = `
+apiVersion: firebreak.io/v1alpha1
+kind: Rule
+metadata: {name: of-lines}
+spec:
+  title: T
+  severity: low
+  source: log
+  class: http.request
+  when: http.status >= 500
+  window: {by: [object.name], over: 5m, having: count() >= 3}
+  message: "${object.name}"
+---
+apiVersion: firebreak.io/v1alpha1
+kind: Rule
+metadata: {name: of-summaries}
+spec:
+  title: T
+  severity: low
+  source: log
+  class: log.summary
+  when: fields.requests > 0
+  window: {by: [object.name], over: 5m, having: sum(fields.requests) >= 20 or distinct(fields.distinct_addresses) >= 10}
+  message: "${object.name}"
+`
+
+// A rule of lines finds the same whether summaries count them too, and a rule of
+// summaries whether lines are stored too.
+func TestRulesTakeOneOfLinesAndSummaries(t *testing.T) {
+	docs, err := conf.Documents("rules.yaml", []byte(ofEach))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := NewRuleSet(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func(lines, summaries []event.Event) map[string][]string {
+		g := NewEngine(set, EngineOptions{Lateness: 10 * time.Second})
+		all := slices.Concat(lines, summaries)
+		slices.SortStableFunc(all, func(a, b event.Event) int { return a.Received.Compare(b.Received) })
+		out := map[string][]string{}
+		for _, e := range all {
+			for _, f := range folded(t, g, e) {
+				out[f.Rule] = append(out[f.Rule], f.ID)
+			}
+		}
+		return out
+	}
+	n := map[string]int{}
+	rapid.Check(t, func(r *rapid.T) {
+		var lines []event.Event
+		for i := range rapid.IntRange(0, 80).Draw(r, "lines") {
+			lines = append(lines, drawLine(r, i))
+		}
+		summaries := summariesOf(r, lines)
+		plain, counts, both := found(lines, nil), found(nil, summaries), found(tagged(lines), summaries)
+		if a, b := plain["of-lines"], both["of-lines"]; !slices.Equal(a, b) {
+			r.Fatalf("of lines %v, of both %v", a, b)
+		}
+		if a, b := counts["of-summaries"], both["of-summaries"]; !slices.Equal(a, b) {
+			r.Fatalf("of summaries %v, of both %v", a, b)
+		}
+		n["of-lines"] += len(plain["of-lines"])
+		n["of-summaries"] += len(counts["of-summaries"])
+	})
+	if n["of-lines"] == 0 || n["of-summaries"] == 0 {
+		t.Errorf("found %v", n)
+	}
+}
