@@ -9,29 +9,29 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// A rule is tried a few times with each ordinary event: the shortest time is that
-// which the machine's other work did not add to. All together takes a second at
-// most, or one event's time.
+// A rule is tried a few times with each event: the shortest time is that which the
+// machine's other work did not add to. All together takes a second at most, or one
+// event's time.
 const (
 	trials   = 5
 	trialMax = time.Second
 )
 
-// ordinarily is how long a detector takes for the dearest of the ordinary events,
-// with nothing remembered.
-func (w *Worker) ordinarily(d Detector) (most time.Duration) {
+// try is how long a detector takes for the dearest of some events, with nothing
+// remembered.
+func (w *Worker) try(d Detector, events ...event.Event) (most time.Duration) {
 	run, err := d.Open(Limits{Groups: w.Engine.o.Groups, Bytes: w.Engine.o.Bytes, Late: w.Engine.o.Lateness})
 	if err != nil {
 		return 0 // it was compiled when it was loaded
 	}
 	s, began := slot{Detector: d, run: run}, time.Now()
-	for i, e := range ordinary() {
+	for i, e := range events {
 		if !slices.Contains(d.Sources(), e.Source) {
 			continue
 		}
 		least := time.Duration(-1)
 		for j := range trials {
-			e.ID = fmt.Sprint("ordinary-", i, "-", j)
+			e.ID = fmt.Sprint("tried-", i, "-", j)
 			at, m := event.Address{Index: j}, Moment{Now: e.Received, Time: e.Time, Order: uint64(i*trials + j)} // #nosec G115 -- a few
 			start := time.Now()
 			_, _ = s.fold(&e, at, m) // what it can't evaluate is told when it comes

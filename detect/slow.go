@@ -16,7 +16,7 @@ import (
 // here: what costs that much for those can't be what expressions are allowed to
 // cost, and would hold up everything else. Else it is the events that are dear, or
 // the machine that is busy, and whoever writes events must not be able to switch a
-// rule off by that: the rule stays, and it is told who sent them. What an event can
+// rule off by that: the rule stays, and of dear events it is told who sent them. What an event can
 // cost is bounded when a rule is compiled (see package conf), and next to nothing
 // in it is more than linear in the event's length (see package pattern).
 const (
@@ -39,21 +39,19 @@ type pace struct {
 	version string
 	events  int
 	took    time.Duration
-	// most is how long the dearest of these events took, what the event was about.
-	most time.Duration
-	what suspect
+	// average, if it is not 0, is that of events that were too dear: the next one
+	// that is dear itself is looked into.
+	average time.Duration
 	// quiet is until when nothing is said.
 	quiet time.Duration
 	off   bool
 }
 
-// suspect is a detector that was slow, and its dearest event.
+// suspect is a detector that was slow, and an event that was dear.
 type suspect struct {
 	Detector
 	average time.Duration
-	source  event.Source
-	object  event.Ref
-	actor   event.Actor
+	dear    event.Event
 }
 
 // watch begins to watch, where there is a way to say something.
@@ -72,27 +70,35 @@ func (s *slow) took(d Detector, e *event.Event, took time.Duration) {
 		p = &pace{version: d.Version()}
 		s.rules[d.Name()] = p
 	}
-	if took > p.most {
-		p.most, p.what = took, suspect{Detector: d, source: e.Source, object: e.Object, actor: e.Actor}
+	if p.average > 0 && took >= slowAverage {
+		s.due = append(s.due, suspect{d, p.average, *e})
+		p.average, p.quiet = 0, time.Since(s.began)+tellAgain
 	}
 	p.took += took
 	if p.events++; p.events < slowEvents {
 		return
 	}
-	p.what.average = p.took / slowEvents
-	if now := time.Since(s.began); p.what.average >= slowAverage && !p.off && now >= p.quiet {
-		p.quiet = now + tellAgain
-		s.due = append(s.due, p.what)
+	if average := p.took / slowEvents; average >= slowAverage && !p.off && time.Since(s.began) >= p.quiet {
+		p.average = average
 	}
-	p.events, p.took, p.most, p.what = 0, 0, 0, suspect{}
+	p.events, p.took = 0, 0
 }
 
-// complain stores what is to be said about slow rules.
+// complain stores what is to be said about slow rules. Of a rule that is slow
+// neither with ordinary events nor, tried again, with the dear one, nothing is: the
+// machine was busy.
 func (w *Worker) complain(ctx context.Context) {
 	for _, one := range w.slow.due {
-		verb := event.VerbCostly
-		if w.ordinarily(one.Detector) >= slowAverage {
+		var verb string
+		switch {
+		case w.try(one.Detector, ordinary()...) >= slowAverage:
 			verb = event.VerbSwitchOff
+		case w.try(one.Detector, one.dear) >= slowAverage:
+			verb = event.VerbCostly
+		default:
+			w.Telemetry.Logger().DebugContext(ctx, "a rule was slow while the machine was busy", "rule", one.Name(), "average", one.average)
+			w.slow.rules[one.Name()].quiet = time.Since(w.slow.began) + time.Minute
+			continue
 		}
 		e := one.event(verb, time.Now())
 		w.Telemetry.Logger().ErrorContext(ctx, "a rule is slow", "rule", one.Name(), "switched_off", verb == event.VerbSwitchOff, "why", e.Fields["why"])
@@ -109,13 +115,13 @@ func (w *Worker) complain(ctx context.Context) {
 
 // event says that a rule was slow.
 func (s suspect) event(verb string, now time.Time) event.Event {
-	about, err := json.Marshal(s.object)
+	about, err := json.Marshal(s.dear.Object)
 	if err != nil {
 		about = nil
 	}
 	return event.Control(verb, now, event.HashID(verb, s.Name(), s.Version(), now.Format(time.RFC3339Nano)), event.Fields{
 		"rule": s.Name(), "version": s.Version(), "why": fmt.Sprintf("its last %d events took %s each", slowEvents, s.average),
-		"source": string(s.source), "object": string(about), "user": s.actor.User, "address": s.actor.Address,
+		"source": string(s.dear.Source), "object": string(about), "user": s.dear.Actor.User, "address": s.dear.Actor.Address,
 	})
 }
 

@@ -35,7 +35,7 @@ func (s sleeping) Fold(e *event.Event, _ event.Address, _ Moment) ([]event.Findi
 
 // slowWith runs a worker with a sluggish detector over events with such a message,
 // and gives what was found.
-func slowWith(t *testing.T, d sluggish, message string, n int) (*Worker, map[string]event.Finding) {
+func slowWith(t *testing.T, d Detector, message string, n int) (*Worker, map[string]event.Finding) {
 	t.Helper()
 	store := &memory{found: map[string]event.Finding{}}
 	l := &live{frames: make(chan bus.Message, 1000), t: t}
@@ -86,6 +86,28 @@ func TestDearEventsSwitchNothingOff(t *testing.T) {
 			if f.Rule != "costly-events" || f.Subject.UID != "p1" || f.Actor.User != "mallory" || !strings.Contains(f.Explanation, "sluggish stays on") {
 				t.Errorf("alarm %+v", f)
 			}
+		}
+	})
+}
+
+// busy is slow at first, as everything is while the machine is busy.
+type busy struct {
+	sluggish
+	opened *int
+}
+
+func (b busy) Open(l Limits) (Running, error) {
+	if *b.opened++; *b.opened == 1 {
+		return b.sluggish.Open(l)
+	}
+	return panicking{}, nil
+}
+
+func TestABusyMachineIsNobodysFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, found := slowWith(t, busy{opened: new(int)}, "", 3*slowEvents)
+		if off := w.Engine.Off(); len(off) != 0 || len(found) != 0 {
+			t.Errorf("off are %v, found %v", off, found)
 		}
 	})
 }
