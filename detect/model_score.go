@@ -169,7 +169,11 @@ func (m *modeller) fresh(o *observation, again bool) bool {
 // be, waits: only its numbers are taken, of which one far off counts as less
 // far.
 func (m *modeller) learn(o *observation, score float64, odd bool) {
-	m.budget.Learn(principal(o), o.at, score)
+	// What goes on of what was found is no measure for others: who attacks with
+	// several identities must not make each the excuse of the next.
+	if !odd || !m.quiet.holds(o.who.Entity, o.at) {
+		m.budget.Learn(principal(o), o.at, score)
+	}
 	if len(m.pinned) > 0 {
 		return
 	}

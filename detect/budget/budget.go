@@ -37,7 +37,7 @@ const (
 
 const (
 	// gain is by how much an alert raises the threshold, in units of ln p.
-	gain = 0.5
+	gain = 0.25
 	// lowest is the largest p that is ever enough: no budget is so large that
 	// the usual is an anomaly.
 	lowest = 0.02

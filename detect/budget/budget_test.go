@@ -94,7 +94,7 @@ func TestStormIsHeld(t *testing.T) {
 		}
 	}
 	after := b.Counts()
-	if n := after.Found - before.Found; n > 11+5+5 || n < 1 {
+	if n := after.Found - before.Found; n > 11+10+5 || n < 1 {
 		t.Errorf("%d alerts in a day of storm", n)
 	}
 	if after.Held == before.Held {

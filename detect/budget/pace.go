@@ -7,7 +7,7 @@ import (
 
 // clear is how far beyond what is needed, in units of ln p, a score is found
 // although the bucket is empty, on credit: who spends the budget on small things
-// does not hide a large one. The credit is as much as the bucket holds.
+// does not hide a large one. The credit is half a day's.
 const clear = 2.0
 
 // refill is how fast the bucket fills, as a multiple of the budget. A little
@@ -79,13 +79,22 @@ func (b *Budget) clamp(need float64) float64 {
 	return min(usual+above, max(need, usual-below, -math.Log(lowest)))
 }
 
-// room is how many alerts there may be at once: half of a day's, at least two, or, of a
-// probability, those of so many scores that a burst by chance fits.
+// room is how many alerts there may be at once: those of a day, since who attacks
+// does so with several identities at once, or, of a probability, those of so many
+// scores that a burst by chance fits.
 func (b *Budget) room() float64 {
+	if b.o.PerDay > 0 {
+		return max(2, b.o.PerDay)
+	}
+	return 10
+}
+
+// credit is how many more there may be that are clear.
+func (b *Budget) credit() float64 {
 	if b.o.PerDay > 0 {
 		return max(2, b.o.PerDay/2)
 	}
-	return 10
+	return b.room()
 }
 
 // take spends one alert, if there is one left.
@@ -99,7 +108,7 @@ func (b *Budget) take(clearly, newcomer bool) bool {
 	}
 	least := 1.0
 	if clearly {
-		least -= b.room()
+		least -= b.credit()
 	}
 	if *from < least {
 		return false
