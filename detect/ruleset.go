@@ -29,7 +29,7 @@ type RuleSet struct {
 
 // elsewhere are the kinds of documents that may lie beside rules and are read
 // by others.
-var elsewhere = []string{"Playbook", "Config"}
+var elsewhere = []string{"Playbook", "StepGroup", "Config"}
 
 // LoadRules reads the detectors of files and directories (see [conf.Read]).
 // Documents of playbooks and of the configuration are passed over. The error

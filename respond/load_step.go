@@ -110,7 +110,7 @@ func (l *loader) item(all []PlaybookStep, at string, s *oneSpec, after []int, se
 		p.scope, p.params = l.use.scope, l.use.params
 		p.Name = p.scope + p.Name
 	}
-	p.reads, p.early = l.reads(all, p, s)
+	l.reads(all, &p, s)
 	return append(all, p), []int{len(all)}
 }
 
@@ -274,18 +274,21 @@ func (l *loader) noSteps(e conf.Expression) {
 	}
 }
 
-// reads says which steps a step's condition asks about, and finds those that
-// it can't know, as they don't come before it. It looks at parameters too.
-func (l *loader) reads(before []PlaybookStep, p PlaybookStep, s *oneSpec) (names []string, early bool) {
-	known := l.known(before, p)
-	names = l.asks(s.When.Members("steps", functions()...), known, p.scope)
+// reads says which steps a step's condition and parameters ask about, and finds
+// those that they can't know, as they don't come before it.
+func (l *loader) reads(before []PlaybookStep, p *PlaybookStep, s *oneSpec) {
+	known := l.known(before, *p)
+	p.reads = l.asks(s.When.Members("steps", functions()...), known, p.scope)
 	if l.use != nil && len(s.When.Members("params", functions()...)) > 0 {
-		names = append(names, l.use.reads...)
+		p.reads = append(p.reads, l.use.reads...)
 	}
+	p.early = len(p.reads) == 0
 	for _, t := range s.With.Templates() {
-		l.asks(t.Members("steps", functions()...), append(known[:len(known):len(known)], p.Name), p.scope)
+		p.uses = append(p.uses, l.asks(t.Members("steps", functions()...), append(known[:len(known):len(known)], p.Name), p.scope)...)
+		if l.use != nil && len(t.Members("params", functions()...)) > 0 {
+			p.uses = append(p.uses, l.use.reads...)
+		}
 	}
-	return names, len(names) == 0
 }
 
 // asks are the names of the steps that some members are of.

@@ -88,6 +88,8 @@ type PlaybookStep struct {
 	// about none, and so can be decided before any step has moved.
 	reads []string
 	early bool
+	// uses are the steps that its parameters ask about.
+	uses []string
 	// spec is how it is written, and doc and at where.
 	spec *oneSpec
 	doc  *conf.Document
@@ -96,6 +98,18 @@ type PlaybookStep struct {
 
 // Applies says whether the playbook is for this finding.
 func (p *Playbook) Applies(env Env) (bool, error) { return met(p.when, env) }
+
+// Conditional says that the step has a condition.
+func (s PlaybookStep) Conditional() bool { return s.when != nil }
+
+// Place is where the step is written; empty when it is not known.
+func (s PlaybookStep) Place() (file string, line int) {
+	if s.doc == nil {
+		return "", 0
+	}
+	at := s.doc.Errorf(s.at, "")
+	return at.File, at.Line
+}
 
 // Effect says that the step changes something, rather than tell somebody.
 func (s PlaybookStep) Effect() bool { return s.Kind.Class == action.Effect }

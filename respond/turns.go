@@ -71,8 +71,9 @@ func (m move) turns() turns {
 				blocked = blocked.with(place)
 			case before.meets(moving &^ m.passable(step, failing)):
 				moving = moving.with(place)
-			case before.meets(blocked) && !m.met(i):
-				// Its condition may be about an effect that is still to come.
+			case before.meets(blocked) && (m.uses(step, before&blocked) || !m.met(i)):
+				// What it says, or its condition, is about an effect that may still
+				// come.
 				blocked = blocked.with(place)
 			default:
 				t.ready, moving = append(t.ready, i), moving.with(place)
@@ -106,6 +107,16 @@ func (m move) members() [][]int {
 	return all
 }
 
+// uses says whether the parameters of a step ask about one of others.
+func (m move) uses(step PlaybookStep, others places) bool {
+	for place, other := range m.book.Steps {
+		if place < maxSteps && others.has(place) && (slices.Contains(step.uses, other.Name) || slices.Contains(step.uses, anyStep)) {
+			return true
+		}
+	}
+	return false
+}
+
 // passable are the steps that an effect does not wait for, of those whose
 // message could not be delivered at once.
 func (m move) passable(step PlaybookStep, failing places) places {
@@ -113,7 +124,7 @@ func (m move) passable(step PlaybookStep, failing places) places {
 		return 0
 	}
 	for place, other := range m.book.Steps[:min(len(m.book.Steps), maxSteps)] {
-		if slices.Contains(step.reads, other.Name) || slices.Contains(step.reads, anyStep) {
+		if asks := slices.Concat(step.reads, step.uses); slices.Contains(asks, other.Name) || slices.Contains(asks, anyStep) {
 			failing &^= places(0).with(place)
 		}
 	}

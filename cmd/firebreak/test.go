@@ -196,7 +196,7 @@ func (a *tests) run(ctx context.Context, only *regexp.Regexp) error {
 		}
 	}
 	if !a.filtered {
-		a.branches = a.runner.Reach.Branches(a.runner.Rules, a.inScope)
+		a.branches = append(a.runner.Reach.Branches(a.runner.Rules, a.inScope), a.runner.Reach.Books(a.runner.Playbooks, a.inScope)...)
 	}
 	return nil
 }

@@ -100,6 +100,12 @@ type ExpectedRun struct {
 	// Steps are the verdicts of steps by their names: pass, ask, wait, deny,
 	// skipped or failed. Those that are not named don't matter.
 	Steps map[string]string `yaml:"steps"`
+	// Of a run that is played: State is how it ends, Ends the states in which
+	// steps end, and Did what is done in it, in order: names of steps, and "undo
+	// NAME".
+	State string            `yaml:"state"`
+	Ends  map[string]string `yaml:"ends"`
+	Did   *[]string         `yaml:"did"`
 
 	raw conf.Raw
 	met int

@@ -36,6 +36,13 @@ type Case struct {
 	Learn   conf.Duration `yaml:"learn"`
 	// Findings are given to the playbooks as if they had been found.
 	Findings []conf.Raw `yaml:"findings"`
+	// Cluster are the objects that there are. With them the runs are not only
+	// planned but played, on a virtual clock, for two days; During is what people
+	// say and what fails meanwhile, Objects what the objects are like at the end:
+	// parts of them, where null is for what is not there, or gone: true.
+	Cluster *[]conf.Raw `yaml:"cluster"`
+	During  []happening `yaml:"during"`
+	Objects []conf.Raw  `yaml:"objects"`
 	// Repeat has the events come again; {n} in them is how often they came before.
 	Repeat repeat `yaml:"repeat"`
 	// Find are what has to be found, and nothing else may be; see [Expected].

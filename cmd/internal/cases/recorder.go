@@ -75,3 +75,12 @@ func (r *recorder) WithAttrs([]slog.Attr) slog.Handler { return r }
 
 // WithGroup is for [slog.Handler].
 func (r *recorder) WithGroup(string) slog.Handler { return r }
+
+// all are the findings of rules and models.
+func (r *recorder) all() []event.Finding {
+	var out []event.Finding
+	for _, f := range r.findings {
+		out = append(out, f.Finding)
+	}
+	return out
+}

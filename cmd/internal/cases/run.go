@@ -78,10 +78,36 @@ func (r *Runner) Run(ctx context.Context, c *Case) (Result, error) {
 		return out, err
 	}
 	out.Problems = r.judge(c, seen)
+	if r.Reach != nil {
+		for _, run := range seen.runs {
+			r.Reach.run(run.Run)
+		}
+	}
+	if c.Cluster != nil {
+		played, err := r.played(ctx, c, append(findings, seen.all()...))
+		if err != nil {
+			return out, err
+		}
+		out.Problems = append(out.Problems, played...)
+	}
 	for _, f := range seen.findings {
 		out.Findings = append(out.Findings, f.Finding)
 	}
 	return out, nil
+}
+
+// played plays the runs of findings, and says what is not as expected.
+func (r *Runner) played(ctx context.Context, c *Case, findings []event.Finding) ([]string, error) {
+	p, err := r.play(ctx, c, findings)
+	if err != nil {
+		return nil, err
+	}
+	if r.Reach != nil {
+		for _, one := range p.runs {
+			r.Reach.run(one.run)
+		}
+	}
+	return c.judgePlay(p)
 }
 
 // known refuses a case that names what there is not.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
 	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/respond"
 )
 
 // Name is that of the ConfigMap.
@@ -121,7 +122,7 @@ func (im *importer) rule(f foreign.File, v conf.Value, i int) {
 	if title == "" {
 		title = "policy" + c.words
 	}
-	d := foreign.Document{Kind: "Playbook", Name: im.names.Unique(title), From: f.Name, Line: v.Line()}
+	d := foreign.Document{Kind: respond.PlaybookKind, Name: im.names.Unique(title), From: f.Name, Line: v.Line()}
 	d.Comments = append([]string{"Condition: " + at.Text()}, c.notes...)
 	for _, n := range c.notes {
 		im.note(at.Errorf("%s", n))

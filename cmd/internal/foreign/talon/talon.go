@@ -11,6 +11,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
 	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/respond"
 )
 
 // maxRules bounds the rules of a file.
@@ -83,7 +84,7 @@ func (im *importer) rule(r rule, i int) {
 	default:
 		im.note(r.v.Errorf("Talon acts by itself; the playbook asks people first. Say mode: act to do as Talon does"))
 	}
-	book := foreign.Document{Kind: "Playbook", Name: name, From: r.file, Line: r.v.Line()}
+	book := foreign.Document{Kind: respond.PlaybookKind, Name: name, From: r.file, Line: r.v.Line()}
 	s := steps{im: im, d: &book, names: foreign.Names{}}
 	for _, a := range r.v.Get("actions").Items() {
 		s.action(a)
