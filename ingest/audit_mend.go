@@ -75,15 +75,15 @@ func (m *mended) tell(e *event.Event) {
 
 // cutAudit reads a line of an audit log of which only the beginning is known:
 // what stands before the bodies says who did what.
-func (in input) cutAudit(line []byte, o Origin) (event.Event, bool) {
+func (f input) cutAudit(line []byte, o Origin) (event.Event, bool) {
 	m, ok := mendAudit(line[timePrefix(line):], true)
 	if !ok {
 		return event.Event{}, false
 	}
 	var events []event.Event
-	err := in.open(piece{raw: m.raw}, o, func(f found) error {
-		if f.err == nil {
-			events = append(events, f.event)
+	err := f.open(piece{raw: m.raw}, o, func(one found) error {
+		if one.err == nil {
+			events = append(events, one.event)
 		}
 		return nil
 	})
