@@ -116,6 +116,9 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		}
 	}
 	for _, book := range apply {
+		if book, err = w.trusted(ctx, book); err != nil {
+			return err
+		}
 		if err := w.open(ctx, Begin(book, incident, f, target, ceiling, w.now()), m.Time); err != nil {
 			return err
 		}

@@ -93,15 +93,20 @@ func ParseRun(run event.Run) (*Playbook, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(book.Steps) > len(run.Steps) {
-		return nil, fmt.Errorf("run %s: its playbook has %d steps, its record %d", run.ID, len(book.Steps), len(run.Steps))
+	return book, book.fits(run)
+}
+
+// fits says what of a run's steps the playbook does not have.
+func (p *Playbook) fits(run event.Run) error {
+	if len(p.Steps) > len(run.Steps) {
+		return fmt.Errorf("run %s: its playbook has %d steps, its record %d", run.ID, len(p.Steps), len(run.Steps))
 	}
 	for i, s := range run.Steps {
-		if _, place, found := book.Of(s); !found || (i < len(book.Steps)) != (s.Of == "") || s.Of == "" && place != i {
-			return nil, fmt.Errorf("run %s: its playbook has no step %q at place %d", run.ID, s.Name, i+1)
+		if _, place, found := p.Of(s); !found || (i < len(p.Steps)) != (s.Of == "") || s.Of == "" && place != i {
+			return fmt.Errorf("run %s: its playbook has no step %q at place %d", run.ID, s.Name, i+1)
 		}
 	}
-	return book, nil
+	return nil
 }
 
 // loader collects the problems of one playbook.

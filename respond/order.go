@@ -68,7 +68,11 @@ func (w *Worker) byHand(ctx context.Context, in event.Input) error {
 	if err != nil {
 		return err
 	}
-	run := Begin(w.books[at], incident, f, target, ceiling, w.now())
+	book, err := w.trusted(ctx, w.books[at])
+	if err != nil {
+		return err
+	}
+	run := Begin(book, incident, f, target, ceiling, w.now())
 	run.ID, run.Starter = in.Run, in.User
 	rec, err := w.log.Create(ctx, run)
 	if errors.Is(err, bus.ErrExists) {

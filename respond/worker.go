@@ -39,6 +39,9 @@ type WorkerOptions struct {
 	// Alone says that no other responder can be there, since the store is
 	// embedded: the lease is taken without waiting for another's to run out.
 	Alone bool
+	// Trust are the rules by which playbooks are raised and lowered; the zero
+	// value is [DefaultTrustRules].
+	Trust TrustRules
 	// Importance is what the config says of a finding's subject; nil says
 	// nothing.
 	Importance func(event.Ref) event.Importance
@@ -54,6 +57,7 @@ type WorkerOptions struct {
 // take over when it ends. Make one with [NewWorker] and call [Worker.Run] once.
 type Worker struct {
 	lease      *lease
+	rules      TrustRules
 	importance func(event.Ref) event.Importance
 	standby    atomic.Bool
 	reconcile  time.Duration
@@ -75,6 +79,7 @@ type Worker struct {
 
 	mu      sync.Mutex
 	runners map[string]*runner
+	booksOf compiled
 	// live are the newest records of the runs that runners move.
 	live   map[string]event.Run
 	states map[event.RunState]int
@@ -88,7 +93,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
+		clock: o.Now, rules: cmp.Or(o.Trust, DefaultTrustRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
@@ -164,6 +169,7 @@ func (w *Worker) term(ctx context.Context, epoch uint64) error {
 	group.Go(func() error { return w.lease.hold(ctx) })
 	err := w.resume(ctx)
 	group.Go(func() error { return w.tidy(ctx) })
+	group.Go(func() error { return w.trust(ctx) })
 	if err == nil {
 		err = w.follow(ctx, "cursor.inputs", w.inputs)
 	}
@@ -362,7 +368,7 @@ func (r *runner) late(d delivery) {
 // move moves one run to its end. A run that can't be moved now (the store is
 // away) is tried again; one that another responder owns is left alone.
 func (w *Worker) move(ctx context.Context, r *runner) error {
-	book, err := ParseRun(r.rec.Run)
+	book, err := w.booksOf.read(r.rec.Run)
 	if err != nil {
 		w.logger.Error("a run's own playbook can't be read; it stays where it is", "run", r.rec.Run.ID, "error", err)
 		return nil

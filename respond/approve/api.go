@@ -36,6 +36,10 @@ type API struct {
 	// Playbooks are the names of those that can be started; none is any.
 	Playbooks []string
 	Logger    *slog.Logger
+	// Books are the playbooks, Trust the rules by which they are raised and
+	// lowered; the zero value is [respond.DefaultTrustRules].
+	Books []*respond.Playbook
+	Trust respond.TrustRules
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
@@ -63,6 +67,8 @@ type API struct {
 //	POST /v1/pause, /v1/resume       create, delete pauses; it may take two people to resume
 //	POST /v1/mode                    create pauses to lower the ceiling, delete pauses to raise it
 //	POST /v1/undo                    undo playbooks in a namespace, or in all
+//	GET  /v1/playbooks               list playbooks
+//	POST /v1/playbooks/{name}/mode   update playbooks NAME
 //	GET  /v1/silences                list silences
 //	POST /v1/silences                create silences
 //	POST /v1/silences/{id}/end       delete silences
@@ -95,6 +101,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/resume", a.signed(a.resume))
 	mux.HandleFunc("POST /v1/mode", a.signed(a.mode))
 	mux.HandleFunc("POST /v1/undo", a.signed(a.undoAll))
+	mux.HandleFunc("GET /v1/playbooks", a.signed(a.playbooks))
+	mux.HandleFunc("POST /v1/playbooks/{name}/mode", a.signed(a.grant))
 	mux.HandleFunc("GET /v1/silences", a.signed(a.silences))
 	mux.HandleFunc("POST /v1/silences", a.signed(a.silence))
 	mux.HandleFunc("POST /v1/silences/{id}/end", a.signed(a.unsilence))

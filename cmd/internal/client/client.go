@@ -22,6 +22,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
@@ -283,6 +284,16 @@ func (c *Client) Mode(ctx context.Context, want approve.SetMode) (s approve.Stat
 // UndoAll tells many runs to end their holds.
 func (c *Client) UndoAll(ctx context.Context, what approve.UndoAll) (u approve.Undoing, err error) {
 	return u, c.call(ctx, http.MethodPost, "/v1/undo", what, &u)
+}
+
+// Playbooks say how each of them has done so far.
+func (c *Client) Playbooks(ctx context.Context) (list []respond.Standing, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/playbooks", nil, &list)
+}
+
+// Trust gives a playbook a mode.
+func (c *Client) Trust(ctx context.Context, playbook string, what approve.SetTrust) (s respond.Standing, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/playbooks/"+url.PathEscape(playbook)+"/mode", what, &s)
 }
 
 // Say says something to a run (approve, deny, undo, extend) and waits until

@@ -18,6 +18,7 @@ import (
 	"github.com/firebreak-io/firebreak/ingest/backlog"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
@@ -105,6 +106,8 @@ type Respond struct {
 	Assets []Asset `yaml:"assets"`
 	// Guards are their numbers.
 	Guards guard.Limits `yaml:"guards"`
+	// Trust says how playbooks earn it.
+	Trust respond.TrustRules `yaml:"trust"`
 }
 
 // Protected adds to what is never touched.
@@ -156,7 +159,7 @@ func Load(path string) (*Config, error) {
 func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
-		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
 		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}
@@ -283,6 +286,10 @@ func (c *Config) checkRest(p *problems) {
 	case event.ModeObserve, event.ModeAsk, event.ModeAct:
 	default:
 		p.add("spec.respond.mode", "%q is none of observe, ask, act", c.Respond.Mode)
+	}
+	if err := c.Respond.Trust.Check(); err != nil {
+		key, _, _ := strings.Cut(err.Error(), ":")
+		p.add("spec.respond.trust."+key, "%v", err)
 	}
 	if err := c.Respond.Guards.Check(); err != nil {
 		for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {

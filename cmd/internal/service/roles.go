@@ -46,7 +46,7 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 	}
 	if s.has(Respond) {
 		api := s.api()
-		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
+		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/playbooks", "/v1/playbooks/", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
 			mux.Handle(path, api)
 		}
 	}
@@ -138,8 +138,10 @@ func (s *service) seeing() error {
 
 func (s *service) api() http.Handler {
 	a := &approve.API{
-		Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger,
+		Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger, Trust: s.Config.Respond.Trust,
 	}
+	// Ones that can't be read keep the responder from starting, which says why.
+	a.Books, _ = files.Playbooks(s.paths(s.Config.Playbooks), !s.Config.NoShipped)
 	if s.reviewer != nil {
 		a.Reviewer = s.reviewer
 	}
@@ -176,6 +178,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
 			Alone: s.Config.NATS.URL == "", Importance: s.Config.Respond.Importance,
 			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
+			Trust: s.Config.Respond.Trust,
 		})
 		if err != nil {
 			return ended(ctx, err)

@@ -1,0 +1,144 @@
+package respond
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// keyTrust is where the grants are, in the control bucket.
+const keyTrust = "trust"
+
+// maxGrants bounds how many past grants of a playbook are kept.
+const maxGrants = 20
+
+// Grant is the mode that a playbook's version was given, over the one of its
+// text. A version that was changed begins anew.
+type Grant struct {
+	Version string     `json:"version"`
+	Mode    event.Mode `json:"mode"`
+	// By is who gave it, "rule" for the rules.
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	Time   time.Time `json:"time"`
+}
+
+// ByRule is who gives what the rules give.
+const ByRule = "rule"
+
+// grants are by playbook, the newest last.
+type grants map[string][]Grant
+
+// Grant gives a playbook's version a mode, on the record.
+func (c *Control) Grant(ctx context.Context, playbook string, g Grant) error {
+	return set(ctx, c.kv, keyTrust, func(old grants) (grants, error) {
+		if old == nil {
+			old = grants{}
+		}
+		all := append(old[playbook], g)
+		old[playbook] = all[max(len(all)-maxGrants, 0):]
+		return old, nil
+	})
+}
+
+// Granted is the newest grant of each playbook.
+func (c *Control) Granted(ctx context.Context) (map[string]*Grant, error) {
+	all, _, err := get[grants](ctx, c.kv, keyTrust)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[string]*Grant{}
+	for name, list := range all {
+		if len(list) > 0 {
+			newest[name] = &list[len(list)-1]
+		}
+	}
+	return newest, nil
+}
+
+// trusted is a playbook with the mode that it was granted.
+func (w *Worker) trusted(ctx context.Context, book *Playbook) (*Playbook, error) {
+	all, err := w.control.Granted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := all[book.Name]
+	if g == nil || g.Version != book.Version || g.Mode == book.Mode {
+		return book, nil
+	}
+	granted := *book
+	granted.Mode = g.Mode
+	return &granted, nil
+}
+
+// Standings say how playbooks have done, by what is stored.
+func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, rules TrustRules) ([]Standing, error) {
+	granted, err := c.Granted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var runs []event.Run
+	for rec, err := range NewRunLog(b, 0).All(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("read runs: %w", err)
+		}
+		rec.Run.Spec = "" // a thousand of them are no reason to keep as many texts
+		runs = append(runs, rec.Run)
+	}
+	verdicts := map[string]string{}
+	for m, err := range b.LastPerSubject(ctx, bus.SubjectIncident("*")) {
+		if err != nil {
+			return nil, fmt.Errorf("read incidents: %w", err)
+		}
+		var in struct{ ID, Verdict string }
+		if err := json.Unmarshal(m.Data, &in); err != nil {
+			return nil, fmt.Errorf("read incident %s: %w", m.Subject, err)
+		}
+		if in.Verdict != "" {
+			verdicts[in.ID] = in.Verdict
+		}
+	}
+	list := make([]Standing, 0, len(books))
+	for _, book := range books {
+		list = append(list, Stand(book, granted[book.Name], runs, verdicts, rules))
+	}
+	return list, nil
+}
+
+// trustEvery is how often the rules look at how playbooks do.
+const trustEvery = 5 * time.Minute
+
+// trust raises and lowers playbooks by the rules, until ctx ends.
+func (w *Worker) trust(ctx context.Context) error {
+	for {
+		if err := w.weigh(ctx); err != nil && ctx.Err() == nil {
+			w.logger.WarnContext(ctx, "how playbooks do was not looked at", "error", err)
+		}
+		if sleep(ctx, trustEvery) != nil {
+			return nil
+		}
+	}
+}
+
+// weigh looks once.
+func (w *Worker) weigh(ctx context.Context) error {
+	list, err := Standings(ctx, w.bus, w.control, w.books, w.rules)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range list {
+		mode, why := s.Decide(w.rules, w.now())
+		if mode == s.Mode {
+			continue
+		}
+		w.logger.WarnContext(ctx, "a playbook's mode changes by rule", "playbook", s.Playbook, "from", s.Mode, "to", mode, "reason", why)
+		errs = append(errs, w.control.Grant(ctx, s.Playbook, Grant{Version: s.Version, Mode: mode, By: ByRule, Reason: why, Time: w.now()}))
+	}
+	return errors.Join(errs...)
+}
