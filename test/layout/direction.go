@@ -45,8 +45,8 @@ var owners = []owner{
 	{"github.com/nats-io", []string{"internal/bus"}},
 	{"k8s.io/client-go", []string{"internal/kube"}},
 	// The types of the API, which targets, plans and guards speak in.
-	{"k8s.io/api", []string{"internal/kube", "respond"}},
-	{"k8s.io/apimachinery", []string{"internal/kube", "respond"}},
+	{"k8s.io/api", []string{"internal/kube", "respond", "cmd/internal/cases"}},
+	{"k8s.io/apimachinery", []string{"internal/kube", "respond", "cmd/internal/cases"}},
 	{"k8s.io", []string{"internal/kube"}},
 	{"github.com/go-logr", []string{"internal/kube"}},
 	{"sigs.k8s.io", []string{"internal/kube"}},
