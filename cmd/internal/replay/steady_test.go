@@ -15,10 +15,10 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 )
 
-// stretched is days of audit events like those of the recording before the attack:
+// steadyDays is days of audit events like those of the recording before the attack:
 // each identity asks what it asked, in an order that is drawn, so much more slowly
 // that days are as long as minutes; people sleep.
-func stretched(t *testing.T, seed uint64, days int) []byte {
+func steadyDays(t *testing.T, seed uint64, days int) []byte {
 	t.Helper()
 	const slower = 120
 	by := map[string][]map[string]any{}
@@ -99,7 +99,7 @@ func TestSteadyAuditStaysInBudget(t *testing.T) {
 	}
 	o.Rules, o.Playbooks = rules, nil
 	for seed := range seeds {
-		o.Inputs = []replay.Input{input("audit", "audit", stretched(t, seed+1, days))}
+		o.Inputs = []replay.Input{input("audit", "audit", steadyDays(t, seed+1, days))}
 		found := map[string]int{}
 		for _, f := range run(t, o).findings {
 			found[f.Model]++
