@@ -39,7 +39,7 @@ func TestRuleProblemsHaveAPlace(t *testing.T) {
 		"aggregate":      {fine + "  window: {over: 5m, having: \"count(verb, verb) > 1\"}\n", `count(verb, verb): has the wrong number of arguments`},
 		"quantile":       {fine + "  window: {over: 5m, having: \"quantile(http.bytes, 2) > 1\"}\n", `a constant from 0 to 1`},
 		"not in order":   {strings.Replace(fine, `verb == "get"`, `severity >= "high"`, 1), `r.yaml:8:21: >= would go by the alphabet here; say which, as in severity in ["high", "critical"]`},
-		"no outcome":     {strings.Replace(fine, `verb == "get"`, `outcome == "alowed"`, 1), `r.yaml:8:20: outcome is never "alowed": it is one of allowed, denied, success, failure, did you mean "allowed"?`},
+		"no outcome":     {strings.Replace(fine, `verb == "get"`, `outcome == "alllowed"`, 1), `r.yaml:8:20: outcome is never "alllowed": it is one of allowed, denied, success, failure, did you mean "allowed"?`},
 		"no class":       {strings.Replace(fine, `verb == "get"`, `class in ["k8s.api", "k8s"]`, 1), `r.yaml:8:30: class is never "k8s": it is one of process.exec`},
 		"misplaced":      {strings.Replace(fine, `verb == "get"`, `count() > 5`, 1), `count() over many events belongs in window.having`},
 		"a comment":      {strings.Replace(fine, `verb == "get"`, `any(fields.a, #.b == 1)`, 1) + "  unless: any(tags, #  == \"x\")\n", `# behind a space begins a comment in YAML`},
