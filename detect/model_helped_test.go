@@ -43,11 +43,14 @@ func TestRuleLowersThePThatIsNeeded(t *testing.T) {
 		return f
 	}
 	tried := 0
-	for duration := 1.5; duration < 2.2 && tried < 2; duration += 0.02 {
+	for duration := 1.4; duration < 2.2 && tried < 2; duration += 0.01 {
 		alone, before, without := last(quick, duration)
 		both, after, with := last(quick+intruder, duration)
 		if of(alone, "quick").ID != "" || of(both, "quick").ID == "" {
 			continue // odd enough by itself, or not even with the rule
+		}
+		if without.P <= without.Need {
+			continue // odd enough by itself, and only the bucket is empty
 		}
 		tried++
 		f, r := of(both, "quick"), of(both, "intruder")
