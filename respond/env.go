@@ -126,10 +126,10 @@ func (e StepEnv) with(one StepEnv) StepEnv {
 	e.Each = append(e.Each, one)
 	e.Total++
 	state := event.StepState(one.State)
-	switch {
-	case state == event.StepDone:
+	switch state {
+	case event.StepDone:
 		e.Done++
-	case state == event.StepFailed:
+	case event.StepFailed:
 		e.Failed++
 	}
 	if so := event.StepState(e.State); e.Total == 1 || over(so) && (so != event.StepDone || !over(state)) {

@@ -43,8 +43,8 @@ type sensible struct {
 	earlier []PlaybookStep
 }
 
-func (p PlaybookStep) sensible(l *loader, earlier []PlaybookStep) sensible {
-	return sensible{p, l, earlier}
+func (s PlaybookStep) sensible(l *loader, earlier []PlaybookStep) sensible {
+	return sensible{s, l, earlier}
 }
 
 func (s sensible) problem(key, format string, args ...any) {
@@ -160,11 +160,11 @@ func (s sensible) approval() {
 }
 
 // local is the name of a step as those of a scope know it.
-func (p PlaybookStep) local(scope string) string {
-	if scope != "" && p.scope == scope {
-		return strings.TrimPrefix(p.Name, scope)
+func (s PlaybookStep) local(scope string) string {
+	if scope != "" && s.scope == scope {
+		return strings.TrimPrefix(s.Name, scope)
 	}
-	return p.Name
+	return s.Name
 }
 
 // texts are the paths that conditions compare with constant texts.

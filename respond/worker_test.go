@@ -62,12 +62,6 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-func (l *logged) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
-}
-
 func newRig(t *testing.T, c *cluster, books ...string) *rig {
 	r := &rig{t: t, dir: t.TempDir(), cluster: c}
 	for _, text := range books {

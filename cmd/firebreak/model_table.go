@@ -35,28 +35,28 @@ func (t *tabular) flags(cmd *cobra.Command) {
 // rows is a table on its way through a forest.
 type rows struct {
 	in     *table.Reader
-	close  func() error
+	file   io.Closer
 	to     *detect.Table
 	engine *detect.Engine // of a model's
 }
 
 // open reads the names of the columns, and what was learned of them.
 func (m *modelled) open(cmd *cobra.Command, name string) (*rows, error) {
-	r := &rows{close: func() error { return nil }}
+	r := &rows{file: io.NopCloser(nil)}
 	from := cmd.InOrStdin()
 	if m.csv != "-" {
 		file, err := os.Open(m.csv)
 		if err != nil {
 			return nil, err
 		}
-		from, r.close = file, file.Close
+		from, r.file = file, file
 	}
 	var err error
 	if r.in, err = table.New(bufio.NewReaderSize(from, 64<<10), m.label); err == nil {
 		err = m.forest(r, name)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", m.csv, err), r.close())
+		return nil, errors.Join(fmt.Errorf("read %s: %w", m.csv, err), r.file.Close())
 	}
 	return r, nil
 }
@@ -126,7 +126,7 @@ func (m *modelled) trainTable(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return exit{2, err}
 	}
-	defer r.close()
+	defer r.file.Close()
 	if err := r.each(true, func(*table.Row, detect.Scored) error { return nil }); err != nil {
 		return exit{2, fmt.Errorf("read %s: %w", m.csv, err)}
 	}
@@ -162,7 +162,7 @@ func (m *modelled) showTable(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return exit{2, err}
 	}
-	defer r.close()
+	defer r.file.Close()
 	return m.sayTable(cmd.OutOrStdout(), r, name)
 }
 
@@ -203,7 +203,7 @@ func (m *modelled) scoreTable(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return exit{2, err}
 	}
-	defer r.close()
+	defer r.file.Close()
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	enc := json.NewEncoder(out)
 	all := scoredAll{Type: "summary"}

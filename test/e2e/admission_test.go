@@ -353,7 +353,7 @@ func (f *fenced) writes() []deed {
 		{"POST", core + f.shop + "/serviceaccounts", object("v1", "ServiceAccount", "")},
 		{"POST", core + f.home + "/serviceaccounts/firebreak/token", `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","metadata":{"name":"firebreak"},"spec":{}}`},
 		{"POST", core + f.shop + "/events", `{"apiVersion":"v1","kind":"Event","metadata":{"name":"x"},"involvedObject":{"namespace":"` + f.shop + `"}}`},
-		{"POST", "/apis/events.k8s.io/v1/namespaces/" + f.shop + "/events", object("events.k8s.io/v1", "Event", `,"eventTime":"2026-01-02T03:04:05.000000Z","action":"a","reason":"r","type":"Normal","reportingController":"kubelet","reportingInstance":"x","regarding":{"kind":"Pod","name":"x","namespace":"` + f.shop + `"}`)},
+		{"POST", "/apis/events.k8s.io/v1/namespaces/" + f.shop + "/events", object("events.k8s.io/v1", "Event", `,"eventTime":"2026-01-02T03:04:05.000000Z","action":"a","reason":"r","type":"Normal","reportingController":"kubelet","reportingInstance":"x","regarding":{"kind":"Pod","name":"x","namespace":"`+f.shop+`"}`)},
 		{"POST", "/api/v1/namespaces", object("v1", "Namespace", "")},
 		{"PATCH", "/api/v1/namespaces/" + f.marked, `{"metadata":{"annotations":{"firebreak.io/protected":null}}}`},
 		{"DELETE", "/api/v1/namespaces/" + f.shop, ""},
