@@ -37,7 +37,10 @@ const (
 
 const (
 	// gain is by how much an alert raises the threshold, in units of ln p.
-	gain = 0.25
+	gain = 0.5
+	// gainPerDay is that of alerts a day: who attacks with several identities at
+	// once must not raise it out of the reach of the last.
+	gainPerDay = 0.25
 	// lowest is the largest p that is ever enough: no budget is so large that
 	// the usual is an anomaly.
 	lowest = 0.02
@@ -158,9 +161,9 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	switch {
 	case b.o.Contamination > 0:
 	case c.Newcomer:
-		b.extra = min(above, b.extra+gain)
+		b.extra = min(above, b.extra+b.gain())
 	default:
-		b.need = b.clamp(b.need + gain)
+		b.need = b.clamp(b.need + b.gain())
 	}
 	d.Found = true
 	return d
@@ -203,3 +206,11 @@ func (b *Budget) Counts() Counts { return b.count }
 
 // Need is the p that is needed now, without rules and verdicts.
 func (b *Budget) Need() float64 { return math.Exp(-b.need) }
+
+// gain is by how much an alert raises the threshold.
+func (b *Budget) gain() float64 {
+	if b.o.PerDay > 0 {
+		return gainPerDay
+	}
+	return gain
+}

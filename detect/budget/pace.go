@@ -34,9 +34,9 @@ func (b *Budget) pass(now time.Time, armed, newcomer bool) {
 	if b.o.PerDay > 0 {
 		spend = b.perDay() * took.Hours() / 24
 	}
-	b.need = b.clamp(b.need - gain*spend)
+	b.need = b.clamp(b.need - b.gain()*spend)
 	b.tokens = min(b.room(), b.tokens+refill*spend)
-	b.extra = max(0, b.extra-gain*spend/newcomers)
+	b.extra = max(0, b.extra-b.gain()*spend/newcomers)
 	b.spare = min(b.room(), b.spare+refill*spend/newcomers)
 }
 
