@@ -171,6 +171,16 @@ func TestAnswers(t *testing.T) {
 		{"history", "GET", run + "/history", "token-ann", "", 200, `[{"id"`},
 		{"incidents", "GET", "/v1/incidents", "token-ann", "", 200, "[]"},
 		{"pause is told", "GET", "/v1/pause", "token-ann", "", 200, `"paused":false`},
+		{"receipt without the right", "GET", run + "/receipt", "token-bob", "", 403, "get runs.firebreak.io"},
+		{"keep without the right", "POST", run + "/keep", "token-bob", "", 403, "undo playbooks.firebreak.io contain in namespace shop"},
+		{"undo of all without the right", "POST", "/v1/undo", "token-bob", "", 403, "bob may not"},
+		{"a start without the right", "POST", "/v1/start", "token-bob", `{"playbook":"contain","resource":"pods","namespace":"shop","name":"web","reason":"seen"}`, 403, "start playbooks.firebreak.io contain in namespace shop"},
+		{"an incident without the right", "GET", "/v1/incidents/" + event.HashID("none"), "token-bob", "", 403, "list incidents.firebreak.io"},
+		{"an incident closed without the right", "POST", "/v1/incidents/" + event.HashID("none") + "/close", "token-ann", "", 403, "update incidents.firebreak.io"},
+		{"an incident judged without the right", "POST", "/v1/incidents/" + event.HashID("none") + "/verdict", "token-ann", `{"true":false}`, 403, "create verdicts.firebreak.io"},
+		{"an unknown incident", "GET", "/v1/incidents/" + event.HashID("none"), "token-ann", "", 404, "no such incident"},
+		{"the ceiling without the right", "POST", "/v1/mode", "token-ann", `{"mode":"observe"}`, 403, "ann may not"},
+		{"modes of playbooks without the right", "POST", "/v1/playbooks/contain/mode", "token-ann", `{"mode":"act"}`, 403, "update playbooks.firebreak.io"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
