@@ -95,7 +95,7 @@ func TestCases(t *testing.T) {
 		event + "\nfind: [shell]\nruns: []":                                                                          "not expected: playbook hold runs in mode ask on pods/shop/web",
 		"events: [{falco: " + alertLine + "}]\nfind: [{rule: shell, subject: pods/shop/web}]":                        "",
 		"files: [{source: falco, path: alerts.jsonl}]\nat: 2026-03-01T10:00:00Z\nfind: [{rule: shell, at: 5s}]":      "",
-		"events: [{verb: open, object: {name: a}}, {verb: open, object: {name: b}}, {verb: close, at: 9m, object: {name: b}}]\nfind: [{rule: left-open, count: 1, at: 12m1ns}]": "",
+		"events: [{verb: open, object: {name: a}}, {verb: open, object: {name: b}}, {verb: close, at: 9m, object: {name: b}}]\nfind: [{rule: left-open, count: 1, at: 12m}]": "",
 		"event: {verb: close}\nruns: [hold]": "does not run: playbook hold",
 		"findings: [{rule: shell, subject: {resource: pods, namespace: shop, name: x}}]\nruns: [{playbook: hold, target: pods/shop/x}]": "",
 	} {
