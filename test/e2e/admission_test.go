@@ -73,7 +73,22 @@ func newFenced(t *testing.T) *fenced {
 	webDeployment(t, f.admin, f.shop, 4)
 	webService(t, f.admin, f.shop)
 	f.pods = ready(t, f.admin, f.shop, "app=web", 4)
+	f.plain()
 	return f
+}
+
+// plain makes a pod that no controller takes away or replaces, whatever is done
+// to the others: the forbidden requests are about it.
+func (f *fenced) plain() {
+	f.t.Helper()
+	web, err := f.admin.AppsV1().Deployments(f.shop).Get(f.t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.make(f.shop, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Name: "plain", Labels: map[string]string{"app": "plain"}, Annotations: map[string]string{"note": "n"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: web.Name, UID: web.UID}},
+	}})
 }
 
 // mark protects a namespace, and puts something into protected ones.
@@ -279,7 +294,7 @@ func (f *fenced) reads() []deed {
 func (f *fenced) writes() []deed {
 	const core, apps = "/api/v1/namespaces/", "/apis/apps/v1/namespaces/"
 	pods, nodes := core+f.shop+"/pods", plane(f.t).Nodes
-	pod, worker := pods+"/"+f.pods[3].Name, "/api/v1/nodes/"+nodes[len(nodes)-1]
+	pod, worker := pods+"/plain", "/api/v1/nodes/"+nodes[len(nodes)-1]
 	victim := "victim-" + f.home
 	hold := `{"metadata":{"labels":{"app":null,"pod-template-hash":null,"firebreak.io/hold":"quarantine"}}}`
 	policy := func(spec, labels string) string {
@@ -325,7 +340,7 @@ func (f *fenced) writes() []deed {
 		{"PATCH", pod, `{"metadata":{"ownerReferences":null}}`},
 		{"PATCH", pod + "/status", `{"status":{"phase":"Failed"}}`},
 		{"PATCH", pod + "/ephemeralcontainers", `{"spec":{"ephemeralContainers":[{"name":"e","image":"evil"}]}}`},
-		{"POST", pod + "/eviction", `{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"` + f.pods[3].Name + `","namespace":"` + f.shop + `"}}`},
+		{"POST", pod + "/eviction", `{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"plain","namespace":"` + f.shop + `"}}`},
 		{"POST", pod + "/exec?command=sh", ""},
 		{"POST", pods, newPod},
 		{"DELETE", pods, ""},
