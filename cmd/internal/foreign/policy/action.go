@@ -10,10 +10,9 @@ import (
 
 // steps are those of one playbook in the making.
 type steps struct {
-	im    *importer
-	d     *foreign.Document
-	names foreign.Names
-	all   [][]foreign.Entry
+	foreign.Steps
+
+	im *importer
 }
 
 // kinds are the actions of the format.
@@ -49,23 +48,19 @@ func (s *steps) read(v conf.Value) {
 	}
 }
 
-func (s *steps) add(name, action string, more ...foreign.Entry) {
-	s.all = append(s.all, foreign.Step(s.names.Unique(name), action, more...))
-}
-
 // missing says what there is no action for, and what stands in its place.
 func (s *steps) missing(at conf.Value, wanted, label, value, advice string) {
 	problem := at.Errorf("%s: there is no such action yet; the pods get the label %s instead, and an Event says so: %s", wanted, label, advice)
 	s.im.problem(problem)
-	s.d.Comments = append(s.d.Comments, sprint("NOT DONE: %s (line %d). %s", wanted, problem.Line, advice))
-	s.add("mark", "pod.label", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
+	s.Comment(sprint("NOT DONE: %s (line %d). %s", wanted, problem.Line, advice))
+	s.Add("mark", "pod.label", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
 		foreign.With(foreign.Entry{Key: "labels", Value: []foreign.Entry{{Key: foreign.Quote(label), Value: value}}}))
 	s.tell("PolicyAction", "${finding.title}: the policy wants "+wanted+", which has to be done by hand")
 }
 
 // tell writes an Event about each pod.
 func (s *steps) tell(reason, note string) {
-	s.add("tell", "notify.event", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
+	s.Add("tell", "notify.event", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
 		foreign.With(foreign.Entry{Key: "reason", Value: reason}, foreign.Entry{Key: "note", Value: note}))
 }
 
@@ -77,11 +72,11 @@ func (s *steps) action(at conf.Value, name string, with conf.Value) {
 		if d := with.Get("duration").Text(); d != "" {
 			more = append(more, foreign.Entry{Key: "undo_after", Value: d})
 		}
-		s.add("quarantine", "pod.quarantine", more...)
+		s.Add("quarantine", "pod.quarantine", more...)
 	case "node_isolation":
 		s.im.note(at.Errorf("node_isolation is imported as node.cordon: no new pods go there; those that run there go on"))
-		s.d.Comments = append(s.d.Comments, "node_isolation is node.cordon here: those pods that run on the node go on.")
-		s.add("cordon", "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node})
+		s.Comment("node_isolation is node.cordon here: those pods that run on the node go on.")
+		s.Add("cordon", "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node})
 	case "alert":
 		s.alert(at, with)
 	case "incident_response":
@@ -120,8 +115,7 @@ func (s *steps) alert(at, with conf.Value) {
 func (s *steps) webhook(at conf.Value, name string) {
 	note := sprint("the config has to name a webhook %q for it", name)
 	s.im.note(at.Errorf("%s", note))
-	s.d.Comments = append(s.d.Comments, "Step "+name+": "+note+".")
-	s.add(name, "notify.webhook", foreign.Entry{Key: "on_failure", Value: "continue"}, foreign.With(foreign.Entry{Key: "webhook", Value: name}))
+	s.Webhook(name, note)
 }
 
 // label makes a label's value of text: at most 63 of letters, digits, -, _ and .

@@ -127,17 +127,17 @@ func (im *importer) rule(f foreign.File, v conf.Value, i int) {
 	for _, n := range c.notes {
 		im.note(at.Errorf("%s", n))
 	}
-	s := steps{im: im, d: &d, names: foreign.Names{}}
+	s := steps{Steps: foreign.NewSteps(&d), im: im}
 	for _, a := range v.Get("actions").Items() {
 		s.read(a)
 	}
-	if len(s.all) == 0 {
+	if len(s.All) == 0 {
 		im.problem(v.Errorf("the rule has no action that could be imported"))
 		return
 	}
 	d.Spec = []foreign.Entry{
 		{Key: "title", Value: foreign.Template(title)}, {Key: "when", Value: foreign.Expression(c.when)}, {Key: "order", Value: min(100+i, 1000)},
-		{Key: "mode", Value: "ask"}, {Key: "steps", Value: s.all},
+		{Key: "mode", Value: "ask"}, {Key: "steps", Value: s.All},
 	}
 	if c.rule != nil {
 		c.rule.From, c.rule.Line = f.Name, at.Line()

@@ -10,14 +10,9 @@ import (
 
 // steps are those of one playbook in the making.
 type steps struct {
-	im    *importer
-	d     *foreign.Document
-	names foreign.Names
-	all   [][]foreign.Entry
-}
+	foreign.Steps
 
-func (s *steps) add(name, action string, more ...foreign.Entry) {
-	s.all = append(s.all, foreign.Step(s.names.Unique(name), action, more...))
+	im *importer
 }
 
 // action takes one action of a rule: what it says, and what the action of its
@@ -57,7 +52,7 @@ func (s *steps) step(at conf.Value, name, kind string, with func(string) conf.Va
 	case "kubernetes:label":
 		s.label(at, name, with, failing)
 	case "kubernetes:cordon":
-		s.add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
+		s.Add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
 	case "kubernetes:networkpolicy", "calico:networkpolicy", "cilium:networkpolicy":
 		for _, key := range []string{"allow_cidr", "allow_namespaces", "allow"} {
 			if v := with(key); !v.IsZero() {
@@ -67,19 +62,19 @@ func (s *steps) step(at conf.Value, name, kind string, with func(string) conf.Va
 		if strings.HasPrefix(kind, "c") {
 			s.missing(at, kind, "the quarantine is by labels and a plain NetworkPolicy")
 		}
-		s.add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
+		s.Add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
 	case "kubernetes:terminate":
 		s.missing(at, kind, "the pod is quarantined instead, which its controller replaces, and kept as evidence; at_end: ask asks whether to delete it")
-		s.add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
+		s.Add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
 	case "kubernetes:drain":
 		s.missing(at, kind, "the node is cordoned instead: what runs there goes on")
-		s.add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
+		s.Add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
 	case "kubernetes:annotation":
 		s.missing(at, kind, "an Event about the pod says it instead")
-		s.add(name, "notify.event", failing)
+		s.Add(name, "notify.event", failing)
 	default:
 		s.missing(at, kind, "an Event about the pod says that it is to be done by hand; or send it to a webhook by a step notify.webhook")
-		s.add(name, "notify.event", failing, foreign.With(foreign.Entry{Key: "note", Value: "${finding.title}: Talon's " + foreign.Template(kind) + " is to be done by hand"}))
+		s.Add(name, "notify.event", failing, foreign.With(foreign.Entry{Key: "note", Value: "${finding.title}: Talon's " + foreign.Template(kind) + " is to be done by hand"}))
 	}
 }
 
@@ -87,7 +82,7 @@ func (s *steps) step(at conf.Value, name, kind string, with func(string) conf.Va
 func (s *steps) missing(at conf.Value, what, advice string) {
 	problem := at.Errorf("%s: there is no such action yet: %s", what, advice)
 	s.im.problem(problem)
-	s.d.Comments = append(s.d.Comments, fmt.Sprintf("NOT AS IN TALON: %s (line %d): %s.", what, problem.Line, advice))
+	s.Comment(fmt.Sprintf("NOT AS IN TALON: %s (line %d): %s.", what, problem.Line, advice))
 }
 
 func (s *steps) label(at conf.Value, name string, with func(string) conf.Value, failing foreign.Entry) {
@@ -107,7 +102,7 @@ func (s *steps) label(at conf.Value, name string, with func(string) conf.Value, 
 		s.im.problem(at.Errorf("%s sets no label", name))
 		return
 	}
-	s.add(name, "pod.label", failing, foreign.With(foreign.Entry{Key: "labels", Value: labels}))
+	s.Add(name, "pod.label", failing, foreign.With(foreign.Entry{Key: "labels", Value: labels}))
 }
 
 func (s *steps) webhook(at conf.Value, name string) {
@@ -116,6 +111,5 @@ func (s *steps) webhook(at conf.Value, name string) {
 	}
 	note := fmt.Sprintf("the config has to name a webhook %q for this notifier", name)
 	s.im.note(at.Errorf("%s", note))
-	s.d.Comments = append(s.d.Comments, "Step "+name+": "+note+".")
-	s.add(name, "notify.webhook", foreign.Entry{Key: "on_failure", Value: "continue"}, foreign.With(foreign.Entry{Key: "webhook", Value: name}))
+	s.Webhook(name, note)
 }

@@ -85,14 +85,14 @@ func (im *importer) rule(r rule, i int) {
 		im.note(r.v.Errorf("Talon acts by itself; the playbook asks people first. Say mode: act to do as Talon does"))
 	}
 	book := foreign.Document{Kind: respond.PlaybookKind, Name: name, From: r.file, Line: r.v.Line()}
-	s := steps{im: im, d: &book, names: foreign.Names{}}
+	s := steps{Steps: foreign.NewSteps(&book), im: im}
 	for _, a := range r.v.Get("actions").Items() {
 		s.action(a)
 	}
 	for _, n := range r.v.Get("notifiers").Items() {
 		s.webhook(n, foreign.Name(n.Text()))
 	}
-	if len(s.all) == 0 {
+	if len(s.All) == 0 {
 		im.problem(r.v.Errorf("the rule has no action that could be imported"))
 		return
 	}
@@ -101,7 +101,7 @@ func (im *importer) rule(r rule, i int) {
 	}
 	book.Spec = []foreign.Entry{
 		{Key: "title", Value: foreign.Template(title)}, {Key: "when", Value: foreign.Expression("finding.rule == " + foreign.Literal(name))},
-		{Key: "order", Value: min(100+i, 1000)}, {Key: "mode", Value: mode}, {Key: "steps", Value: s.all},
+		{Key: "order", Value: min(100+i, 1000)}, {Key: "mode", Value: mode}, {Key: "steps", Value: s.All},
 	}
 	im.result.Documents = append(im.result.Documents, foreign.Document{
 		Kind: "Rule", Name: name, From: r.file, Line: r.v.Line(),
