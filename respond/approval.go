@@ -134,7 +134,7 @@ func (m move) void(reason string) {
 	m.run.Reason, m.run.State = reason, event.RunGuarding
 	for i := range m.run.Steps {
 		if s := &m.run.Steps[i]; s.State == event.StepPlanned && m.step(i).Effect() {
-			s.State, s.Approved, s.NotBefore = event.StepPending, "", nil
+			s.State, s.Approved, s.AtMost, s.NotBefore = event.StepPending, "", 0, nil
 		}
 	}
 }
@@ -201,8 +201,20 @@ func (m move) vote(v event.Vote) {
 	}
 	a.State = event.ApprovalGranted
 	for _, i := range asked {
-		m.run.Steps[i].Approved = m.run.Steps[i].Digest
+		m.run.Steps[i].Approved, m.run.Steps[i].AtMost = m.run.Steps[i].Digest, shortest(*a)
 	}
+}
+
+// shortest is the shortest hold that somebody said yes to; zero is the
+// playbook's.
+func shortest(a event.Approval) time.Duration {
+	var least time.Duration
+	for _, v := range a.Votes {
+		if v.Refused == "" && v.Approve && v.Hold > 0 && (least == 0 || v.Hold < least) {
+			least = v.Hold
+		}
+	}
+	return least
 }
 
 // refused says why a vote does not count; empty means that it does.

@@ -151,3 +151,34 @@ func beginnings(w *world) int {
 	}
 	return n
 }
+
+// TestApprovedForLess: an effect holds as long as the most careful of those who
+// said yes wants it, and never longer than the playbook says; a plan that has
+// to be approved anew has its own time.
+func TestApprovedForLess(t *testing.T) {
+	two := func(b *Playbook) { b.Approve.Need = 2 }
+	hold := func(d time.Duration) func(*event.Vote) { return func(v *event.Vote) { v.Hold = d } }
+	for _, c := range []struct {
+		ann, bob, want time.Duration
+	}{
+		{0, 0, time.Hour}, {10 * time.Minute, 0, 10 * time.Minute}, {0, 20 * time.Minute, 20 * time.Minute},
+		{30 * time.Minute, 20 * time.Minute, 20 * time.Minute}, {5 * time.Hour, 0, time.Hour},
+	} {
+		w := play(t, book(ask, two)).turn()
+		w.vote("ann", true, hold(c.ann)).turn()
+		w.vote("bob", true, hold(c.bob)).turn()
+		if w.run.State != event.RunHolding {
+			t.Fatalf("%v: run is %s", c, w.run.State)
+		}
+		if got := w.run.Steps[0].Until.Sub(w.now); got != c.want {
+			t.Errorf("%s and %s: holds %s, want %s", c.ann, c.bob, got, c.want)
+		}
+	}
+	w := play(t, book(ask)).turn()
+	w.run.Steps[0].Conflicts = maxConflicts - 1
+	w.run.Steps[0].AtMost = time.Minute
+	move{book: w.book, run: &w.run, now: w.now}.failed(0, FailedConflict, "")
+	if w.run.Steps[0].AtMost != 0 {
+		t.Error("a plan that is asked for anew has the time of the old one")
+	}
+}

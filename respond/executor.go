@@ -116,7 +116,7 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 func check(book *Playbook, run event.Run, i int, now time.Time) guard.Check {
 	step := book.StepOf(run, i)
 	return guard.Check{
-		Run: run, Step: i, Effect: step.Effect(), Reversible: step.Kind.Reversible, Hold: step.UndoAfter,
+		Run: run, Step: i, Effect: step.Effect(), Reversible: step.Kind.Reversible, Hold: holdFor(step, run.Steps[i]),
 		Budget: step.Kind.Budget, Now: now,
 	}
 }
@@ -250,7 +250,7 @@ func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i in
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
 	return act, action.Request{
-		Key: run.ID + "/" + run.Steps[i].Name, Run: run, Target: run.StepTarget(i), Until: now.Add(step.UndoAfter), Now: now, Over: run.Steps[i].Over,
+		Key: run.ID + "/" + run.Steps[i].Name, Run: run, Target: run.StepTarget(i), Until: now.Add(holdFor(step, run.Steps[i])), Now: now, Over: run.Steps[i].Over,
 	}, with, nil
 }
 

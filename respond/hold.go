@@ -31,6 +31,15 @@ func (m move) holds(d *due) {
 	}
 }
 
+// holdFor is how long a step's effect holds: the playbook's time, or the shorter
+// one that people said yes to.
+func holdFor(step PlaybookStep, s event.Step) time.Duration {
+	if s.AtMost > 0 {
+		return min(s.AtMost, step.UndoAfter)
+	}
+	return step.UndoAfter
+}
+
 // last lets the holds last longer, or until somebody undoes them.
 func (m move) last(in event.Input) {
 	for i := range m.run.Steps {

@@ -226,7 +226,7 @@ func (m move) done(d Done) {
 	r := d.Receipt
 	s.Receipt, s.State, s.Error = &r, event.StepDone, ""
 	if step := m.step(d.Step); step.Holds() && r.Result != event.ResultNothing {
-		until := m.now.Add(step.UndoAfter)
+		until := m.now.Add(holdFor(step, *s))
 		s.Until, s.AtEnd = &until, step.AtEnd
 	}
 	if s.Ending != "" {

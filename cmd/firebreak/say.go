@@ -27,6 +27,7 @@ func newDeny() *cobra.Command    { return vote("deny", "Deny the effects that a 
 func vote(deed, short string) *cobra.Command {
 	var c connection
 	var reason string
+	var hold time.Duration
 	var yes bool
 	cmd := &cobra.Command{
 		Use: deed + " RUN", Short: short, Args: cobra.ExactArgs(1),
@@ -48,7 +49,7 @@ func vote(deed, short string) *cobra.Command {
 		if err := confirm(cmd, yes, deed+"?"); err != nil {
 			return err
 		}
-		said, after, err := api.Say(cmd.Context(), run.ID, deed, approve.Say{Digest: run.Approval.Digest, Reason: reason})
+		said, after, err := api.Say(cmd.Context(), run.ID, deed, approve.Say{Digest: run.Approval.Digest, Reason: reason, Hold: hold})
 		if err != nil {
 			return err
 		}
@@ -57,6 +58,9 @@ func vote(deed, short string) *cobra.Command {
 	c.flags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
+	if deed == approve.Approve {
+		cmd.Flags().DurationVar(&hold, "for", 0, "hold no longer than this; by default as long as the playbook says")
+	}
 	return cmd
 }
 

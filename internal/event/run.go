@@ -168,6 +168,9 @@ type Step struct {
 	// Until is when the hold ends; nil for a step that holds nothing.
 	Until *time.Time `json:"until,omitempty"`
 	AtEnd AtEnd      `json:"at_end,omitempty"`
+	// AtMost is how long it may hold, where people said yes to less than the
+	// playbook's time.
+	AtMost time.Duration `json:"at_most,omitempty"`
 	// EndAsked says that the time is up and people were asked what to do.
 	EndAsked bool `json:"end_asked,omitempty"`
 	// Ending is set when somebody asked for the undo while an attempt was
@@ -273,11 +276,17 @@ const (
 
 // Vote is one person's answer. Refused says why it did not count.
 type Vote struct {
-	User    string    `json:"user"`
-	Groups  []string  `json:"groups,omitempty"`
-	Approve bool      `json:"approve"`
-	Digest  string    `json:"digest,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
+	User    string   `json:"user"`
+	Groups  []string `json:"groups,omitempty"`
+	Approve bool     `json:"approve"`
+	Digest  string   `json:"digest,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	// Hold is how long what is approved may hold at most; zero leaves it to the
+	// playbook.
+	Hold time.Duration `json:"hold,omitempty"`
+	// From is the way by which it was said, where that is not the API: the
+	// account in a chat.
+	From    string    `json:"from,omitempty"`
 	Time    time.Time `json:"time"`
 	Refused string    `json:"refused,omitempty"`
 }

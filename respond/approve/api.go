@@ -23,8 +23,8 @@ const maxBody = 64 << 10
 
 // Reviewer authenticates and authorises people. [*kube.Client] is one.
 type Reviewer interface {
+	Authority
 	ReviewToken(ctx context.Context, token string) (kube.User, error)
-	Allowed(ctx context.Context, user kube.User, verb, group, resource, name, namespace string) (bool, string, error)
 }
 
 // API is the HTTP API. Make it with its fields set, and mount [API.Handler].
@@ -115,12 +115,12 @@ func (a *API) Handler() http.Handler {
 	return mux
 }
 
-func (a *API) now() time.Time {
-	if a.Now != nil {
-		return a.Now()
-	}
-	return time.Now().UTC()
+// desk is where what people say is taken.
+func (a *API) desk() Desk {
+	return Desk{Authority: a.Reviewer, Bus: a.Bus, Log: a.Log, Control: a.Control, Logger: a.Logger, Now: a.Now}
 }
+
+func (a *API) now() time.Time { return a.desk().now() }
 
 // call is one authenticated request.
 type call struct {
@@ -128,14 +128,6 @@ type call struct {
 	r    *http.Request
 	user kube.User
 }
-
-// problem is an error with its status.
-type problem struct {
-	status int
-	text   string
-}
-
-func (p problem) Error() string { return p.text }
 
 // signed authenticates before anything is read or said.
 func (a *API) signed(next func(call) error) http.HandlerFunc {
@@ -167,7 +159,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &p):
-		answer(w, p.status, map[string]string{"error": p.text})
+		answer(w, p.Status, map[string]string{"error": p.Text})
 	case errors.Is(err, bus.ErrNotFound):
 		answer(w, http.StatusNotFound, map[string]string{"error": "there is no such run"})
 	default:
@@ -179,25 +171,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // allowed asks the cluster whether the caller may.
 func (a *API) allowed(c call, verb, resource, name, namespace string) error {
-	ok, reason, err := a.Reviewer.Allowed(c.r.Context(), c.user, verb, Group, resource, name, namespace)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		what := verb + " " + resource + "." + Group
-		if name != "" {
-			what += " " + name
-		}
-		if namespace != "" {
-			what += " in namespace " + namespace
-		}
-		text := c.user.Name + " may not " + what
-		if reason != "" {
-			text += ": " + reason
-		}
-		return problem{http.StatusForbidden, text}
-	}
-	return nil
+	return a.desk().May(c.r.Context(), c.user, verb, resource, name, namespace)
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -17,11 +17,7 @@ import (
 var id = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 func (a *API) load(c call) (respond.Record, error) {
-	run := c.r.PathValue("id")
-	if !id.MatchString(run) {
-		return respond.Record{}, problem{http.StatusNotFound, "there is no such run"}
-	}
-	return a.Log.Load(c.r.Context(), run)
+	return a.desk().Run(c.r.Context(), c.r.PathValue("id"))
 }
 
 // NextHeader is on an answer that is not the last page: the after of the next

@@ -1,7 +1,6 @@
 package approve
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
@@ -19,12 +17,17 @@ type Say struct {
 	// does not count.
 	Digest string `json:"digest,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Hold is how long what is approved may hold at most, in nanoseconds; zero
+	// leaves it to the playbook.
+	Hold time.Duration `json:"hold,omitempty"`
 	// AtEnd says how an undo ends the holds: restore (the default) or delete.
 	AtEnd event.AtEnd `json:"at_end,omitempty"`
 	// Until is when an extended hold ends.
 	Until time.Time `json:"until,omitzero"`
 	// Over lets an undo leave what others changed since as it is.
 	Over bool `json:"over,omitempty"`
+	// From says by which way it was said, for the record; HTTP says nothing.
+	From string `json:"-"`
 }
 
 // Said answers that an input is stored. The run has taken it in when its
@@ -47,35 +50,12 @@ func (a *API) say(c call) error {
 	if err != nil {
 		return err
 	}
-	in := event.Input{Run: c.r.PathValue("id"), ID: rand.Text(), User: c.user.Name, Reason: body.Reason, Time: a.now()}
-	verb := "undo"
-	switch deed := c.r.PathValue("deed"); deed {
-	case "approve", "deny":
-		verb, in.Kind = "approve", event.InputVote
-		in.Vote = &event.Vote{
-			User: c.user.Name, Groups: c.user.Groups, Approve: deed == "approve",
-			Digest: body.Digest, Reason: body.Reason, Time: in.Time,
-		}
-	case "undo":
-		in.Kind, in.AtEnd, in.Over = event.InputUndo, body.AtEnd, body.Over
-	case "keep":
-		in.Kind = event.InputKeep
-	case "extend":
-		in.Kind, in.Until = event.InputExtend, body.Until
-	default:
-		return problem{http.StatusNotFound, "approve, deny, undo, extend and keep are what can be said to a run"}
-	}
-	rec, err := a.load(c)
+	said, err := a.desk().Say(c.r.Context(), c.user, c.r.PathValue("id"), c.r.PathValue("deed"), body)
 	if err != nil {
 		return err
 	}
-	if err := a.allowed(c, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Namespace); err != nil {
-		return err
-	}
-	if err := a.sensible(rec.Run, in); err != nil {
-		return err
-	}
-	return a.store(c, in)
+	answer(c.w, http.StatusAccepted, said)
+	return nil
 }
 
 func read(c call) (Say, error) {
@@ -83,10 +63,7 @@ func read(c call) (Say, error) {
 	if err := decode(c, &body); err != nil {
 		return body, err
 	}
-	if len(body.Reason) > maxReason {
-		return body, problem{http.StatusBadRequest, fmt.Sprintf("the reason is over %d bytes", maxReason)}
-	}
-	return body, nil
+	return body, short("the reason", body.Reason)
 }
 
 // decode reads a body, strictly; none at all is an empty one.
@@ -103,33 +80,12 @@ func decode(c call, into any) error {
 	return nil
 }
 
-// sensible refuses at once what the run could only ignore.
-func (a *API) sensible(run event.Run, in event.Input) error {
-	switch {
-	case run.State.Terminal():
-		return problem{http.StatusConflict, fmt.Sprintf("the run is over: %s", run.State)}
-	case in.Kind == event.InputVote && (run.Approval == nil || run.Approval.State != event.ApprovalOpen):
-		return problem{http.StatusConflict, "the run waits for no approval"}
-	case in.Kind == event.InputVote && in.Vote.Digest != run.Approval.Digest:
-		return problem{http.StatusConflict, "the plan has changed since it was shown"}
-	case in.Kind == event.InputUndo && in.AtEnd != "" && in.AtEnd != event.AtEndRestore && in.AtEnd != event.AtEndDelete:
-		return problem{http.StatusBadRequest, "at_end is restore or delete"}
-	case in.Kind == event.InputExtend && (!in.Until.After(a.now()) || in.Until.After(a.now().Add(maxExtension))):
-		return problem{http.StatusBadRequest, fmt.Sprintf("until is within the next %s", maxExtension)}
-	}
-	return nil
-}
-
+// store stores an input, and answers that it is.
 func (a *API) store(c call, in event.Input) error {
-	data, err := json.Marshal(in)
+	said, err := a.desk().store(c.r.Context(), in)
 	if err != nil {
-		return fmt.Errorf("store input: %w", err)
+		return err
 	}
-	seq, err := a.Bus.Publish(c.r.Context(), bus.SubjectInput(in.Run), data)
-	if err != nil {
-		return fmt.Errorf("store input: %w", err)
-	}
-	a.Logger.InfoContext(c.r.Context(), "input", "run", in.Run, "kind", in.Kind, "user", in.User)
-	answer(c.w, http.StatusAccepted, Said{Run: in.Run, Sequence: seq, User: in.User})
+	answer(c.w, http.StatusAccepted, said)
 	return nil
 }

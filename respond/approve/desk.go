@@ -1,0 +1,182 @@
+package approve
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond"
+)
+
+// Authority says what somebody may do: the verb on the resource NAME of the
+// group [Group] in a namespace. [*kube.Client] is one, by SubjectAccessReview.
+type Authority interface {
+	Allowed(ctx context.Context, user kube.User, verb, group, resource, name, namespace string) (bool, string, error)
+}
+
+// Desk takes what people say, whichever way it reaches Firebreak: each word is
+// authorised, then looked at for sense, then stored. Whoever calls it has
+// authenticated the person. What is refused comes back as a [Problem]; any
+// other error means that nothing is known to be stored, and that it can be said
+// again. It may be used concurrently.
+type Desk struct {
+	Authority Authority
+	Bus       *bus.Bus
+	Log       *respond.RunLog
+	Control   *respond.Control
+	Logger    *slog.Logger
+	// Now is the clock; nil is time.Now in UTC.
+	Now func() time.Time
+}
+
+// Problem is a refusal: its text is for the person who asked, Status the code
+// of HTTP for it.
+type Problem struct {
+	Status int
+	Text   string
+}
+
+func (p Problem) Error() string { return p.Text }
+
+type problem = Problem
+
+func (d Desk) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now().UTC()
+}
+
+// May is a [Problem] of status 403 unless the person may.
+func (d Desk) May(ctx context.Context, user kube.User, verb, resource, name, namespace string) error {
+	ok, reason, err := d.Authority.Allowed(ctx, user, verb, Group, resource, name, namespace)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		what := verb + " " + resource + "." + Group
+		if name != "" {
+			what += " " + name
+		}
+		if namespace != "" {
+			what += " in namespace " + namespace
+		}
+		text := user.Name + " may not " + what
+		if reason != "" {
+			text += ": " + reason
+		}
+		return Problem{http.StatusForbidden, text}
+	}
+	return nil
+}
+
+// The deeds that can be said to a run.
+const (
+	Approve = "approve"
+	Deny    = "deny"
+	Undo    = "undo"
+	Extend  = "extend"
+	Keep    = "keep"
+)
+
+// Say stores what somebody says to a run: approve or deny its open approval,
+// undo, extend or keep what it holds. It needs the right to approve or to undo
+// its playbook in the namespace of its target. Whether a vote counts the run
+// says, once its record's input is at or past the sequence that comes back.
+func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Say) (Said, error) {
+	if err := short("the reason", body.Reason); err != nil {
+		return Said{}, err
+	}
+	in := event.Input{Run: run, ID: rand.Text(), User: user.Name, Reason: body.Reason, Time: d.now()}
+	verb := "undo"
+	switch deed {
+	case Approve, Deny:
+		verb, in.Kind = "approve", event.InputVote
+		in.Vote = &event.Vote{
+			User: user.Name, Groups: user.Groups, Approve: deed == Approve, Hold: body.Hold, From: body.From,
+			Digest: body.Digest, Reason: body.Reason, Time: in.Time,
+		}
+	case Undo:
+		in.Kind, in.AtEnd, in.Over = event.InputUndo, body.AtEnd, body.Over
+	case Keep:
+		in.Kind = event.InputKeep
+	case Extend:
+		in.Kind, in.Until = event.InputExtend, body.Until
+	default:
+		return Said{}, Problem{http.StatusNotFound, "approve, deny, undo, extend and keep are what can be said to a run"}
+	}
+	rec, err := d.Run(ctx, run)
+	if err != nil {
+		return Said{}, err
+	}
+	if err := d.May(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Namespace); err != nil {
+		return Said{}, err
+	}
+	if err := d.sensible(rec.Run, in); err != nil {
+		return Said{}, err
+	}
+	return d.store(ctx, in)
+}
+
+// Run reads a run's newest record; a [Problem] of status 404 says that there is
+// no such run.
+func (d Desk) Run(ctx context.Context, run string) (respond.Record, error) {
+	missing := Problem{http.StatusNotFound, "there is no such run"}
+	if !id.MatchString(run) {
+		return respond.Record{}, missing
+	}
+	rec, err := d.Log.Load(ctx, run)
+	if errors.Is(err, bus.ErrNotFound) {
+		err = missing
+	}
+	return rec, err
+}
+
+// sensible refuses at once what the run could only ignore.
+func (d Desk) sensible(run event.Run, in event.Input) error {
+	switch {
+	case run.State.Terminal():
+		return Problem{http.StatusConflict, fmt.Sprintf("the run is over: %s", run.State)}
+	case in.Kind == event.InputVote && (run.Approval == nil || run.Approval.State != event.ApprovalOpen):
+		return Problem{http.StatusConflict, "the run waits for no approval"}
+	case in.Kind == event.InputVote && in.Vote.Digest != run.Approval.Digest:
+		return Problem{http.StatusConflict, "the plan has changed since it was shown"}
+	case in.Kind == event.InputVote && in.Vote.Hold < 0:
+		return Problem{http.StatusBadRequest, "hold is not negative"}
+	case in.Kind == event.InputUndo && in.AtEnd != "" && in.AtEnd != event.AtEndRestore && in.AtEnd != event.AtEndDelete:
+		return Problem{http.StatusBadRequest, "at_end is restore or delete"}
+	case in.Kind == event.InputExtend && (!in.Until.After(d.now()) || in.Until.After(d.now().Add(maxExtension))):
+		return Problem{http.StatusBadRequest, fmt.Sprintf("until is within the next %s", maxExtension)}
+	}
+	return nil
+}
+
+// store puts an input where its run reads it.
+func (d Desk) store(ctx context.Context, in event.Input) (Said, error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return Said{}, fmt.Errorf("store input: %w", err)
+	}
+	seq, err := d.Bus.Publish(ctx, bus.SubjectInput(in.Run), data)
+	if err != nil {
+		return Said{}, fmt.Errorf("store input: %w", err)
+	}
+	d.Logger.InfoContext(ctx, "input", "run", in.Run, "kind", in.Kind, "user", in.User)
+	return Said{Run: in.Run, Sequence: seq, User: in.User}, nil
+}
+
+// short refuses what is over the bound of what people write.
+func short(what, text string) error {
+	if len(text) > maxReason {
+		return Problem{http.StatusBadRequest, fmt.Sprintf("%s is over %d bytes", what, maxReason)}
+	}
+	return nil
+}
