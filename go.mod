@@ -45,6 +45,7 @@ require (
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
+	github.com/slack-go/slack v0.35.0 // indirect
 	gonum.org/v1/gonum v0.17.0 // indirect
 )
 

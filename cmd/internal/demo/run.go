@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/journal"
 )
 
 // await waits for the run of a playbook for a pod, and tells why it began:
@@ -104,7 +104,7 @@ type move struct {
 // one part of the record at a time, to know what kind of move each is.
 func moves(before, after event.Run) (all []move) {
 	note := func(label string, step int, from, to event.Run) {
-		for _, text := range timeline.Moves(from, to) {
+		for _, text := range journal.Moves(from, to) {
 			all = append(all, move{label, text, step})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/journal"
 )
 
 // History prints a run's records as a timeline, one line for each thing that
@@ -15,98 +16,11 @@ func History(w io.Writer, records []event.Run) {
 	}
 	before := event.Run{}
 	for _, r := range records {
-		for _, line := range Moves(before, r) {
+		for _, line := range journal.Moves(before, r) {
 			fmt.Fprintf(w, "%s  #%d  %s\n", stamp(r.Updated), r.Record, line)
 		}
 		before = r
 	}
 	fmt.Fprintln(w)
 	Run(w, before)
-}
-
-// Moves says in words what changed between two records of a run. The zero
-// Run stands for the time before the first.
-func Moves(before, after event.Run) []string {
-	var lines []string
-	if before.ID == "" {
-		lines = append(lines, fmt.Sprintf("begun: playbook %s for %s on %s", clean(after.Playbook, 63),
-			clean(named(after.Finding), 63), clean(after.Target.String(), 200)))
-	}
-	if a := after.Approval; a != nil {
-		lines = append(lines, votes(before.Approval, *a)...)
-	}
-	for i, s := range after.Steps {
-		var old event.Step
-		if i < len(before.Steps) {
-			old = before.Steps[i]
-		}
-		if line := stepMove(old, s); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	if before.State != after.State && before.ID != "" {
-		line := fmt.Sprintf("run is %s", word(after.State))
-		if after.Reason != "" {
-			line += ": " + clean(after.Reason, 300)
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-func votes(before *event.Approval, a event.Approval) []string {
-	known := 0
-	if before != nil && before.ID == a.ID {
-		known = min(len(before.Votes), len(a.Votes))
-	}
-	var lines []string
-	for _, v := range a.Votes[known:] {
-		answer := "denies"
-		if v.Approve {
-			answer = "approves"
-		}
-		line := fmt.Sprintf("%s %s plan %s", clean(v.User, 120), answer, short(v.Digest))
-		if v.Reason != "" {
-			line += ": " + clean(v.Reason, 300)
-		}
-		if v.Refused != "" {
-			line += " (does not count: " + clean(v.Refused, 200) + ")"
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-func stepMove(old, s event.Step) string {
-	if old.State == s.State && old.Error == s.Error {
-		return ""
-	}
-	name := clean(s.Name, 63)
-	switch s.State {
-	case event.StepPending:
-		return ""
-	case event.StepPlanned:
-		if s.Error != "" {
-			return fmt.Sprintf("%s waits: %s", name, clean(s.Error, 300))
-		}
-		if s.Plan != nil && old.State == event.StepPending {
-			return fmt.Sprintf("%s planned: %s", name, clean(s.Plan.Summary, 300))
-		}
-		return ""
-	case event.StepIntent:
-		return fmt.Sprintf("%s begins (attempt %d, plan %s)", name, s.Attempts, short(s.Digest))
-	case event.StepDone:
-		if s.Receipt != nil {
-			return fmt.Sprintf("%s done: %s", name, word(s.Receipt.Result))
-		}
-	case event.StepReverted:
-		if s.Undo != nil {
-			return fmt.Sprintf("%s: %s", name, word(s.Undo.Result))
-		}
-	}
-	line := fmt.Sprintf("%s is %s", name, word(s.State))
-	if s.Error != "" {
-		line += ": " + clean(s.Error, 300)
-	}
-	return line
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/journal"
 )
 
 // Incident prints an incident: what makes its risk, and all that happened in
@@ -48,7 +49,7 @@ func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run) {
 	for id, records := range runs {
 		before := event.Run{}
 		for _, r := range records {
-			for _, line := range Moves(before, r) {
+			for _, line := range journal.Moves(before, r) {
 				all = append(all, moment{r.Updated, "run " + short(id) + "  " + line})
 			}
 			before = r
