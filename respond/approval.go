@@ -42,7 +42,7 @@ func (m move) question(waiting []int) event.Approval {
 	policy := m.policy(waiting[0])
 	a := event.Approval{
 		ID: event.HashID("approval", m.run.ID, ""), By: policy.By, Need: policy.Need,
-		Excluded: m.excluded(), Requested: m.now, Expires: m.now.Add(policy.Within), State: event.ApprovalOpen,
+		Excluded: m.excluded(), Explain: policy.Explain, Requested: m.now, Expires: m.now.Add(policy.Within), State: event.ApprovalOpen,
 	}
 	var steps []int
 	for _, i := range waiting {
@@ -230,6 +230,8 @@ func (m move) refused(a event.Approval, v event.Vote) string {
 		return "nobody is named"
 	case slices.Contains(a.Excluded, v.User):
 		return "who started the run or is named in the finding cannot decide on it"
+	case a.Explain && strings.TrimSpace(v.Reason) == "":
+		return "a reason has to be given"
 	case !mayApprove(a.By, v):
 		return "not among those who may approve: " + strings.Join(a.By, ", ")
 	}

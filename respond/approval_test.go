@@ -182,3 +182,18 @@ func TestApprovedForLess(t *testing.T) {
 		t.Error("a plan that is asked for anew has the time of the old one")
 	}
 }
+
+// TestDecisionsAreExplained: where the playbook wants reasons, neither a yes nor
+// a no counts without one.
+func TestDecisionsAreExplained(t *testing.T) {
+	w := play(t, book(ask, func(b *Playbook) { b.Approve.Explain = true })).turn()
+	for _, approve := range []bool{true, false} {
+		w.vote("ann", approve, func(v *event.Vote) { v.Reason = " " }).turn()
+		if last := w.run.Approval.Votes[len(w.run.Approval.Votes)-1]; last.Refused == "" || w.run.State != event.RunAwaiting {
+			t.Errorf("a vote without a reason counts: %+v, run is %s", last, w.run.State)
+		}
+	}
+	if w.vote("ann", true, func(v *event.Vote) { v.Reason = "seen it" }).turn(); w.run.State != event.RunHolding {
+		t.Errorf("run is %s", w.run.State)
+	}
+}

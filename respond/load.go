@@ -185,7 +185,7 @@ func (l *loader) within(path string, d conf.Duration, standard, most time.Durati
 }
 
 func (l *loader) approve(at string, s approveSpec) Approve {
-	a := Approve{By: s.By, Need: 1, Within: l.within(at+".within", s.Within, defaultWithin, maxWithin)}
+	a := Approve{By: s.By, Need: 1, Within: l.within(at+".within", s.Within, defaultWithin, maxWithin), Explain: s.Explain}
 	if s.Need != nil {
 		a.Need = *s.Need
 	}

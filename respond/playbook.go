@@ -34,6 +34,8 @@ type Approve struct {
 	Need int
 	// Within is how long they have. Nobody's answer is a no.
 	Within time.Duration
+	// Explain says that a decision needs a reason.
+	Explain bool
 }
 
 // OnFailure says what becomes of a run when a step fails.

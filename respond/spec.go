@@ -30,6 +30,8 @@ type approveSpec struct {
 	Need *int `yaml:"need"`
 	// Within is how long they have.
 	Within conf.Duration `yaml:"within"`
+	// Explain says that whoever decides has to give a reason.
+	Explain bool `yaml:"explain"`
 	// Otherwise is what no answer means: deny. Paging somebody else comes with
 	// the pagers.
 	Otherwise string `yaml:"otherwise"`

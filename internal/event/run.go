@@ -259,6 +259,8 @@ type Approval struct {
 	Need      int       `json:"need"`
 	Reasons   []string  `json:"reasons,omitempty"`
 	Excluded  []string  `json:"excluded,omitempty"`
+	// Explain says that who decides has to give a reason.
+	Explain   bool      `json:"explain,omitempty"`
 	Requested time.Time `json:"requested"`
 	Expires   time.Time `json:"expires"`
 	Votes     []Vote    `json:"votes,omitempty"`

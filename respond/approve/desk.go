@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
@@ -149,6 +150,8 @@ func (d Desk) sensible(run event.Run, in event.Input) error {
 		return Problem{http.StatusConflict, "the run waits for no approval"}
 	case in.Kind == event.InputVote && in.Vote.Digest != run.Approval.Digest:
 		return Problem{http.StatusConflict, "the plan has changed since it was shown"}
+	case in.Kind == event.InputVote && run.Approval.Explain && strings.TrimSpace(in.Vote.Reason) == "":
+		return Problem{http.StatusBadRequest, "the playbook wants a reason"}
 	case in.Kind == event.InputVote && in.Vote.Hold < 0:
 		return Problem{http.StatusBadRequest, "hold is not negative"}
 	case in.Kind == event.InputUndo && in.AtEnd != "" && in.AtEnd != event.AtEndRestore && in.AtEnd != event.AtEndDelete:

@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -9,18 +10,19 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 var errNoIncident = problem{http.StatusNotFound, "there is no such incident"}
 
-// loaded reads the incident that the path names.
-func (a *API) loaded(c call) (event.Incident, error) {
+// Incident reads an incident's newest record; a [Problem] of status 404 says that
+// there is no such incident.
+func (d Desk) Incident(ctx context.Context, name string) (event.Incident, error) {
 	var in event.Incident
-	name := c.r.PathValue("id")
 	if !findingID.MatchString(name) {
 		return in, errNoIncident
 	}
-	m, err := a.Bus.Last(c.r.Context(), bus.SubjectIncident(name))
+	m, err := d.Bus.Last(ctx, bus.SubjectIncident(name))
 	if errors.Is(err, bus.ErrNotFound) {
 		return in, errNoIncident
 	}
@@ -37,7 +39,7 @@ func (a *API) incident(c call) error {
 	if err := a.allowed(c, "list", "incidents", "", ""); err != nil {
 		return err
 	}
-	in, err := a.loaded(c)
+	in, err := a.desk().Incident(c.r.Context(), c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func (a *API) closeIncident(c call) error {
 	if err != nil {
 		return err
 	}
-	in, err := a.loaded(c)
+	in, err := a.desk().Incident(c.r.Context(), c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -64,42 +66,53 @@ func (a *API) closeIncident(c call) error {
 	return a.store(c, event.Input{ID: rand.Text(), Run: in.ID, Kind: event.InputClose, User: c.user.Name, Reason: body.Reason, Time: a.now()})
 }
 
-// judge takes what somebody says of an incident: it stands in the incident, and
-// the detectors are told it of each of its findings.
+// judge takes what somebody says of an incident.
 func (a *API) judge(c call) error {
-	if err := a.allowed(c, "create", "verdicts", "", ""); err != nil {
-		return err
-	}
 	var body Verdict
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	switch {
-	case body.True == nil:
-		return problem{http.StatusBadRequest, `"true" has to be true or false`}
-	case len(body.Why) > maxReason:
-		return problem{http.StatusBadRequest, fmt.Sprintf("why is over %d bytes", maxReason)}
-	}
-	in, err := a.loaded(c)
+	said, err := a.desk().Judge(c.r.Context(), c.user, c.r.PathValue("id"), body)
 	if err != nil {
 		return err
 	}
-	now := a.now()
+	answer(c.w, http.StatusAccepted, said)
+	return nil
+}
+
+// Judge stores what somebody says of an incident: it stands in the incident, and
+// the detectors are told it of each of its findings. It needs the right to
+// create verdicts.
+func (d Desk) Judge(ctx context.Context, user kube.User, incident string, body Verdict) (Said, error) {
+	if err := d.May(ctx, user, "create", "verdicts", "", ""); err != nil {
+		return Said{}, err
+	}
+	if body.True == nil {
+		return Said{}, Problem{http.StatusBadRequest, `"true" has to be true or false`}
+	}
+	if err := short("why", body.Why); err != nil {
+		return Said{}, err
+	}
+	in, err := d.Incident(ctx, incident)
+	if err != nil {
+		return Said{}, err
+	}
+	now := d.now()
 	frame := make([][]byte, 0, len(in.Findings))
 	for _, id := range in.Findings {
-		v := event.FindingVerdict{Finding: id, True: *body.True, Who: c.user.Name, Why: body.Why}
+		v := event.FindingVerdict{Finding: id, True: *body.True, Who: user.Name, Why: body.Why}
 		data, err := json.Marshal(v.Event(now))
 		if err != nil {
-			return fmt.Errorf("store verdict: %w", err)
+			return Said{}, fmt.Errorf("store verdict: %w", err)
 		}
 		frame = append(frame, data)
 	}
 	if len(frame) > 0 {
-		if _, err := a.Bus.Publish(c.r.Context(), bus.SubjectEvents, event.EncodeFrame(frame)); err != nil {
-			return fmt.Errorf("store verdict: %w", err)
+		if _, err := d.Bus.Publish(ctx, bus.SubjectEvents, event.EncodeFrame(frame)); err != nil {
+			return Said{}, fmt.Errorf("store verdict: %w", err)
 		}
 	}
-	return a.store(c, event.Input{
-		ID: rand.Text(), Run: in.ID, Kind: event.InputVerdict, Verdict: fmt.Sprint(*body.True), User: c.user.Name, Reason: body.Why, Time: now,
+	return d.store(ctx, event.Input{
+		ID: rand.Text(), Run: in.ID, Kind: event.InputVerdict, Verdict: fmt.Sprint(*body.True), User: user.Name, Reason: body.Why, Time: now,
 	})
 }

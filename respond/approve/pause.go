@@ -1,9 +1,11 @@
 package approve
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 )
 
@@ -37,20 +39,27 @@ func (a *API) paused(c call) error {
 // status answers whether effects are held back. Who may pause or resume is told
 // it too, without the right to ask for it.
 func (a *API) status(c call, ceiling *respond.Ceiling) error {
-	p, err := a.Control.State(c.r.Context())
+	s, err := a.desk().Status(c.r.Context())
 	if err != nil {
 		return err
 	}
-	s := Status{Paused: p.By != "", By: p.By, Reason: p.Reason, Release: by(p.Release), Need: p.Need}
 	if ceiling != nil {
 		s.Raise, s.To = by(ceiling.Raise), ceiling.To
 		s.Need = max(s.Need, ceiling.Need)
 	}
-	if s.Ceiling, err = a.Control.Ceiling(c.r.Context()); err != nil {
-		return err
-	}
 	answer(c.w, 200, s)
 	return nil
+}
+
+// Status is whether effects are held back, and the ceiling of all modes.
+func (d Desk) Status(ctx context.Context) (Status, error) {
+	p, err := d.Control.State(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Paused: p.By != "", By: p.By, Reason: p.Reason, Release: by(p.Release), Need: p.Need}
+	s.Ceiling, err = d.Control.Ceiling(ctx)
+	return s, err
 }
 
 func by(list []respond.Release) []string {
@@ -62,30 +71,51 @@ func by(list []respond.Release) []string {
 }
 
 func (a *API) pause(c call) error {
-	if err := a.allowed(c, "create", "pauses", "", ""); err != nil {
-		return err
-	}
 	body, err := read(c)
 	if err != nil {
 		return err
 	}
-	if err := a.Control.Pause(c.r.Context(), respond.Pause{By: c.user.Name, Reason: body.Reason, Time: a.now()}); err != nil {
+	if err := a.desk().Pause(c.r.Context(), c.user, body.Reason); err != nil {
 		return err
 	}
-	a.Logger.WarnContext(c.r.Context(), "paused", "user", c.user.Name, "reason", body.Reason)
 	return a.status(c, nil)
 }
 
-func (a *API) resume(c call) error {
-	if err := a.allowed(c, "delete", "pauses", "", ""); err != nil {
+// Pause lets no new effect begin. It needs the right to create pauses; one
+// person is enough.
+func (d Desk) Pause(ctx context.Context, user kube.User, reason string) error {
+	if err := d.May(ctx, user, "create", "pauses", "", ""); err != nil {
 		return err
 	}
-	left, err := a.Control.Resume(c.r.Context(), c.user.Name, a.now())
+	if err := short("the reason", reason); err != nil {
+		return err
+	}
+	if err := d.Control.Pause(ctx, respond.Pause{By: user.Name, Reason: reason, Time: d.now()}); err != nil {
+		return err
+	}
+	d.Logger.WarnContext(ctx, "paused", "user", user.Name, "reason", reason)
+	return nil
+}
+
+func (a *API) resume(c call) error {
+	if err := a.desk().Resume(c.r.Context(), c.user); err != nil {
+		return err
+	}
+	return a.status(c, nil)
+}
+
+// Resume says that a pause may end, which it does when as many people said so as
+// the config asks for. It needs the right to delete pauses.
+func (d Desk) Resume(ctx context.Context, user kube.User) error {
+	if err := d.May(ctx, user, "delete", "pauses", "", ""); err != nil {
+		return err
+	}
+	left, err := d.Control.Resume(ctx, user.Name, d.now())
 	if err != nil {
 		return err
 	}
-	a.Logger.WarnContext(c.r.Context(), "resume", "user", c.user.Name, "over", left.By == "", "said", len(left.Release), "need", left.Need)
-	return a.status(c, nil)
+	d.Logger.WarnContext(ctx, "resume", "user", user.Name, "over", left.By == "", "said", len(left.Release), "need", left.Need)
+	return nil
 }
 
 // mode sets the ceiling: who may pause may lower it, who may resume raise it.

@@ -13,6 +13,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 // Silencing is the body of a silence that somebody asks for.
@@ -50,7 +51,7 @@ func (a *API) silences(c call) error {
 	if err := a.allowed(c, "list", "silences", "", ""); err != nil {
 		return err
 	}
-	list, err := a.known(c.r.Context())
+	list, err := a.desk().known(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -60,39 +61,50 @@ func (a *API) silences(c call) error {
 
 // known reads what the detectors said last, and what they had not read then;
 // nothing is none.
-func (a *API) known(ctx context.Context) (Silences, error) {
+func (d Desk) known(ctx context.Context) (Silences, error) {
 	list := Silences{Silences: []event.Silence{}}
-	data, err := a.Bus.Snapshots().Get(ctx, bus.SnapshotSilences)
+	data, err := d.Bus.Snapshots().Get(ctx, bus.SnapshotSilences)
 	if err == nil {
 		err = json.Unmarshal(data, &list)
 	}
 	if errors.Is(err, bus.ErrNotFound) {
 		err = nil
 	}
-	told, _, more := a.told(ctx)
+	told, _, more := d.told(ctx)
 	if err = errors.Join(err, more); err != nil {
 		return list, fmt.Errorf("list silences: %w", err)
 	}
 	for _, s := range told {
 		list.take(s)
 	}
-	list.Silences = slices.DeleteFunc(list.Silences, func(s event.Silence) bool { return !s.Until.After(a.now()) })
+	list.Silences = slices.DeleteFunc(list.Silences, func(s event.Silence) bool { return !s.Until.After(d.now()) })
 	return list, nil
 }
 
 // silence makes one.
 func (a *API) silence(c call) error {
-	if err := a.allowed(c, "create", "silences", "", ""); err != nil {
-		return err
-	}
 	var body Silencing
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	bad := func(format string, args ...any) error {
-		return problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	made, err := a.desk().Silence(c.r.Context(), c.user, body)
+	if err != nil {
+		return err
 	}
-	now := a.now()
+	answer(c.w, http.StatusAccepted, made)
+	return nil
+}
+
+// Silence makes a silence, for findings of events that are stored after it. It
+// needs the right to create silences, a reason and an end within 90 days.
+func (d Desk) Silence(ctx context.Context, user kube.User, body Silencing) (Silenced, error) {
+	if err := d.May(ctx, user, "create", "silences", "", ""); err != nil {
+		return Silenced{}, err
+	}
+	bad := func(format string, args ...any) (Silenced, error) {
+		return Silenced{}, Problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	}
+	now := d.now()
 	switch {
 	case strings.TrimSpace(body.Why) == "":
 		return bad("why has to be said")
@@ -104,15 +116,15 @@ func (a *API) silence(c call) error {
 	if _, err := conf.Compile(event.Finding{}, body.When, conf.Bool); err != nil {
 		return bad("when: %v", err)
 	}
-	list, err := a.known(c.r.Context())
+	list, err := d.known(ctx)
 	if err != nil {
-		return err
+		return Silenced{}, err
 	}
 	if len(list.Silences) >= maxSilences {
-		return problem{http.StatusConflict, fmt.Sprintf("there are %d silences already", len(list.Silences))}
+		return Silenced{}, Problem{http.StatusConflict, fmt.Sprintf("there are %d silences already", len(list.Silences))}
 	}
-	id := event.HashID("silence", c.user.Name, body.When, body.Until.UTC().Format(time.RFC3339Nano), now.Format(time.RFC3339Nano))
-	return a.tell(c, event.Silence{ID: id, When: body.When, Who: c.user.Name, Why: body.Why, Until: body.Until.UTC()}, now)
+	id := event.HashID("silence", user.Name, body.When, body.Until.UTC().Format(time.RFC3339Nano), now.Format(time.RFC3339Nano))
+	return d.tell(ctx, event.Silence{ID: id, When: body.When, Who: user.Name, Why: body.Why, Until: body.Until.UTC()}, now)
 }
 
 // unsilence ends one.
@@ -124,7 +136,7 @@ func (a *API) unsilence(c call) error {
 	if err != nil {
 		return err
 	}
-	list, err := a.known(c.r.Context())
+	list, err := a.desk().known(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -134,26 +146,31 @@ func (a *API) unsilence(c call) error {
 	}
 	s, now := list.Silences[at], a.now()
 	s.Who, s.Why, s.Until = c.user.Name, "ended: "+body.Reason, now
-	return a.tell(c, s, now)
+	ended, err := a.desk().tell(c.r.Context(), s, now)
+	if err != nil {
+		return err
+	}
+	answer(c.w, http.StatusAccepted, ended)
+	return nil
 }
 
 // tell stores a silence in the stream of events, where it stays for the record.
-func (a *API) tell(c call, s event.Silence, now time.Time) error {
+func (d Desk) tell(ctx context.Context, s event.Silence, now time.Time) (Silenced, error) {
 	data, err := json.Marshal(s.Event(now))
 	if err != nil {
-		return fmt.Errorf("store silence: %w", err)
+		return Silenced{}, fmt.Errorf("store silence: %w", err)
 	}
-	seq, err := a.Bus.Publish(c.r.Context(), bus.SubjectEvents, event.EncodeFrame([][]byte{data}))
+	seq, err := d.Bus.Publish(ctx, bus.SubjectEvents, event.EncodeFrame([][]byte{data}))
 	if err != nil {
-		return fmt.Errorf("store silence: %w", err)
+		return Silenced{}, fmt.Errorf("store silence: %w", err)
 	}
-	a.Logger.InfoContext(c.r.Context(), "silence", "id", s.ID, "user", s.Who, "until", s.Until)
-	if err := a.remember(c.r.Context(), Silenced{Silence: s, Sequence: seq}); err != nil {
+	d.Logger.InfoContext(ctx, "silence", "id", s.ID, "user", s.Who, "until", s.Until)
+	told := Silenced{Silence: s, Sequence: seq}
+	if err := d.remember(ctx, told); err != nil {
 		// It is stored and holds. The list has it when the detectors say so.
-		a.Logger.WarnContext(c.r.Context(), "silence is listed later", "id", s.ID, "error", err)
+		d.Logger.WarnContext(ctx, "silence is listed later", "id", s.ID, "error", err)
 	}
-	answer(c.w, http.StatusAccepted, Silenced{Silence: s, Sequence: seq})
-	return nil
+	return told, nil
 }
 
 // take puts one that was told in the list, unless the detectors had read it.
@@ -173,8 +190,8 @@ func (l *Silences) take(s Silenced) {
 // themselves: who has made one sees it at once, from whichever replica.
 const keyTold = "silences-told"
 
-func (a *API) told(ctx context.Context) (all []Silenced, revision uint64, err error) {
-	data, revision, err := a.Bus.Control().Get(ctx, keyTold)
+func (d Desk) told(ctx context.Context) (all []Silenced, revision uint64, err error) {
+	data, revision, err := d.Bus.Control().Get(ctx, keyTold)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil, 0, nil
 	}
@@ -186,11 +203,11 @@ func (a *API) told(ctx context.Context) (all []Silenced, revision uint64, err er
 
 // remember adds one to those that were told, and lets those go that the detectors
 // have read. They are bounded: the oldest go first.
-func (a *API) remember(ctx context.Context, s Silenced) error {
+func (d Desk) remember(ctx context.Context, s Silenced) error {
 	var read struct {
 		Sequence uint64 `json:"sequence"`
 	}
-	data, err := a.Bus.Snapshots().Get(ctx, bus.SnapshotSilences)
+	data, err := d.Bus.Snapshots().Get(ctx, bus.SnapshotSilences)
 	if err == nil {
 		err = json.Unmarshal(data, &read)
 	}
@@ -198,7 +215,7 @@ func (a *API) remember(ctx context.Context, s Silenced) error {
 		return err
 	}
 	for {
-		all, revision, err := a.told(ctx)
+		all, revision, err := d.told(ctx)
 		if err != nil {
 			return err
 		}
@@ -208,7 +225,7 @@ func (a *API) remember(ctx context.Context, s Silenced) error {
 		if err != nil {
 			return err
 		}
-		if _, err = a.Bus.Control().CompareAndSet(ctx, keyTold, data, revision); !errors.Is(err, bus.ErrConflict) {
+		if _, err = d.Bus.Control().CompareAndSet(ctx, keyTold, data, revision); !errors.Is(err, bus.ErrConflict) {
 			return err
 		}
 	}

@@ -42,7 +42,9 @@ func TestMoves(t *testing.T) {
 			r.Steps[0].State, r.Steps[0].Receipt = event.StepDone, &event.Receipt{Result: event.ResultApplied}
 			r.State = event.RunHolding
 		}, []string{"isolate done: applied", "run is holding"}},
-		{func(r *event.Run) { r.Steps[0].State, r.Steps[0].Error = event.StepReverting, "the \x1b[31mserver is away" },
+		{func(r *event.Run) {
+			r.Steps[0].State, r.Steps[0].Error = event.StepReverting, "the \x1b[31mserver is away"
+		},
 			[]string{"isolate is reverting: the \ufffd[31mserver is away"}},
 		{func(r *event.Run) {
 			r.Steps[0].State, r.Steps[0].Error, r.Steps[0].Undo = event.StepReverted, "", &event.Receipt{Result: event.ResultNothing}
