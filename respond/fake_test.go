@@ -31,6 +31,9 @@ type cluster struct {
 	writes map[string]int
 	// reads counts the pods that were read.
 	reads int
+	// sent, if set, is called before a write is carried out, answered after it;
+	// an error of sent is the write's.
+	sent, answered func(context.Context, event.Write) error
 }
 
 func newCluster(names ...string) *cluster {
@@ -89,7 +92,20 @@ func (c *cluster) NetworkPolicies(context.Context, string) ([]networkingv1.Netwo
 	return nil, nil
 }
 
-func (c *cluster) Apply(_ context.Context, w event.Write, _ kube.ApplyOptions) (string, string, error) {
+func (c *cluster) Apply(ctx context.Context, w event.Write, _ kube.ApplyOptions) (uid, version string, err error) {
+	if c.sent != nil {
+		if err := c.sent(ctx, w); err != nil {
+			return "", "", err
+		}
+	}
+	uid, version, err = c.apply(w)
+	if c.answered != nil && err == nil {
+		err = c.answered(ctx, w)
+	}
+	return uid, version, err
+}
+
+func (c *cluster) apply(w event.Write) (string, string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, ok := c.pods[w.Name]

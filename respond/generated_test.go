@@ -2,6 +2,7 @@ package respond
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -111,12 +112,15 @@ type api struct {
 // lab plays a run against an api, with several effects under way at a time.
 type lab struct {
 	*rapid.T
-	book    *Playbook
-	run     event.Run
-	now     time.Time
-	seq     uint64
-	api     api
-	flight  map[int]Input // reports that are on their way, by step
+	book   *Playbook
+	run    event.Run
+	now    time.Time
+	seq    uint64
+	api    api
+	flight map[int]func() Input // effects that are under way, by step: what each ends in
+	// late are writes of workers that were paused before they sent them, and
+	// wake up when others have gone on.
+	late    []func()
 	trouble bool
 }
 
@@ -141,7 +145,7 @@ func newLab(t *rapid.T) *lab {
 	target.UID, target.Node = "u0", "n1"
 	f := event.Finding{ID: "f1", Rule: "r", Trust: event.TrustRuntime}
 	l := &lab{
-		T: t, book: book, run: Begin(book, incident, f, target, event.ModeAct, start), now: start, flight: map[int]Input{},
+		T: t, book: book, run: Begin(book, incident, f, target, event.ModeAct, start), now: start, flight: map[int]func() Input{},
 		api: api{version: map[string]int{}, holders: map[string]map[string]bool{}, adds: map[string]int{}, removes: map[string]int{}},
 	}
 	if again, err := ParseRun(l.run); err != nil || again.Version != book.Version {
@@ -248,7 +252,7 @@ func (l *lab) begin(e Effect) {
 		if d.Failure == FailedRetry {
 			t = Targets{Step: e.Step, Failure: d.Failure, Error: "away"}
 		}
-		l.flight[e.Step] = Input{Targets: &t}
+		l.flight[e.Step] = func() Input { return Input{Targets: &t} }
 	case EffectPlan:
 		p := &Planned{Step: e.Step, Digest: "d", Failure: d.Failure, Error: string(d.Failure)}
 		p.Plan.Writes = []event.Write{{Verb: "patch", ResourceVersion: fmt.Sprint(l.api.version[target])}}
@@ -257,25 +261,35 @@ func (l *lab) begin(e Effect) {
 			decisions := rapid.SampledFrom([]event.Decision{event.Pass, event.Pass, event.Pass, event.Pass, event.Pass, event.Pass, event.Pass, event.Pass, event.Ask, event.Wait, event.Deny})
 			p.Verdicts = []event.Verdict{{Guard: "g", Decision: decisions.Draw(l.T, "decision"), Reason: "so"}}
 		}
-		l.flight[e.Step] = Input{Planned: p}
+		l.flight[e.Step] = func() Input { return Input{Planned: p} }
 	case EffectDo:
-		if effect && d.Failure == "" {
-			d.Failure = l.write(target, key, s.Plan.Writes[0].ResourceVersion)
-		} else if effect && d.Failure == FailedRetry {
-			l.write(target, key, s.Plan.Writes[0].ResourceVersion) // the answer is lost
+		version := s.Plan.Writes[0].ResourceVersion
+		send := func() Input {
+			if failure := d.Failure; effect && failure == "" {
+				d.Failure = l.write(target, key, version)
+			} else if effect && failure == FailedRetry {
+				l.write(target, key, version) // the answer is lost
+			}
+			return Input{Done: d}
 		}
-		l.flight[e.Step] = Input{Done: d}
+		if rapid.Bool().Draw(l.T, "sent at once") {
+			in := send()
+			send = func() Input { return in }
+		}
+		l.flight[e.Step] = send
 	case EffectUndo:
 		if d.Failure == "" || d.Failure == FailedRetry {
 			if l.api.holders[target][key] {
 				delete(l.api.holders[target], key)
 				l.api.removes[key]++
 				l.api.version[target]++
+			} else if s.Receipt == nil {
+				l.api.version[target]++ // the fence
 			}
 		} else {
 			d.Failure = FailedRetry // what may not be undone stays; it is tried again
 		}
-		l.flight[e.Step] = Input{Undone: d}
+		l.flight[e.Step] = func() Input { return Input{Undone: d} }
 	}
 }
 
@@ -306,38 +320,60 @@ func (l *lab) start() {
 	}
 }
 
-// land lets one report arrive, or be lost in a crash, after which it is done
-// again.
-func (l *lab) land(lose bool) {
-	steps := make([]int, 0, len(l.flight))
-	for i := range l.flight {
-		steps = append(steps, i)
-	}
+// under are the steps of which an effect is under way.
+func (l *lab) under() []int { return slices.Sorted(maps.Keys(l.flight)) }
+
+// land lets one report arrive.
+func (l *lab) land() {
+	steps := l.under()
 	if len(steps) == 0 {
 		return
 	}
-	slices.Sort(steps)
 	i := rapid.SampledFrom(steps).Draw(l.T, "landing")
-	in := l.flight[i]
+	end := l.flight[i]
 	delete(l.flight, i)
-	if !lose {
-		l.input(in)
+	l.input(end())
+}
+
+// crash ends a responder with all that it has under way, at once. What it had
+// not sent is never sent, or is sent when it wakes up: long after another has
+// gone on.
+func (l *lab) crash() {
+	for _, i := range l.under() {
+		end := l.flight[i]
+		delete(l.flight, i)
+		switch rapid.IntRange(0, 2).Draw(l.T, "what is under way") {
+		case 0:
+			end()
+		case 1:
+			l.late = append(l.late, func() { end() })
+		}
 	}
 }
 
+// wake lets a worker that was paused go on with what it was about to send.
+func (l *lab) wake() {
+	if len(l.late) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(l.late)-1).Draw(l.T, "waking")
+	l.late[i]()
+	l.late = slices.Delete(l.late, i, i+1)
+}
+
 func (l *lab) random() {
-	switch rapid.IntRange(0, 11).Draw(l.T, "move") {
+	switch rapid.IntRange(0, 12).Draw(l.T, "move") {
 	case 0, 1:
 		l.start()
 	case 2, 3:
-		l.land(false)
+		l.land()
 	case 4, 5, 6:
 		l.start()
 		for range len(l.flight) {
-			l.land(false)
+			l.land()
 		}
 	case 7:
-		l.land(true)
+		l.crash()
 	case 8:
 		jump := rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, 6 * time.Minute, 20 * time.Minute, 2 * time.Hour, -time.Hour}).Draw(l.T, "jump")
 		l.now = l.now.Add(jump)
@@ -348,6 +384,8 @@ func (l *lab) random() {
 		if rapid.IntRange(0, 4).Draw(l.T, "undo") == 0 {
 			l.input(Input{Person: &event.Input{Kind: event.InputUndo, User: "ann"}})
 		}
+	case 12:
+		l.wake()
 	}
 }
 
@@ -371,7 +409,7 @@ func (l *lab) settle() {
 		}
 		before := l.run
 		for len(l.flight) > 0 {
-			l.land(false)
+			l.land()
 		}
 		if before.Updated.Equal(l.run.Updated) && before.State == l.run.State && n > 100 {
 			return // it waits for the same thing still
@@ -416,6 +454,9 @@ func TestGeneratedPlaybooks(t *testing.T) {
 		l.settle()
 		if !l.run.State.Terminal() {
 			t.Fatalf("run rests in %s: %s", l.run.State, l.run.Spec)
+		}
+		for len(l.late) > 0 {
+			l.wake()
 		}
 		for target, holders := range l.api.holders {
 			for key := range holders {

@@ -43,16 +43,25 @@ spec:
   when: finding.rule == "shell"
   mode: act
   steps:
-    - name: label
-      action: pod.label
-      with: {labels: {suspect: "yes"}}
-      undo_after: 2s
+    - parallel:
+        - {name: label, action: pod.label, with: {labels: {suspect: "yes"}}, undo_after: 2s}
+        - {name: twin, action: pod.label, target: 'pod("shop", target.name + "-twin")', with: {labels: {suspect: "yes"}}, undo_after: 1s}
+        - name: others
+          action: pod.label
+          for_each: '[pod("shop", target.name + "-b"), pod("shop", target.name + "-c")]'
+          with: {labels: {suspect: "yes"}}
+          undo_after: 2s
 `
+
+// killTwins end the names of the pods that a step of [killBook] is about, beside
+// the one of the finding.
+var killTwins = []string{"", "-twin", "-b", "-c"}
 
 // TestKilledResponder kills a responder with SIGKILL at random instants, some
 // of them in the middle of a request to the cluster, while findings come in
-// and holds end. The cluster lives on in this process: each pod is labelled
-// once and unlabelled once, and every history is chained.
+// and holds end. Each finding's run has four steps that go side by side. The
+// cluster lives on in this process: each pod is labelled once and unlabelled
+// once, and every history is chained.
 func TestKilledResponder(t *testing.T) {
 	kills, pods := 15, 30
 	if os.Getenv("FIREBREAK_TORTURE") != "" {
@@ -75,8 +84,9 @@ type killer struct {
 	dir    string
 	socket string
 	random *rand.Rand
-	names  []string
-	plane  *cluster
+	// names are the pods that findings are about, pods all that are written to.
+	names, pods []string
+	plane       *cluster
 
 	mu       sync.Mutex
 	released *sync.Cond
@@ -102,8 +112,11 @@ func newKiller(t *testing.T, pods int, random *rand.Rand) *killer {
 	k.released = sync.NewCond(&k.mu)
 	for i := range pods {
 		k.names = append(k.names, fmt.Sprintf("p%d", i))
+		for _, twin := range killTwins {
+			k.pods = append(k.pods, fmt.Sprintf("p%d%s", i, twin))
+		}
 	}
-	k.plane = newCluster(k.names...)
+	k.plane = newCluster(k.pods...)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", k.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +262,7 @@ func (k *killer) round() {
 	if k.random.IntN(2) == 0 {
 		k.calls, limit = -1, time.Duration(k.random.IntN(500))*time.Millisecond
 	} else {
-		k.calls, k.late = 1+k.random.IntN(12), k.random.IntN(2) == 0
+		k.calls, k.late = 1+k.random.IntN(24), k.random.IntN(2) == 0
 	}
 	k.mu.Unlock()
 	cmd := k.start()
@@ -292,7 +305,7 @@ func (k *killer) finish() {
 }
 
 func (k *killer) check() {
-	for _, name := range k.names {
+	for _, name := range k.pods {
 		if v, _ := k.plane.label(name, "suspect"); v != "" || k.sets[name] != 1 || k.unsets[name] != 1 {
 			k.t.Errorf("%s: label %q, set %d times and unset %d times", name, v, k.sets[name], k.unsets[name])
 		}

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
 // runner moves one run to its end. It is the only one in this process to do
@@ -25,11 +23,27 @@ type runner struct {
 	lost chan Lost
 	over chan struct{}
 
+	// flights are the effects that are under way, by step; reports is where they
+	// say how they ended. It has room for all of them.
+	flights map[int]flight
+	reports chan report
+	// unsettled says that places in the budgets may be free, see [runner.free].
+	unsettled bool
+
 	// unsaid is an input that could not be recorded yet: it comes first.
 	unsaid *delivery
-	// judged is when the guards were last asked; rest keeps a step that still
-	// waits for the same thing from being planned again at once.
-	judged, rest time.Time
+	// judged is when the guards were last asked about a step; rest keeps one that
+	// still waits for the same thing from being planned again at once.
+	judged, rest map[int]time.Time
+	// idle says that time alone moved nothing when it was up.
+	idle bool
+}
+
+func newRunner(w *Worker, rec Record) *runner {
+	return &runner{
+		w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{}),
+		flights: map[int]flight{}, reports: make(chan report, maxFlights), judged: map[int]time.Time{}, rest: map[int]time.Time{},
+	}
 }
 
 const (
@@ -39,6 +53,9 @@ const (
 	// maxSleep is how long a run sleeps at most when it waits for a time: the
 	// wall clock may jump, and a timer does not follow it.
 	maxSleep = 30 * time.Second
+	// minSleep is how long it sleeps at least when a time that had come moved
+	// nothing.
+	minSleep = 100 * time.Millisecond
 )
 
 // run moves the run until it is over or ctx ends. [ErrStale] says that another
@@ -52,33 +69,20 @@ func (r *runner) run(ctx context.Context) error {
 	return nil
 }
 
-// step carries out what is due, or waits for time or people, and records the
-// move.
+// step begins what is due, waits for the first thing that moves the run (the
+// end of an effect, people, time), and records the move.
 func (r *runner) step(ctx context.Context) error {
 	if d := r.unsaid; d != nil {
 		return r.person(ctx, *d)
 	}
-	now := r.w.now()
-	effect, at := Due(r.book, r.rec.Run, now)
-	if effect != nil && effect.Kind == EffectPlan && now.Before(r.rest) {
-		effect, at = nil, r.rest
+	// What people said comes before a new effect: an undo must not wait until
+	// all is done.
+	select {
+	case d := <-r.inputs:
+		return r.person(ctx, d)
+	default:
 	}
-	if effect != nil && effect.Kind != EffectUndo && r.w.taken(r.rec.Run) {
-		effect, at = nil, now.Add(waitForTarget)
-	}
-	if effect != nil {
-		// What people said comes before a new effect: an undo must not wait
-		// until all is done.
-		select {
-		case d := <-r.inputs:
-			return r.person(ctx, d)
-		case l := <-r.lost:
-			return r.move(ctx, Input{Lost: &l})
-		default:
-			return r.move(ctx, r.carry(ctx, *effect))
-		}
-	}
-	timer := r.w.timer(at)
+	timer := r.timer(r.begin(ctx))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -87,8 +91,13 @@ func (r *runner) step(ctx context.Context) error {
 		return r.person(ctx, d)
 	case l := <-r.lost:
 		return r.move(ctx, Input{Lost: &l})
+	case l := <-r.reports:
+		return r.land(ctx, l)
 	case <-timer.C:
-		return r.move(ctx, Input{Tick: true})
+		before := r.rec.Run.Record
+		err := r.move(ctx, Input{Tick: true})
+		r.idle = r.rec.Run.Record == before
+		return err
 	}
 }
 
@@ -102,115 +111,29 @@ func (r *runner) person(ctx context.Context, d delivery) error {
 	return nil
 }
 
-// carry carries out one effect within the step's time limit.
-func (r *runner) carry(ctx context.Context, e Effect) Input {
-	step := r.book.StepOf(r.rec.Run, e.Step)
-	slots := r.w.slots
-	if !step.Effect() {
-		// A receiver that hangs must not keep a pod from being contained.
-		slots = r.w.notices
-	}
-	if err := slots.Acquire(ctx, 1); err != nil {
-		return Input{Tick: true}
-	}
-	defer slots.Release(1)
-	limited, cancel := context.WithTimeout(ctx, step.Timeout)
-	defer cancel()
-	limited, end := r.w.tel.Span(limited, "respond."+string(e.Kind),
-		slog.String("run", r.rec.Run.ID), slog.String("step", step.Name), slog.String("action", step.Action))
-	now, run, x := r.w.now(), r.rec.Run, r.w.executor
-	var in Input
-	var reason string
-	switch e.Kind {
-	case EffectTargets:
-		t := x.Targets(limited, r.book, run, e.Step)
-		in, reason = Input{Targets: &t}, t.Error
-	case EffectPlan:
-		r.judged = now
-		p := x.Plan(limited, r.book, run, e.Step, now)
-		in, reason = Input{Planned: &p}, p.Error
-	case EffectDo:
-		d := r.do(limited, e.Step, now)
-		in, reason = Input{Done: &d}, d.Error
-		r.measure(limited, d, step)
-	case EffectUndo:
-		d := x.Undo(limited, r.book, run, e.Step, now)
-		in, reason = Input{Undone: &d}, d.Error
-	case EffectMark:
-		d := x.Mark(limited, r.book, run, e.Step, now)
-		in, reason = Input{Marked: &d}, d.Error
-	case EffectReset:
-		d := x.Reset(limited, r.book, run, e.Step, now)
-		in, reason = Input{Reset: &d}, d.Error
-	}
-	if reason != "" {
-		end(errors.New(reason))
-	} else {
-		end(nil)
-	}
-	if ctx.Err() != nil {
-		// Stopping is no failure of the step: whoever goes on does it again.
-		return Input{Tick: true}
-	}
-	return in
-}
-
-// do carries an intent out. One that was not judged just now (it is from before
-// a restart, or had to wait for its turn) is judged again: a pause holds it
-// back too.
-func (r *runner) do(ctx context.Context, i int, now time.Time) Done {
-	x, run := r.w.executor, r.rec.Run
-	if now.Sub(r.judged) > fresh {
-		if reason, held := x.Held(ctx, r.book, run, i, now); held {
-			return Done{Step: i, Failure: FailedHeld, Error: reason}
-		}
-	}
-	return x.Do(ctx, r.book, run, i, now)
-}
-
-func (r *runner) measure(ctx context.Context, d Done, step PlaybookStep) {
-	result := string(d.Receipt.Result)
-	if d.Failure != "" {
-		result = "failed-" + string(d.Failure)
-	}
-	r.w.tel.Metrics().StepDone(ctx, step.Action, result)
-	r.report(ctx, d, step)
-	if d.Failure == "" && step.Effect() {
-		r.w.tel.Metrics().AlertToEffect(ctx, step.Action, r.w.now().Sub(r.rec.Run.Finding.Received))
-	}
-}
-
-// report tells the guards how an attempt went.
-func (r *runner) report(ctx context.Context, d Done, step PlaybookStep) {
-	outcome := guard.OutcomeDone
-	switch {
-	case !step.Effect() || ctx.Err() != nil && d.Failure == "":
+// free frees the places of what no longer stands. It waits for plans that are
+// under way: one of them may just have taken a place by a record that is not
+// the newest any more, and its intent is still to be written. What could not be
+// written is found again by [Worker.tidy].
+func (r *runner) free(ctx context.Context) {
+	if !r.unsettled || r.planning() {
 		return
-	case d.Failure == FailedRetry || d.Failure == FailedFinal:
-		outcome = guard.OutcomeFailed
-	case d.Failure != "":
-		return
-	case d.Receipt.Result == event.ResultVoid:
-		outcome = guard.OutcomeVoid
 	}
-	ctx = context.WithoutCancel(ctx) // a time limit that is over is a failure, too
-	if err := r.w.executor.Guards.Report(ctx, step.Action, outcome, r.rec.Run.Steps[d.Step].Approved != "", r.w.now()); err != nil {
-		r.w.logger.WarnContext(ctx, "the breaker was not told how an action went", "action", step.Action, "error", err)
-	}
-}
-
-// free frees the places of what no longer stands. What could not be written is
-// found again by [Worker.tidy].
-func (r *runner) free(ctx context.Context, before event.Run) {
+	r.unsettled = false
 	run := r.rec.Run
+	if err := r.w.executor.Guards.Settle(ctx, run, r.w.now()); err != nil {
+		r.w.logger.WarnContext(ctx, "the places of a run were not freed yet", "run", run.ID, "error", err)
+	}
+}
+
+// freed says whether a step's effect stood before a move, and does not now.
+func freed(before, run event.Run) bool {
 	for i, s := range before.Steps {
 		if i < len(run.Steps) && s.Active() && !run.Steps[i].Active() {
-			if err := r.w.executor.Guards.Settle(ctx, run, r.w.now()); err != nil {
-				r.w.logger.WarnContext(ctx, "the places of a run were not freed yet", "run", run.ID, "error", err)
-			}
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // move appends the next state. When somebody else has written, what they wrote
@@ -225,7 +148,7 @@ func (r *runner) move(ctx context.Context, in Input) error {
 		next := Next(r.book, r.rec.Run, in, r.w.now())
 		if reflect.DeepEqual(next, r.rec.Run) {
 			if in.Planned != nil {
-				r.rest = r.w.now().Add(waitForPause)
+				r.rest[in.Planned.Step] = r.w.now().Add(waitForPause)
 			}
 			return nil
 		}
@@ -253,8 +176,9 @@ func (r *runner) move(ctx context.Context, in Input) error {
 
 func (r *runner) moved(ctx context.Context, rec Record) {
 	before := r.rec.Run
-	r.rec = rec
-	r.free(ctx, before)
+	r.rec, r.idle = rec, false
+	r.unsettled = r.unsettled || freed(before, rec.Run)
+	r.free(ctx)
 	run := rec.Run
 	r.w.mu.Lock()
 	r.w.live[run.ID] = run
@@ -276,10 +200,14 @@ func (r *runner) moved(ctx context.Context, rec Record) {
 	}
 }
 
-func (w *Worker) timer(at time.Time) *time.Timer {
-	if at.IsZero() {
-		t := time.NewTimer(time.Hour)
-		return t
+// timer is for the time at which the run wants to be looked at again.
+func (r *runner) timer(at time.Time) *time.Timer {
+	least := time.Duration(0)
+	if r.idle {
+		least = minSleep
 	}
-	return time.NewTimer(min(max(at.Sub(w.now()), 0), maxSleep))
+	if at.IsZero() {
+		return time.NewTimer(time.Hour)
+	}
+	return time.NewTimer(min(max(at.Sub(r.w.now()), least), maxSleep))
 }

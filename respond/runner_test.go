@@ -63,7 +63,8 @@ func TestInputFindsItsRun(t *testing.T) {
 func TestInputOutlivesAFailedAppend(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook)
 	rec := r.begin(1, finding("shell", "a", 1))
-	run := &runner{w: r.idle(1), rec: rec, book: r.books[0], inputs: make(chan delivery, 1), over: make(chan struct{})}
+	run := newRunner(r.idle(1), rec)
+	run.book = r.books[0]
 	taken := false
 	run.inputs <- delivery{
 		input: event.Input{Run: rec.Run.ID, Kind: event.InputUndo, User: "ann"}, sequence: 7, taken: func() { taken = true },
@@ -102,7 +103,8 @@ func TestPauseHoldsBackAnOldIntent(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook)
 	rec := r.begin(0, finding("shell", "a", 1))
 	w := r.idle(0)
-	run := &runner{w: w, rec: rec, book: r.books[0], inputs: make(chan delivery)}
+	run := newRunner(w, rec)
+	run.book = r.books[0]
 	for run.rec.Run.Steps[0].State != event.StepIntent {
 		if err := run.step(t.Context()); err != nil {
 			t.Fatal(err)
@@ -132,7 +134,8 @@ func TestPauseFillsNoLog(t *testing.T) {
 	if err := r.control.Pause(t.Context(), Pause{By: "ann"}); err != nil {
 		t.Fatal(err)
 	}
-	run := &runner{w: w, rec: rec, book: r.books[0], inputs: make(chan delivery)}
+	run := newRunner(w, rec)
+	run.book = r.books[0]
 	for run.rec.Run.Steps[0].Error == "" {
 		if err := run.step(t.Context()); err != nil {
 			t.Fatal(err)

@@ -301,7 +301,7 @@ func (w *Worker) start(ctx context.Context, rec Record) *runner {
 	if r := w.runners[rec.Run.ID]; r != nil || rec.Run.State.Terminal() {
 		return r
 	}
-	r := &runner{w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{})}
+	r := newRunner(w, rec)
 	w.runners[rec.Run.ID], w.live[rec.Run.ID] = r, rec.Run
 	ctx = rec.message.Context(ctx)
 	w.group.Go(func() error {
@@ -374,6 +374,9 @@ func (w *Worker) move(ctx context.Context, r *runner) error {
 		return nil
 	}
 	r.book = book
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.join()
+	defer cancel()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		err := r.run(ctx)
 		switch {

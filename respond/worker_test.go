@@ -45,9 +45,11 @@ type rig struct {
 	// every and orphan are those of the reconciler.
 	every, orphan time.Duration
 	now           func() time.Time
-	cancel        context.CancelFunc
-	ended         chan error
-	log           logged
+	// limits, if set, are those of a ledger that the guards keep.
+	limits *guard.Limits
+	cancel context.CancelFunc
+	ended  chan error
+	log    logged
 }
 
 // logged is what a responder writes to its log.
@@ -100,7 +102,11 @@ func (r *rig) open() {
 func (r *rig) start() *rig {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(r.t.Context())
-	guards := guard.New(guard.Options{Control: r.control, Cluster: r.cluster, Self: "system:serviceaccount:firebreak:firebreak"})
+	o := guard.Options{Control: r.control, Cluster: r.cluster, Self: "system:serviceaccount:firebreak:firebreak"}
+	if r.limits != nil {
+		o.Limits, o.Ledger = *r.limits, guard.NewLedger(r.bus.Control())
+	}
+	guards := guard.New(o)
 	w, err := NewWorker(ctx, WorkerOptions{
 		Now: r.now, Reconcile: r.every, Orphan: r.orphan,
 		Alone: true, Bus: r.bus, Books: r.books, Control: r.control, Telemetry: telemetry.Nop(), Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
