@@ -1,0 +1,119 @@
+package reach
+
+// piece is a set of ports with the policy that decided them.
+type piece struct {
+	ports Ports
+	by    Policy
+}
+
+// stack is what is about one subject in one direction: the policies of each
+// tier, found once and asked for every peer.
+type stack [][]*policy
+
+func (w *World) stack(subject *endpoint, d Direction) stack {
+	var s stack
+	for _, t := range w.tiers {
+		if list := t.selecting(subject, d); len(list) > 0 {
+			s = append(s, list)
+		}
+	}
+	return s
+}
+
+// allowed are the ports that the subject's policies let through between it and
+// a peer, each with who decided. The destination is who names ports.
+func (s stack) allowed(subject, peer *endpoint, d Direction) []piece {
+	destination := subject
+	if d == Egress {
+		destination = peer
+	}
+	rest := AllPorts()
+	var out []piece
+	for _, policies := range s {
+		var passed Ports
+		closes := false
+		for len(policies) > 0 {
+			n := 1
+			for n < len(policies) && policies[n].order == policies[0].order {
+				n++
+			}
+			var g group
+			for _, p := range policies[:n] {
+				g.ask(p, rest, subject, peer, destination, d)
+				closes = closes || p.closes[d]
+			}
+			policies = policies[n:]
+			out = append(out, g.allowed...)
+			through := g.passed.minus(g.open)
+			passed = passed.union(through)
+			rest = rest.minus(g.open).minus(through).minus(g.denied)
+		}
+		if closes {
+			rest = Ports{}
+		}
+		if rest = rest.union(passed); rest.Empty() {
+			return out
+		}
+	}
+	return append(out, piece{ports: rest})
+}
+
+// group are policies of one order. Which of them is asked first is nobody's
+// promise, so what one of them allows counts as allowed, and what one of them
+// passes on as passed on rather than denied.
+type group struct {
+	allowed              []piece
+	open, passed, denied Ports
+}
+
+func (g *group) ask(p *policy, rest Ports, subject, peer, destination *endpoint, d Direction) {
+	var mine Ports
+	for i := range p.rules[d] {
+		r := &p.rules[d][i]
+		if !r.peers.match(subject, peer) {
+			continue
+		}
+		hit := r.match(destination).intersect(rest)
+		if hit.Empty() {
+			continue
+		}
+		rest = rest.minus(hit)
+		switch r.verdict {
+		case allow:
+			mine = mine.union(hit)
+		case deny:
+			g.denied = g.denied.union(hit)
+		case pass:
+			g.passed = g.passed.union(hit)
+		}
+		if rest.Empty() {
+			break
+		}
+	}
+	if !mine.Empty() {
+		g.allowed = append(g.allowed, piece{mine, p.id})
+		g.open = g.open.union(mine)
+	}
+}
+
+// merge is the union of the pieces' ports.
+func merge(pieces []piece) Ports {
+	var s Ports
+	for _, p := range pieces {
+		s = s.union(p.ports)
+	}
+	return s
+}
+
+// apart makes the pieces disjoint: the first that has a port keeps it.
+func apart(pieces []piece) []piece {
+	var seen Ports
+	var out []piece
+	for _, p := range pieces {
+		if p.ports = p.ports.minus(seen); !p.ports.Empty() {
+			out = append(out, p)
+			seen = seen.union(p.ports)
+		}
+	}
+	return out
+}

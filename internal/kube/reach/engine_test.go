@@ -1,0 +1,137 @@
+package reach
+
+import (
+	"strings"
+	"testing"
+)
+
+const cnp = "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: %}\nspec: "
+
+func admin(name, spec string) string { return strings.Replace(cnp, "%", name, 1) + spec + "\n---\n" }
+
+func cilium(spec string) string {
+	return "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: prod}\nspec: " + spec + "\n---\n"
+}
+
+func calico(kind, meta, spec string) string {
+	return "apiVersion: crd.projectcalico.org/v1\nkind: " + kind + "\nmetadata: {" + meta + "}\nspec: " + spec + "\n---\n"
+}
+
+// open is a NetworkPolicy that lets the whole of prod talk to everybody.
+const open = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open, namespace: prod}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}}\n---\n"
+
+// What each engine's deny does to pod prod/web, which a NetworkPolicy lets talk
+// to everybody.
+func TestEngines(t *testing.T) {
+	byOpen := strings.ReplaceAll(all, "no policy", "NetworkPolicy prod/open")
+	for _, c := range []struct{ name, manifest, ingress, egress string }{
+		{"without a deny", open, byOpen, "*"},
+		{"admin tier denies pods both ways, and networks at egress",
+			open + admin("d", `{tier: Admin, priority: 0, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}], egress: [{action: Deny, to: [{networks: [0.0.0.0/0, "::/0"]}]}]}`),
+			"node n2 on all ports by NetworkPolicy prod/open | 0.0.0.0/0, ::/0 on all ports by NetworkPolicy prod/open", ""},
+		{"an earlier accept wins",
+			open + admin("a", `{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Accept, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}], protocols: [{tcp: {destinationPort: {number: 80}}}, {udp: {}}, {destinationNamedPort: sig}]}]}`) +
+				admin("d", `{tier: Admin, priority: 2, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}`),
+			"pod prod/db on TCP 80; UDP all; SCTP 9899 by ClusterNetworkPolicy a | node n2 on all ports by NetworkPolicy prod/open | 0.0.0.0/0, ::/0 on all ports by NetworkPolicy prod/open", "*"},
+		{"of equal priorities the accept counts, whatever the names",
+			open + admin("z", `{tier: Admin, priority: 2, subject: {namespaces: {}}, ingress: [{action: Accept, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}]}]}`) +
+				admin("d", `{tier: Admin, priority: 2, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}`),
+			"pod prod/db on all ports by ClusterNetworkPolicy z | node n2 on all ports by NetworkPolicy prod/open | 0.0.0.0/0, ::/0 on all ports by NetworkPolicy prod/open", "*"},
+		{"the baseline speaks last, and not where a NetworkPolicy selects",
+			open + admin("b", `{tier: Baseline, priority: 0, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}`), byOpen, "*"},
+		{"the baseline speaks where none selects",
+			admin("b", `{tier: Baseline, priority: 0, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}`),
+			"node n2 on all ports by no policy | 0.0.0.0/0, ::/0 on all ports by no policy", "*"},
+		{"a peer of an unknown kind fails closed",
+			admin("u", `{tier: Admin, priority: 0, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{galaxies: {}}]}]}`), "", "*"},
+		{"cilium's deny goes before every allow",
+			open + cilium(`{endpointSelector: {matchLabels: {app: web}}, ingressDeny: [{fromEntities: [all]}], egressDeny: [{toEntities: [all]}]}`), "", ""},
+		{"cilium's allow joins what NetworkPolicies allow",
+			policyText(`{podSelector: {}, policyTypes: [Ingress]}`) + "---\n" + cilium(`{endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {"k8s:app": db}}], toPorts: [{ports: [{port: "80", endPort: 90, protocol: TCP}, {port: dns}]}]}]}`),
+			"pod prod/db on TCP 80-90; UDP 53 by CiliumNetworkPolicy prod/c", "*"},
+		{"cilium's selectors stay in the namespace unless they say so",
+			cilium(`{endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEndpoints: [{}]}]}`), "pod prod/db on all ports by CiliumNetworkPolicy prod/c", "*"},
+		{"cilium's selector by namespace",
+			cilium(`{endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEndpoints: [{matchLabels: {"k8s:io.kubernetes.pod.namespace": dev}}, {matchLabels: {"io.cilium.k8s.namespace.labels.env": nowhere}}]}]}`), "pod dev/tool on all ports by CiliumNetworkPolicy prod/c", "*"},
+		{"cilium's blocks are outside of the cluster",
+			cilium(`{endpointSelector: {matchLabels: {app: web}}, egress: [{toCIDR: [10.0.0.0/24]}]}`), all, "10.0.0.0/24 on all ports by CiliumNetworkPolicy prod/c"},
+		{"cilium's empty list selects nothing, ports without peers everything",
+			cilium(`{endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEndpoints: []}, {toPorts: [{ports: [{port: "443", protocol: TCP}]}]}]}`),
+			strings.NewReplacer("all ports", "TCP 443", "no policy", "CiliumNetworkPolicy prod/c").Replace(all), "*"},
+		{"cilium's deny of only some does not cut off the rest when it says so",
+			cilium(`{endpointSelector: {matchLabels: {app: web}}, enableDefaultDeny: {ingress: false}, ingressDeny: [{fromEntities: [world]}]}`),
+			allPods + " | " + allNodes, "*"},
+		{"calico's earlier deny beats a NetworkPolicy",
+			open + calico("GlobalNetworkPolicy", "name: default.d", `{order: 1, selector: "app == 'web' && projectcalico.org/namespace == 'prod'", types: [Ingress, Egress], ingress: [{action: Deny}], egress: [{action: Deny}]}`), "", ""},
+		{"calico's later deny does not",
+			open + calico("GlobalNetworkPolicy", "name: default.d", `{order: 2000, selector: "all()", types: [Ingress], ingress: [{action: Deny}]}`), byOpen, "*"},
+		{"calico's tiers go by their order, and pass on",
+			calico("Tier", "name: sec", `{order: 100}`) +
+				calico("GlobalNetworkPolicy", "name: sec.p", `{tier: sec, order: 1, selector: "has(app)", types: [Ingress], ingress: [{action: Allow, protocol: TCP, source: {selector: "app in {'db'}", namespaceSelector: "all()"}, destination: {ports: [80, "90:99", http]}}, {action: Pass, source: {nets: [192.0.2.0/24]}}]}`) + policyText(`{podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 22}]}]}`),
+			"pod prod/db on TCP 80, 90-99, 8080 by Calico GlobalNetworkPolicy sec.p | 192.0.2.0/24 on TCP 22 by NetworkPolicy prod/p", "*"},
+		{"calico's namespaced selectors stay there",
+			calico("NetworkPolicy", "name: np, namespace: prod", `{selector: "app == 'web'", ingress: [{action: Allow, source: {selector: "app starts with 'w' || app == 'db'"}}]}`),
+			"pod prod/db on all ports by Calico NetworkPolicy prod/np", "*"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := report(t, c.manifest, "prod/web")
+			if got := of(r.Ingress); c.ingress != "*" && got != c.ingress {
+				t.Errorf("ingress %s\nwant %s", got, c.ingress)
+			}
+			if got := of(r.Egress); c.egress != "*" && got != c.egress {
+				t.Errorf("egress %s\nwant %s", got, c.egress)
+			}
+		})
+	}
+}
+
+// What can't be mapped is told, and widens what is allowed, never what is
+// denied.
+func TestDoubts(t *testing.T) {
+	for _, c := range []struct{ name, manifest, doubt, egress string }{
+		{"cilium by name of host", cilium(`{endpointSelector: {matchLabels: {app: web}}, egress: [{toFQDNs: [{matchName: example.com}], toPorts: [{ports: [{port: "443", protocol: TCP}]}]}]}`),
+			"allows hosts by name", "hosts example.com on TCP 443 by CiliumNetworkPolicy prod/c"},
+		{"cilium's deny by service is none", cilium(`{endpointSelector: {matchLabels: {app: web}}, enableDefaultDeny: {egress: false}, egressDeny: [{toServices: [{k8sService: {serviceName: x, namespace: prod}}]}]}`),
+			"by service", all},
+		{"cluster policy by name of host", admin("h", `{tier: Admin, priority: 0, subject: {namespaces: {}}, egress: [{action: Accept, to: [{domainNames: [example.com]}]}, {action: Deny, to: [{networks: [0.0.0.0/0, "::/0"]}]}]}`),
+			"accepts hosts by name", "hosts example.com on all ports by ClusterNetworkPolicy h"},
+		{"unreadable", admin("x", `{tier: Galactic, priority: 0, subject: {namespaces: {}}}`), `tier "Galactic" is not known`, all},
+		{"calico by service account", calico("GlobalNetworkPolicy", "name: g", `{selector: "all()", types: [Egress], egress: [{action: Deny, destination: {serviceAccounts: {names: [x]}}}, {action: Allow}]}`),
+			"service accounts", strings.ReplaceAll(all, "no policy", "Calico GlobalNetworkPolicy g")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := report(t, c.manifest, "prod/web")
+			if !strings.Contains(strings.Join(r.Doubts, "\n"), c.doubt) {
+				t.Errorf("doubts %q", r.Doubts)
+			}
+			if got := of(r.Egress); got != c.egress {
+				t.Errorf("egress %s\nwant %s", got, c.egress)
+			}
+		})
+	}
+}
+
+func TestCalicoSelectors(t *testing.T) {
+	labels := map[string]string{"app": "web", "zone": "a-1"}
+	of := func(k string) (string, bool) { v, ok := labels[k]; return v, ok }
+	for text, want := range map[string]bool{
+		`all()`: true, `global()`: false, `has(app)`: true, `!has(app)`: false, `app == "web"`: true, `app != 'web'`: false,
+		`none != 'x'`: true, `none == ''`: false, `app in {'a', 'web'}`: true, `app not in {'a'}`: true, `none not in {'a'}`: true,
+		`zone contains '-'`: true, `zone starts with 'a'`: true, `zone ends with '2'`: false,
+		`app == 'x' || has(zone) && zone == 'a-1'`: true, `!(app == 'web' && zone == 'a-1')`: false,
+	} {
+		x, err := (&compiler{World: New(State{})}).calicoSelector(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := x(of); got != want {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+	for _, text := range []string{``, `app`, `app == web`, `app ==`, `(all()`, `all() all()`, `foo(x)`, `app in 'x'`, `'app' == 'x'`, `app == 'x`, strings.Repeat("!", 100) + "all()"} {
+		if _, err := (&compiler{World: New(State{})}).calicoSelector(text); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package containment
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/firebreak-io/firebreak/internal/kube/reach"
+)
+
+// Judge says whether a connection is allowed.
+type Judge func(from, to End, protocol string, port int) bool
+
+// Compare asks a judge about every connection that each pod of the state could
+// have, and says where package reach says otherwise. It gives how many
+// connections were compared.
+func Compare(s State, judge Judge) (int, error) {
+	state, err := s.Reach()
+	if err != nil {
+		return 0, err
+	}
+	w, n := reach.New(state), 0
+	for i := range s.Pods {
+		p := &s.Pods[i]
+		r, err := w.Report(p.Namespace, p.Name)
+		if err != nil {
+			return n, err
+		}
+		for _, peer := range s.peers(i) {
+			for number, protocol := range []string{"TCP", "UDP", "SCTP"} {
+				for _, port := range Ports() {
+					n += 2
+					if got, want := through(r.Egress, peer, number, port), judge(End{Pod: p}, peer, protocol, port); got != want {
+						return n, fmt.Errorf("%s/%s to %s on %s %d: reach says %v", p.Namespace, p.Name, peer, protocol, port, got)
+					}
+					if got, want := through(r.Ingress, peer, number, port), judge(peer, End{Pod: p}, protocol, port); got != want {
+						return n, fmt.Errorf("%s to %s/%s on %s %d: reach says %v", peer, p.Namespace, p.Name, protocol, port, got)
+					}
+				}
+			}
+		}
+	}
+	return n, nil
+}
+
+// String names the end.
+func (e End) String() string {
+	switch {
+	case e.Pod != nil:
+		return e.Pod.Namespace + "/" + e.Pod.Name
+	case e.Node != nil:
+		return "node " + e.Node.Name
+	}
+	return e.Address
+}
+
+// peers are all that a pod could talk to, but for what is on its own node and
+// uses the node's network, which always gets through and is not reported.
+func (s State) peers(of int) []End {
+	var out []End
+	own := s.Pods[of].Spec.NodeName
+	for i := range s.Pods {
+		if i != of && !s.Pods[i].Spec.HostNetwork {
+			out = append(out, End{Pod: &s.Pods[i]})
+		}
+	}
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Name != own {
+			out = append(out, End{Node: n, Address: n.Status.Addresses[0].Address})
+		}
+	}
+	for _, a := range Outside() {
+		out = append(out, End{Address: a})
+	}
+	return out
+}
+
+// through says whether a report has a flow with this peer and port.
+func through(flows []reach.Flow, e End, protocol, port int) bool {
+	return slices.ContainsFunc(flows, func(f reach.Flow) bool {
+		if !f.Ports.Contains(reach.Protocol(protocol), uint16(port)) {
+			return false
+		}
+		switch f.Peer.Kind {
+		case "pods":
+			return e.Pod != nil && slices.Contains(f.Peer.Names, e.Pod.Namespace+"/"+e.Pod.Name)
+		case "nodes":
+			return e.Node != nil && slices.Contains(f.Peer.Names, e.Node.Name)
+		case "addresses":
+			return e.Pod == nil && e.Node == nil && slices.ContainsFunc(f.Peer.Blocks, func(b string) bool {
+				return netip.MustParsePrefix(b).Contains(netip.MustParseAddr(e.Address))
+			})
+		}
+		return false
+	})
+}
