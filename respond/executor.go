@@ -165,7 +165,7 @@ func (x *Executor) Do(ctx context.Context, book *Playbook, run event.Run, i int,
 		deps.Cluster = &gate{Cluster: x.Deps.Cluster, guards: x.Guards, check: c, tidies: book.StepOf(run, i).Kind.Tidies}
 	}
 	return x.carry(deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
-		return act.Do(ctx, req, *run.Steps[i].Plan)
+		return doVerified(ctx, act, req, *run.Steps[i].Plan)
 	})
 }
 
@@ -221,7 +221,7 @@ func (x *Executor) Reset(ctx context.Context, book *Playbook, run event.Run, i i
 		if digest != s.Digest {
 			return event.Receipt{}, fmt.Errorf("%w: it would now be: %s", action.ErrDiffers, plan.Summary)
 		}
-		return act.Do(ctx, req, plan)
+		return doVerified(ctx, act, req, plan)
 	})
 }
 

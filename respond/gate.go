@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -30,29 +31,54 @@ type gate struct {
 
 // Apply sends a write that the plan lists.
 func (g *gate) Apply(ctx context.Context, w event.Write, o kube.ApplyOptions) (uid, resourceVersion string, err error) {
-	if !o.DryRun && !g.listed(w) {
-		return "", "", fmt.Errorf("%s %s %s: %w: the plan does not list it", w.Verb, w.Resource, w.Name, action.ErrRefused)
+	if err := g.pass(ctx, w, o.DryRun); err != nil {
+		return "", "", err
+	}
+	return g.Cluster.Apply(ctx, w, o)
+}
+
+// Command runs a command that the plan lists.
+func (g *gate) Command(ctx context.Context, w event.Write, s kube.Streams) error {
+	if err := g.pass(ctx, w, false); err != nil {
+		return err
+	}
+	return g.Cluster.Command(ctx, w, s)
+}
+
+// Call sends a request that the plan lists.
+func (g *gate) Call(ctx context.Context, w event.Write, most int64) ([]byte, error) {
+	if err := g.pass(ctx, w, false); err != nil {
+		return nil, err
+	}
+	return g.Cluster.Call(ctx, w, most)
+}
+
+// pass says why a write may not be sent now.
+func (g *gate) pass(ctx context.Context, w event.Write, dry bool) error {
+	if !dry && !g.listed(w) {
+		return fmt.Errorf("%s %s %s: %w: the plan does not list it", w.Verb, w.Resource, w.Name, action.ErrRefused)
 	}
 	if verdicts, stopped := g.guards.Stopped(ctx, g.check, nil); stopped {
 		_, reason := Strongest(verdicts)
-		return "", "", fmt.Errorf("%w: %s", errHeld, reason)
+		return fmt.Errorf("%w: %s", errHeld, reason)
 	}
 	kept, err := g.guards.Kept(ctx, g.check)
 	switch {
 	case err != nil:
-		return "", "", fmt.Errorf("%w: %w", errHeld, err)
+		return fmt.Errorf("%w: %w", errHeld, err)
 	case !kept:
-		return "", "", fmt.Errorf("%w: its place in the budgets is gone", errHeld)
+		return fmt.Errorf("%w: its place in the budgets is gone", errHeld)
 	}
-	return g.Cluster.Apply(ctx, w, o)
+	return nil
 }
 
 // listed says whether the plan has the write, to the byte, or it takes away
 // something of the action's own.
 func (g *gate) listed(w event.Write) bool {
 	for _, p := range g.check.Plan.Writes {
-		if p.Verb == w.Verb && p.Group == w.Group && p.Version == w.Version && p.Resource == w.Resource && p.Namespace == w.Namespace &&
-			p.Name == w.Name && p.UID == w.UID && p.ResourceVersion == w.ResourceVersion && bytes.Equal(p.Body, w.Body) {
+		body := p.Body
+		p.Body = w.Body
+		if reflect.DeepEqual(p, w) && bytes.Equal(body, w.Body) {
 			return true
 		}
 	}

@@ -2,33 +2,34 @@ package respond
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/action"
 )
 
-// LabelKeys are the labels that the playbook's steps set on pods: what an
-// admission policy lets them. The keys are the text's own; only values come of
-// expressions.
-func (p *Playbook) LabelKeys() ([]string, error) {
+// PolicyKeys are the labels and annotations that the playbook's steps set: what
+// an admission policy lets them. The keys are the text's own; only values come
+// of expressions.
+func (p *Playbook) PolicyKeys() (labels, annotations []string, err error) {
 	env := Env{Target: event.PodRef("namespace", "name"), Steps: map[string]StepEnv{}}
 	for _, s := range p.Steps {
 		env.Steps[s.Name] = StepEnv{}
 	}
-	var keys []string
 	for _, s := range p.Steps {
-		if _, sets := s.Kind.Config().(*action.LabelConfig); !sets {
+		if _, sets := s.Kind.Config().(action.Keyed); !sets {
 			continue
 		}
 		config, err := s.Config(env)
 		if err != nil {
-			return nil, fmt.Errorf("playbook %s: labels of step %s: %w", p.Name, s.Name, err)
+			return nil, nil, fmt.Errorf("playbook %s: labels of step %s: %w", p.Name, s.Name, err)
 		}
-		if c, ok := config.(*action.LabelConfig); ok {
-			keys = append(keys, slices.Sorted(maps.Keys(c.Labels))...)
+		if c, ok := config.(action.Keyed); ok {
+			l, a := c.PolicyKeys()
+			labels, annotations = append(labels, l...), append(annotations, a...)
 		}
 	}
-	return keys, nil
+	slices.Sort(labels)
+	slices.Sort(annotations)
+	return slices.Compact(labels), slices.Compact(annotations), nil
 }

@@ -149,7 +149,7 @@ func (r *reconciler) judge(ctx context.Context, h action.Holding) (claim, error)
 		}
 	}
 	at := slices.IndexFunc(run.Steps, func(s event.Step) bool { return s.Name == h.Step() })
-	if run.State.Terminal() || at < 0 || !run.Steps[at].Begun || run.StepTarget(at).UID != h.Target.UID {
+	if run.State.Terminal() || at < 0 || !run.Steps[at].Begun || !about(run, at, h.Target.UID) {
 		return orphan, nil
 	}
 	switch s := run.Steps[at]; s.State {
@@ -157,6 +157,16 @@ func (r *reconciler) judge(ctx context.Context, h action.Holding) (claim, error)
 		return orphan, nil // it was undone, and landed later
 	}
 	return wanted, nil
+}
+
+// about says whether step i changes the object of this UID: its target, or one
+// that its plan names besides.
+func about(run event.Run, i int, uid string) bool {
+	if run.StepTarget(i).UID == uid {
+		return true
+	}
+	p := run.Steps[i].Plan
+	return p != nil && slices.ContainsFunc(p.Also, func(t event.Ref) bool { return t.UID == uid })
 }
 
 // adopt judges a hold whose run is not in the record: the store was lost, or

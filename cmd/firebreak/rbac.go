@@ -26,8 +26,10 @@ func newRBAC() *cobra.Command {
 		Long: `Print a ClusterRole with exactly what the actions need, and its binding to
 Firebreak's service account, for kubectl apply.
 
-Without --playbooks that is all actions. With them it is the actions that those
-and the shipped playbooks use, so that the role can do no more than they do.
+Without --playbooks that is the actions that every cluster can have; --all is
+those too that need more (exec, eviction, bindings of roles). With playbooks it
+is the actions that those and the shipped ones use, so that the role can do no
+more than they do.
 
 Where the roles are processes of their own each needs a role of its own:
 --roles ingest prints one that reads what events are enriched with (pods, nodes,
@@ -43,7 +45,7 @@ that the playbooks set. Kubernetes 1.30 is the first that has it.`,
 	f.StringArrayVar(&s.playbooks, "playbooks", nil, "file or directory of playbooks (repeatable)")
 	f.BoolVar(&s.noShipped, "no-shipped", false, "leave out the playbooks that come with Firebreak")
 	f.StringVar(&only, "roles", "ingest,detect,respond", "for what this service account does")
-	f.BoolVar(&all, "all", false, "all actions, whatever playbooks use")
+	f.BoolVar(&all, "all", false, "all actions, also those that only a playbook brings")
 	f.StringVarP(&to.Namespace, "namespace", "n", "firebreak", "namespace of the service account")
 	f.StringVar(&to.Name, "service-account", "firebreak", "name of the service account")
 	f.BoolVar(&policy, "admission", false, "print the admission policy instead of the role")
@@ -84,7 +86,7 @@ func (s selection) role(all bool, roles []service.Role, to kube.Account) ([]byte
 // admission is the policy for the actions, and for the labels that the playbooks
 // set.
 func (s selection) admission(all bool, to kube.Account, protect []string) ([]byte, error) {
-	names, err := s.actions(all || len(s.playbooks) == 0 && !s.noShipped)
+	names, err := s.actions(all)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +96,11 @@ func (s selection) admission(all bool, to kube.Account, protect []string) ([]byt
 	}
 	a := kube.Admission{To: to, Protected: append(guard.ProtectedNamespaces(), protect...)}
 	for _, b := range books {
-		keys, err := b.LabelKeys()
+		labels, annotations, err := b.PolicyKeys()
 		if err != nil {
 			return nil, err
 		}
-		a.LabelKeys = append(a.LabelKeys, keys...)
+		a.LabelKeys, a.AnnotationKeys = append(a.LabelKeys, labels...), append(a.AnnotationKeys, annotations...)
 	}
 	if a.Admits, err = action.Admitted(names...); err != nil {
 		return nil, err
@@ -115,7 +117,7 @@ func (s selection) permissions(all bool, roles []service.Role) ([]kube.Permissio
 	if !slices.Contains(roles, service.Respond) {
 		return permissions, nil
 	}
-	names, err := s.actions(all || len(s.playbooks) == 0 && !s.noShipped)
+	names, err := s.actions(all)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,8 @@ func (s selection) permissions(all bool, roles []service.Role) ([]kube.Permissio
 	return append(permissions, acts...), err
 }
 
-// actions are the names of all actions, or of those that the playbooks use.
+// actions are the names of all actions, of those that the playbooks use, or,
+// without any, of those that need no playbook.
 func (s selection) actions(all bool) ([]string, error) {
 	var names []string
 	if all {
@@ -131,6 +134,9 @@ func (s selection) actions(all bool) ([]string, error) {
 			names = append(names, k.Name)
 		}
 		return names, nil
+	}
+	if len(s.playbooks) == 0 && !s.noShipped {
+		return action.Defaults(), nil
 	}
 	if len(s.playbooks) == 0 {
 		return nil, exit{2, errors.New("no playbooks: give --playbooks, or leave --no-shipped out")}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +18,10 @@ import (
 type Plan struct {
 	Action string `json:"action"`
 	Target Ref    `json:"target"`
+	// Also are the other objects that are changed, each with its UID: the pods
+	// of a node that is drained, the workload of a pod. Guards judge them as they
+	// do the target, and a conditional write is about the target or one of them.
+	Also []Ref `json:"also,omitempty"`
 	// Summary is one line for people.
 	Summary string `json:"summary"`
 	// Writes are sent in order. None means that there is nothing to do.
@@ -60,18 +65,31 @@ type Headroom struct {
 // Write is one request that changes the world, as exact as the API takes it.
 type Write struct {
 	// Verb is create (left alone when an equal object of ours exists), patch
-	// (a JSON merge patch) or delete; post is an HTTP request to a webhook.
-	Verb      string `json:"verb"`
-	Group     string `json:"group,omitempty"`
-	Version   string `json:"version,omitempty"`
-	Resource  string `json:"resource,omitempty"`
-	Namespace string `json:"namespace,omitempty"`
-	Name      string `json:"name"`
+	// (a JSON merge patch), apply (server-side apply, never forced) or delete;
+	// post is an HTTP request to a webhook.
+	Verb     string `json:"verb"`
+	Group    string `json:"group,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Resource string `json:"resource,omitempty"`
+	// Subresource is eviction, scale, ephemeralcontainers, token, exec and so
+	// on; of a proxy it is proxy and the path behind it: proxy/checkpoint/a/b/c.
+	Subresource string `json:"subresource,omitempty"`
+	Namespace   string `json:"namespace,omitempty"`
+	Name        string `json:"name"`
+	// Manager is the field manager; empty is Firebreak's.
+	Manager string `json:"manager,omitempty"`
 	// UID and ResourceVersion make a patch or delete conditional. Both are
 	// captured when the plan is made.
 	UID             string          `json:"uid,omitempty"`
 	ResourceVersion string          `json:"resource_version,omitempty"`
 	Body            json.RawMessage `json:"body,omitempty"`
+}
+
+// Dry says whether the API server can try the write without an effect. It can't
+// where it only hands the request on: to a container, a kubelet or a webhook.
+func (w Write) Dry() bool {
+	first, _, _ := strings.Cut(w.Subresource, "/")
+	return w.Verb != "post" && !slices.Contains([]string{"exec", "attach", "portforward", "proxy"}, first)
 }
 
 // AnnotationPrefix starts the keys of all labels and annotations that

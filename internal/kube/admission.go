@@ -33,7 +33,40 @@ type Admission struct {
 	Protected []string
 	// LabelKeys are the labels that playbooks set on pods.
 	LabelKeys []string
-	Admits    []Admit
+	// AnnotationKeys are the annotations that playbooks set on pods.
+	AnnotationKeys []string
+	Admits         []Admit
+}
+
+// The CEL that several actions need: SameLabels is true when no label changes
+// but those of Firebreak's own prefix, OwnObject when the object that is made
+// (or, [OwnOldObject], taken away) is one of Firebreak's own by its name and its
+// label.
+const (
+	SameLabels = "variables.oldLabels.all(k, k.startsWith('" + event.AnnotationPrefix + "') || k in variables.labels)" +
+		" && variables.labels.all(k, k.startsWith('" + event.AnnotationPrefix + "') || (k in variables.oldLabels && variables.oldLabels[k] == variables.labels[k]))"
+	OwnObject = "object.metadata.name.startsWith('firebreak-')" +
+		" && '" + ManagedByLabel + "' in variables.labels && variables.labels['" + ManagedByLabel + "'] == '" + ManagedBy + "'"
+	OwnOldObject = "oldObject.metadata.name.startsWith('firebreak-')" +
+		" && '" + ManagedByLabel + "' in variables.oldLabels && variables.oldLabels['" + ManagedByLabel + "'] == '" + ManagedBy + "'"
+	// OwnMarked is an update of an own object in which nothing but the
+	// annotations of Firebreak's own prefix changes: the hold's end.
+	OwnMarked = OwnOldObject + " && variables.ours && " + SameLabels + " && (!has(object.spec) && !has(oldObject.spec) || has(object.spec) && has(oldObject.spec) && object.spec == oldObject.spec)"
+)
+
+// SameSpec is CEL that is true when none of these fields of an object's spec
+// changes. All that must not are named, since CEL can't leave one out of a
+// message.
+func SameSpec(others ...string) string {
+	var all []string
+	for _, f := range others {
+		all = append(all, same("spec."+f))
+	}
+	return strings.Join(all, " && ")
+}
+
+func same(of string) string {
+	return fmt.Sprintf("has(object.%[1]s) == has(oldObject.%[1]s) && (!has(object.%[1]s) || object.%[1]s == oldObject.%[1]s)", of)
 }
 
 // AdmissionManifest is a ValidatingAdmissionPolicy and its binding, as YAML for
@@ -44,8 +77,9 @@ type Admission struct {
 // The variables that expressions may use: labels, oldLabels, annotations and
 // oldAnnotations (maps, empty where there are none), ours (of the metadata
 // nothing but labels and annotations of Firebreak's own prefix changes, so that
-// labels are left to the expression), system (the pod is one that the cluster
-// can't do without) and labelKeys.
+// labels are left to the expression), oursBut (the same, and the annotations of
+// annotationKeys may change too), system (the pod is one that the cluster can't
+// do without), labelKeys and annotationKeys.
 func AdmissionManifest(a Admission) ([]byte, error) {
 	if a.To.Namespace == "" || a.To.Name == "" {
 		return nil, fmt.Errorf("admission manifest: no service account")
@@ -69,7 +103,7 @@ func AdmissionManifest(a Admission) ([]byte, error) {
 			MatchConditions: []admissionregistrationv1.MatchCondition{{
 				Name: "account", Expression: fmt.Sprintf("request.userInfo.username == 'system:serviceaccount:%s:%s'", a.To.Namespace, a.To.Name),
 			}},
-			Variables:   variables(sorted(a.LabelKeys)),
+			Variables:   variables(sorted(a.LabelKeys), sorted(a.AnnotationKeys)),
 			Validations: validations(a),
 		},
 	}
@@ -84,12 +118,9 @@ func AdmissionManifest(a Admission) ([]byte, error) {
 }
 
 // variables are read when an expression asks for them, and not before.
-func variables(labelKeys []string) []admissionregistrationv1.Variable {
+func variables(labelKeys, annotationKeys []string) []admissionregistrationv1.Variable {
 	field := func(object, of string) string {
 		return fmt.Sprintf("%[1]s != null && has(%[1]s.metadata.%[2]s) ? %[1]s.metadata.%[2]s : {}", object, of)
-	}
-	same := func(of string) string {
-		return fmt.Sprintf("has(object.%[1]s) == has(oldObject.%[1]s) && (!has(object.%[1]s) || object.%[1]s == oldObject.%[1]s)", of)
 	}
 	prefix := event.AnnotationPrefix
 	return []admissionregistrationv1.Variable{
@@ -101,6 +132,12 @@ func variables(labelKeys []string) []admissionregistrationv1.Variable {
 		{Name: "ours", Expression: strings.Join([]string{
 			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix),
 			fmt.Sprintf("variables.oldAnnotations.all(k, k.startsWith('%s') || k in variables.annotations)", prefix),
+			same("metadata.ownerReferences"), same("metadata.finalizers"),
+		}, " && ")},
+		{Name: "annotationKeys", Expression: list(annotationKeys)},
+		{Name: "oursBut", Expression: strings.Join([]string{
+			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || k in variables.annotationKeys || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix),
+			fmt.Sprintf("variables.oldAnnotations.all(k, k.startsWith('%s') || k in variables.annotationKeys || k in variables.annotations)", prefix),
 			same("metadata.ownerReferences"), same("metadata.finalizers"),
 		}, " && ")},
 		{Name: "system", Expression: "has(oldObject.spec.priorityClassName) && oldObject.spec.priorityClassName.startsWith('system-') || " +

@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,7 +31,14 @@ type ApplyOptions struct {
 // metadata.resourceVersion of the write, a delete has them as preconditions:
 // an object that changed since is [ErrConflict], another object of the same
 // name [ErrUIDMismatch] or ErrConflict. A create of what is there already is
-// [ErrExists].
+// [ErrExists]. A create of a subresource (an eviction, a token) carries the UID
+// alone, and the resourceVersion if the write has one; [ErrBusy] says that it
+// may be taken later. An apply is a server-side apply with the write's own field
+// manager: it carries what the write has of UID and resourceVersion, and a field
+// that is another manager's is ErrConflict.
+//
+// What the API server only hands on (exec, a proxy) is not sent: that is for
+// [Client.Command] and [Client.Call].
 func (c *Client) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
 	object, err := c.apply(ctx, w, o)
 	if err != nil || object == nil {
@@ -40,11 +49,12 @@ func (c *Client) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid,
 
 // apply is Apply, and gives the object as it is afterwards; nil after a delete.
 func (c *Client) apply(ctx context.Context, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
-	if o.FieldManager == "" {
-		o.FieldManager = FieldManager
-	}
+	o.FieldManager = cmp.Or(w.Manager, o.FieldManager, FieldManager)
 	if w.Name == "" || w.Resource == "" || w.Version == "" {
 		return nil, fmt.Errorf("%s %s %q: write without a version, resource or name", w.Verb, w.Resource, w.Name)
+	}
+	if !w.Dry() {
+		return nil, fmt.Errorf("%s %s: %w", w.Verb, resourceOf(w), ErrHandedOn)
 	}
 	var object *unstructured.Unstructured
 	var err error
@@ -55,15 +65,42 @@ func (c *Client) apply(ctx context.Context, w event.Write, o ApplyOptions) (*uns
 		object, err = create(ctx, to, w, o)
 	case "patch":
 		object, err = patch(ctx, to, w, o)
+	case "apply":
+		object, err = serverSide(ctx, to, w, o)
 	case "delete":
 		err = remove(ctx, to, w, o)
 	default:
-		err = fmt.Errorf("verb %q is none of create, patch, delete", w.Verb)
+		err = fmt.Errorf("verb %q is none of create, patch, apply, delete", w.Verb)
 	}
 	if err != nil {
-		return nil, request{w.Verb, w.Group, w.Resource, w.Namespace, w.Name}.fail(err)
+		return nil, asked(w).fail(err)
 	}
 	return object, nil
+}
+
+// resourceOf is what RBAC calls it: pods/eviction.
+func resourceOf(w event.Write) string {
+	sub, _, _ := strings.Cut(w.Subresource, "/")
+	if sub == "" {
+		return w.Resource
+	}
+	return w.Resource + "/" + sub
+}
+
+// asked names a write in errors, with the verb that RBAC has for it.
+func asked(w event.Write) request {
+	verb := w.Verb
+	if verb == "apply" {
+		verb = "patch"
+	}
+	return request{verb, w.Group, resourceOf(w), w.Namespace, w.Name}
+}
+
+func subresources(w event.Write) []string {
+	if w.Subresource == "" {
+		return nil
+	}
+	return []string{w.Subresource}
 }
 
 func create(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
@@ -74,7 +111,51 @@ func create(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o 
 	if object.GetName() != w.Name || object.GetNamespace() != w.Namespace {
 		return nil, fmt.Errorf("body names %s/%s", object.GetNamespace(), object.GetName())
 	}
-	return to.Create(ctx, object, metav1.CreateOptions{FieldManager: o.FieldManager, DryRun: dry(o)})
+	if w.Subresource != "" {
+		if err := bound(object, w, o); err != nil {
+			return nil, err
+		}
+	}
+	return to.Create(ctx, object, metav1.CreateOptions{FieldManager: o.FieldManager, DryRun: dry(o)}, subresources(w)...)
+}
+
+// bound makes the create of a subresource conditional on the object's UID: an
+// eviction by the preconditions of the delete that it is, others by
+// metadata.uid. An eviction takes its dry run from there, too.
+func bound(object *unstructured.Unstructured, w event.Write, o ApplyOptions) error {
+	if w.UID == "" {
+		return ErrUnconditional
+	}
+	if w.Subresource != "eviction" {
+		return unstructured.SetNestedField(object.Object, w.UID, "metadata", "uid")
+	}
+	conditions := map[string]any{"uid": w.UID}
+	if w.ResourceVersion != "" {
+		conditions["resourceVersion"] = w.ResourceVersion
+	}
+	if o.DryRun {
+		if err := unstructured.SetNestedStringSlice(object.Object, dry(o), "deleteOptions", "dryRun"); err != nil {
+			return err
+		}
+	}
+	return unstructured.SetNestedField(object.Object, conditions, "deleteOptions", "preconditions")
+}
+
+func serverSide(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(w.Body, &object.Object); err != nil {
+		return nil, fmt.Errorf("decode body: %w", err)
+	}
+	if object.GetName() != w.Name || object.GetNamespace() != w.Namespace {
+		return nil, fmt.Errorf("body names %s/%s", object.GetNamespace(), object.GetName())
+	}
+	if w.UID != "" {
+		object.SetUID(types.UID(w.UID))
+	}
+	if w.ResourceVersion != "" {
+		object.SetResourceVersion(w.ResourceVersion)
+	}
+	return to.Apply(ctx, w.Name, object, metav1.ApplyOptions{FieldManager: o.FieldManager, DryRun: dry(o)}, subresources(w)...)
 }
 
 func patch(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) (*unstructured.Unstructured, error) {
@@ -82,7 +163,7 @@ func patch(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o A
 	if err != nil {
 		return nil, err
 	}
-	return to.Patch(ctx, w.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: o.FieldManager, DryRun: dry(o)})
+	return to.Patch(ctx, w.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: o.FieldManager, DryRun: dry(o)}, subresources(w)...)
 }
 
 // conditional is the body with the UID and resourceVersion that it must meet.

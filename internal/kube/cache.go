@@ -33,6 +33,7 @@ type Cache struct {
 	pods       table[*corev1.Pod]
 	nodes      table[[]corev1.Node]
 	backends   table[[]Backend]
+	kinds      table[[]string]
 }
 
 // NewCache puts a cache in front of a client.

@@ -28,6 +28,14 @@ var (
 	// ErrUnconditional: a patch or delete without UID and resourceVersion.
 	// It is never sent.
 	ErrUnconditional = errors.New("write without uid and resourceVersion")
+	// ErrBusy: it can't be done now, and may be later (429): an eviction that a
+	// disruption budget does not let through, or a server with too much to do.
+	ErrBusy = errors.New("can't be done now")
+	// ErrHandedOn: the API server would only hand the write on, to a container or
+	// a kubelet, so that it is no object's.
+	ErrHandedOn = errors.New("is handed on by the API server")
+	// ErrTooLarge: an answer is larger than was asked for.
+	ErrTooLarge = errors.New("is too large")
 )
 
 // PermissionError says which permission the API server missed.
@@ -80,6 +88,8 @@ func (r request) classify(err error) error {
 		return ErrUIDMismatch
 	case apierrors.IsConflict(err):
 		return ErrConflict
+	case apierrors.IsTooManyRequests(err):
+		return fmt.Errorf("%w: %s", ErrBusy, message(err))
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("%w: %s", ErrUnauthenticated, message(err))
 	case apierrors.IsForbidden(err):

@@ -18,6 +18,10 @@ type Permission struct {
 	Names []string
 	// Own limits it to Firebreak's own namespace.
 	Own bool
+	// Grave says that whoever declares it knows that it is worth as much as the
+	// workloads themselves (exec, a node's proxy, deleting secrets, bind). A role
+	// holds it only for an action that a playbook uses.
+	Grave bool
 }
 
 // ConfigMapName is the name of Firebreak's ConfigMap, see [PausedAnnotation].
@@ -85,9 +89,10 @@ func IndexPermissions() []Permission {
 var ErrTooMuch = errors.New("permission is never asked for")
 
 // MergePermissions gives one permission for each resource and set of names,
-// with verbs and names sorted and without repeats. Wildcards, escalate, bind,
-// impersonate, exec and reading secrets are errors: whatever an action
-// declares, the role can't hold them.
+// with verbs and names sorted and without repeats. Wildcards, escalate,
+// impersonate and reading secrets are errors: whatever an action declares, the
+// role can't hold them. Nor can it hold bind, exec, attach, a proxy or deleting
+// secrets unless they are declared as grave.
 func MergePermissions(all []Permission) ([]Permission, error) {
 	merged := map[string]*Permission{}
 	for _, p := range all {
@@ -126,11 +131,13 @@ func check(p Permission) error {
 		return fmt.Errorf("permission %q: no resource or no verbs", p)
 	}
 	bad := strings.ContainsRune(p.Group+p.Resource+strings.Join(p.Names, ""), '*')
-	for _, v := range p.Verbs {
-		bad = bad || slices.Contains([]string{"*", "escalate", "bind", "impersonate"}, v)
-	}
 	resource, sub, _ := strings.Cut(p.Resource, "/")
-	bad = bad || p.Group == "" && (resource == "secrets" || sub == "exec" || sub == "attach" || sub == "proxy")
+	secret := p.Group == "" && resource == "secrets"
+	for _, v := range p.Verbs {
+		bad = bad || slices.Contains([]string{"*", "escalate", "impersonate"}, v) || v == "bind" && !p.Grave
+		bad = bad || secret && !(p.Grave && v == "delete")
+	}
+	bad = bad || p.Group == "" && !p.Grave && (sub == "exec" || sub == "attach" || sub == "proxy")
 	if bad {
 		return fmt.Errorf("%w: %s", ErrTooMuch, p)
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -56,6 +57,19 @@ type Marker interface {
 	Mark(ctx context.Context, r Request) error
 }
 
+// Verifier is an action that can look whether its effect is what was meant. The
+// service asks it right after Do, and again when it does not know any more
+// whether it asked. Every effect of the catalogue is one.
+type Verifier interface {
+	// Verify reads the cluster and gives the receipt of Do with the result that
+	// it found: enforced, applied (it stands as it was written, and nothing more
+	// is claimed), applied-unverified, partial or void, with notes that say what
+	// does not hold. It writes nothing. It may look more than once, until it is
+	// satisfied or ctx is about to end. An error says that it could not look: the
+	// effect counts as applied-unverified then.
+	Verify(ctx context.Context, r Request, p event.Plan, done event.Receipt) (event.Receipt, error)
+}
+
 // What an action can end in, besides the errors of package kube (a missing
 // permission is [kube.ErrForbidden]). Anything else can be tried again.
 var (
@@ -84,6 +98,12 @@ func gone(target event.Ref) error { return fmt.Errorf("%s: %w", target, ErrGone)
 
 // conflict is an ErrConflict for a target.
 func conflict(target event.Ref) error { return fmt.Errorf("%s: %w", target, ErrConflict) }
+
+// changed is a receipt with another result, and the notes that say why.
+func changed(done event.Receipt, result event.Result, notes ...string) event.Receipt {
+	done.Result, done.Notes = result, append(slices.Clone(done.Notes), notes...)
+	return done
+}
 
 // receipt is the beginning of every receipt.
 func receipt(r Request, result event.Result, notes ...string) event.Receipt {

@@ -23,6 +23,8 @@ const (
 		" && variables.labels.all(k, " + ownLabel +
 		" || (k in variables.oldLabels ? variables.oldLabels[k] == variables.labels[k] : " + heldBefore + " && !(" + heldAfter + ")))"
 
+	admitAnnotations = "!variables.system && variables.oursBut && object.spec == oldObject.spec && " + kube.SameLabels
+
 	admitLabels = admitPod + " && (" + heldBefore + ") == (" + heldAfter + ")" +
 		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labelKeys || k in variables.labels)" +
 		" && variables.labels.all(k, " + ownLabel + " || k in variables.labelKeys || (k in variables.oldLabels && variables.oldLabels[k] == variables.labels[k]))"

@@ -44,14 +44,27 @@ type Kind struct {
 	// Destroys says that it takes away what could be evidence, for good; Evidence
 	// that it keeps some.
 	Destroys, Evidence bool
+	// OptIn says that its permissions come only with a playbook that uses it:
+	// they are worth more than a cluster should grant for nothing.
+	OptIn bool
 	// Check, if there is one, says what is wrong with parameters as Config gave
 	// them.
 	Check func(config any) error
 	// Targets are the resources that it works on; empty is any target.
 	Targets []string
+	// Holds are the resources on which its holds show, beside pods and nodes:
+	// those of its targets, and of what it makes. They are listed to find holds
+	// again, by a label.
+	Holds []Resource
+	// Fields are JSON pointers to what it changes of its target, with all below,
+	// if it is made of fields.
+	Fields []string
 	// Config makes a pointer to the typed parameters with their defaults, into
 	// which the step's with is decoded.
 	Config func() any
+	// Example, if there is one, gives parameters as a playbook may have them, for
+	// guides and tests; without it the defaults will do.
+	Example func() any
 	// Needs are the permissions that planning, doing and undoing take.
 	Needs []Permission
 	// Admits are the writes that doing and undoing make.
@@ -82,6 +95,23 @@ func Kinds() []Kind {
 	}
 	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 	return kinds
+}
+
+// Defaults are the names of the actions whose permissions need no playbook.
+func Defaults() []string {
+	var names []string
+	for _, k := range Kinds() {
+		if !k.OptIn {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// Keyed are parameters of an action that sets labels or annotations, of which an
+// admission policy has to know the keys.
+type Keyed interface {
+	PolicyKeys() (labels, annotations []string)
 }
 
 // Lookup finds a kind by name.

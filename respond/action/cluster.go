@@ -2,11 +2,13 @@ package action
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -23,7 +25,18 @@ type Cluster interface {
 	NetworkPolicies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error)
 	NetworkPolicy(ctx context.Context, namespace, name string) (*networkingv1.NetworkPolicy, error)
 	Owner(ctx context.Context, pod *corev1.Pod) (kube.Owner, error)
+	// Get reads any object, List those that a label selector matches; namespace
+	// is empty for what has none, and to list all.
+	Get(ctx context.Context, group, version, resource, namespace, name string) (*unstructured.Unstructured, error)
+	List(ctx context.Context, group, version, resource, namespace, selector string) ([]unstructured.Unstructured, error)
+	// Serves says whether there is such a resource.
+	Serves(ctx context.Context, group, version, resource string) (bool, error)
+	// Logs reads a container's log.
+	Logs(ctx context.Context, namespace, pod string, o kube.LogOptions) (io.ReadCloser, error)
+	// Apply, Command and Call send a planned write, each the kinds that it is for.
 	Apply(ctx context.Context, w event.Write, o kube.ApplyOptions) (uid, resourceVersion string, err error)
+	Command(ctx context.Context, w event.Write, s kube.Streams) error
+	Call(ctx context.Context, w event.Write, most int64) ([]byte, error)
 }
 
 var _ Cluster = (*kube.Client)(nil)

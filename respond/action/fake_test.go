@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -22,6 +23,7 @@ import (
 // fake is a Cluster with the API server's semantics of preconditions and
 // merge patches. It is not safe for concurrent use.
 type fake struct {
+	Offline
 	objects map[string]object // by resource/namespace/name
 	owner   kube.Owner
 	count   int
@@ -85,8 +87,9 @@ func read[T any](f *fake, resource, ns, name string) (*T, error) {
 
 func list[T any](f *fake, resource, ns string) (items []T, err error) {
 	for _, k := range slices.Sorted(maps.Keys(f.objects)) {
-		if name, ok := strings.CutPrefix(k, at(resource, ns, "")); ok {
-			x, err := read[T](f, resource, ns, name)
+		part := strings.SplitN(k, "/", 3)
+		if part[0] == resource && (ns == "" || part[1] == ns) {
+			x, err := read[T](f, resource, part[1], part[2])
 			if err != nil {
 				return nil, err
 			}
@@ -133,6 +136,31 @@ func (f *fake) NetworkPolicies(_ context.Context, ns string) ([]networkingv1.Net
 func (f *fake) NetworkPolicy(_ context.Context, ns, name string) (*networkingv1.NetworkPolicy, error) {
 	return read[networkingv1.NetworkPolicy](f, "networkpolicies", ns, name)
 }
+
+func (f *fake) Get(_ context.Context, _, _, resource, ns, name string) (*unstructured.Unstructured, error) {
+	o, err := read[object](f, resource, ns, name)
+	if err != nil {
+		return nil, err
+	}
+	return &unstructured.Unstructured{Object: *o}, nil
+}
+
+func (f *fake) List(_ context.Context, _, _, resource, ns, selector string) (items []unstructured.Unstructured, err error) {
+	s, err := labels.Parse(selector)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.objects)) {
+		o := unstructured.Unstructured{Object: f.objects[k]}
+		part := strings.SplitN(k, "/", 3)
+		if part[0] == resource && (ns == "" || part[1] == ns) && s.Matches(labels.Set(o.GetLabels())) {
+			items = append(items, *o.DeepCopy())
+		}
+	}
+	return items, nil
+}
+
+func (f *fake) Serves(context.Context, string, string, string) (bool, error) { return true, nil }
 
 func (f *fake) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return f.owner, nil }
 

@@ -32,6 +32,8 @@ type Holder struct {
 	Until time.Time `json:"until,omitzero"`
 	// Digest is that of the plan.
 	Digest string `json:"digest,omitempty"`
+	// Action is the kind of step, where the record does not say it by itself.
+	Action string `json:"action,omitempty"`
 }
 
 // Holders are the steps (RUN/STEP) that hold an object. The last one that
@@ -109,4 +111,15 @@ func checkLabel(key, value string) error {
 		return fmt.Errorf("label %s: value %q: %s", key, value, problems[0])
 	}
 	return nil
+}
+
+// heldOtherwise says whether an object has a record of holds besides the one of
+// this annotation, so that the label stays by which it is found.
+func heldOtherwise(annotations map[string]string, except string) bool {
+	for _, key := range []string{LabelKey, CordonKey, FieldsKey} {
+		if _, ok := annotations[key]; ok && key != except {
+			return true
+		}
+	}
+	return false
 }

@@ -6,7 +6,7 @@ import (
 	"maps"
 )
 
-// HoldersOf gives the steps that hold a pod or node by what its annotations
+// HoldersOf gives the steps that hold an object by what its annotations
 // say, whatever the kind of hold. It is how holds are found again when the
 // record of the runs is lost, and how a reconciler tells an orphan.
 func HoldersOf(annotations map[string]string) (Holders, error) {
@@ -30,6 +30,16 @@ func HoldersOf(annotations map[string]string) (Holders, error) {
 	}
 	for _, hold := range rec {
 		maps.Copy(all, hold.Runs)
+	}
+	held, err := parseFields(annotations)
+	if err != nil {
+		return nil, err
+	}
+	for _, hold := range held {
+		maps.Copy(all, hold.Runs)
+	}
+	if key, ok := annotations[RunKey]; ok {
+		all[key] = Holder{Action: annotations[ActionKey]}
 	}
 	return all, nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -17,12 +18,15 @@ type Holding struct {
 	// Action is the kind of step, Key its RUN/STEP.
 	Action, Key string
 	Holder
-	// Target is the object.
-	Target event.Ref
+	// Target is what the step is about; Object is where the hold shows, mostly
+	// the same: another for an object that the step made.
+	Target, Object event.Ref
 	// Loose says that the object has lost the label of this kind of hold.
 	Loose bool
 
 	config any
+	// own says that the hold is the object, which the step made.
+	own bool
 }
 
 // Run and Step are the parts of the key.
@@ -78,8 +82,33 @@ func Find(ctx context.Context, c Cluster) (Found, error) {
 		target.UID = string(n.UID)
 		found.add(target, n.Labels, n.Annotations)
 	}
+	for _, x := range held() {
+		list, err := c.List(ctx, x.Group, x.Version, x.Resource, "", HeldKey+"="+HeldYes)
+		if errors.Is(err, kube.ErrForbidden) || errors.Is(err, kube.ErrNotFound) {
+			continue // who has no right to it holds none, nor does a cluster that has no such kind
+		}
+		if err != nil {
+			return found, err
+		}
+		for _, o := range list {
+			found.add(x.ref(&o), o.GetLabels(), o.GetAnnotations())
+		}
+	}
 	found.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	return found, nil
+}
+
+// held are the resources besides pods and nodes on which holds show.
+func held() []Resource {
+	var all []Resource
+	for _, k := range Kinds() {
+		for _, x := range k.Holds {
+			if !slices.Contains(all, x) {
+				all = append(all, x)
+			}
+		}
+	}
+	return all
 }
 
 func (f *Found) add(target event.Ref, labels, annotations map[string]string) {
@@ -98,7 +127,7 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 	add := func(action, label string, runs Holders, config any) {
 		for _, key := range slices.Sorted(maps.Keys(runs)) {
 			_, labelled := labels[label]
-			list = append(list, Holding{Action: action, Key: key, Holder: runs[key], Target: target, Loose: !labelled, config: config})
+			list = append(list, Holding{Action: action, Key: key, Holder: runs[key], Target: target, Object: target, Loose: !labelled, config: config})
 		}
 	}
 	quarantine, _, err := parseQuarantine(annotations)
@@ -122,20 +151,67 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 	for _, key := range slices.Sorted(maps.Keys(holders)) {
 		add(podLabel, HeldKey, Holders{key: holders[key]}, &LabelConfig{Labels: by[key]})
 	}
-	return list, errors.Join(errs...)
+	held, err := parseFields(annotations)
+	errs = append(errs, err)
+	steps := Holders{}
+	for _, hold := range held {
+		maps.Copy(steps, hold.Runs)
+	}
+	for _, key := range slices.Sorted(maps.Keys(steps)) {
+		add(steps[key].Action, HeldKey, Holders{key: steps[key]}, nil)
+	}
+	h, ok, err := ownHolding(target, labels, annotations)
+	if ok {
+		list = append(list, h)
+	}
+	return list, errors.Join(append(errs, err)...)
+}
+
+// ownHolding is the hold that an object is which a step made.
+func ownHolding(object event.Ref, labels, annotations map[string]string) (Holding, bool, error) {
+	key, ok := annotations[RunKey]
+	if !ok || labels[kube.ManagedByLabel] != kube.ManagedBy || !strings.HasPrefix(object.Name, ownPrefix) {
+		return Holding{}, false, nil
+	}
+	h := Holding{Action: annotations[ActionKey], Key: key, Target: event.Ref{UID: annotations[TargetKey]}, Object: object, own: true}
+	if text, ok := annotations[UntilKey]; ok {
+		until, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return h, true, fmt.Errorf("annotation %s: %w", UntilKey, err)
+		}
+		h.Until = until
+	}
+	return h, true, nil
 }
 
 // End ends a hold of which nothing is known but what its object says. What
 // others changed since stays.
 func End(ctx context.Context, d Deps, h Holding, r Request) (event.Receipt, error) {
+	r.Key, r.Target, r.Over = h.Key, h.Object, true
 	kind, ok := Lookup(h.Action)
 	if !ok {
 		return event.Receipt{}, fmt.Errorf("end hold %s: no action %s", h.Key, h.Action)
+	}
+	if x, ok := resourceOn(kind, h.Object); ok && h.own {
+		notes, err := removeOwn(ctx, d.Cluster, r, x, h.Object.Namespace, h.Object.Name)
+		return receipt(r, event.ResultUndone, notes...), err
+	} else if ok && len(kind.Fields) > 0 {
+		return fields{Deps: d, action: h.Action, at: []Resource{x}}.Undo(ctx, r, event.Receipt{}, event.AtEndRestore)
 	}
 	act, err := kind.New(d, h.config)
 	if err != nil {
 		return event.Receipt{}, fmt.Errorf("end hold %s: %w", h.Key, err)
 	}
-	r.Key, r.Target, r.Over = h.Key, h.Target, true
 	return act.Undo(ctx, r, event.Receipt{}, event.AtEndRestore)
+}
+
+// resourceOn is the resource of an object that a kind of action holds.
+func resourceOn(kind Kind, o event.Ref) (Resource, bool) {
+	core := []Resource{{"", "v1", "pods"}, {"", "v1", "nodes"}}
+	for _, x := range append(core, kind.Holds...) {
+		if x.Resource == o.Resource && x.Group == o.Group {
+			return x, true
+		}
+	}
+	return Resource{}, false
 }

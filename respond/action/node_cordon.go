@@ -109,6 +109,19 @@ func (c cordon) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt,
 	return patchTarget(ctx, c.Deps, nodeCordon, "nodes", r, p, landed)
 }
 
+// Verify looks whether the node takes no new pods still.
+func (c cordon) Verify(ctx context.Context, r Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
+	node, err := readNode(ctx, c.Deps, r.Target)
+	if err != nil {
+		return done, err
+	}
+	if !node.Spec.Unschedulable {
+		return changed(done, event.ResultVoid, "somebody made the node schedulable right after"), nil
+	}
+	done.Result = event.ResultEnforced
+	return done, nil
+}
+
 // Undo takes this step out of those that hold the node; the last one makes it
 // schedulable again if it was before.
 func (c cordon) Undo(ctx context.Context, r Request, done event.Receipt, _ event.AtEnd) (event.Receipt, error) {
@@ -155,6 +168,10 @@ func uncordon(node *corev1.Node, rec cordonRecord, key string) (event.Write, []s
 	if !rec.Prior {
 		spec = object{"unschedulable": nil}
 	}
-	w, err := metaPatch("nodes", &node.ObjectMeta, object{HeldKey: nil}, CordonKey, nil, spec)
+	labels := object{HeldKey: nil}
+	if heldOtherwise(node.Annotations, CordonKey) {
+		labels = nil
+	}
+	w, err := metaPatch("nodes", &node.ObjectMeta, labels, CordonKey, nil, spec)
 	return w, nil, err
 }

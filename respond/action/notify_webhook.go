@@ -31,8 +31,9 @@ func init() {
 		Name: notifyWebhook,
 		Doc: "Posts the run as JSON to a webhook of the operator's config, signed with its secret. " +
 			"It is sent at least once, with the same Idempotency-Key each time.",
-		Class:  Notify,
-		Config: func() any { return new(WebhookConfig) },
+		Class:   Notify,
+		Config:  func() any { return new(WebhookConfig) },
+		Example: func() any { return &WebhookConfig{Webhook: "ops"} },
 		Check: func(config any) error {
 			return checked(notifyWebhook, config, func(c WebhookConfig) error {
 				if c.Webhook == "" {

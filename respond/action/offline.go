@@ -3,10 +3,13 @@ package action
 import (
 	"context"
 	"errors"
+	"io"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -71,6 +74,35 @@ func (Offline) NetworkPolicy(context.Context, string, string) (*networkingv1.Net
 
 // Owner knows none.
 func (Offline) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return kube.Owner{}, nil }
+
+// Get gives an object of that name, with nothing in it.
+func (Offline) Get(_ context.Context, group, version, _, namespace, name string) (*unstructured.Unstructured, error) {
+	o := &unstructured.Unstructured{Object: object{}}
+	o.SetAPIVersion(schema.GroupVersion{Group: group, Version: version}.String())
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	return o, nil
+}
+
+// List gives none.
+func (Offline) List(context.Context, string, string, string, string, string) ([]unstructured.Unstructured, error) {
+	return nil, nil
+}
+
+// Serves says no: a plan that was made without a cluster goes by what every
+// cluster has.
+func (Offline) Serves(context.Context, string, string, string) (bool, error) { return false, nil }
+
+// Logs always gives [ErrOffline].
+func (Offline) Logs(context.Context, string, string, kube.LogOptions) (io.ReadCloser, error) {
+	return nil, ErrOffline
+}
+
+// Command always gives [ErrOffline].
+func (Offline) Command(context.Context, event.Write, kube.Streams) error { return ErrOffline }
+
+// Call always gives [ErrOffline].
+func (Offline) Call(context.Context, event.Write, int64) ([]byte, error) { return nil, ErrOffline }
 
 // Apply always gives [ErrOffline].
 func (Offline) Apply(context.Context, event.Write, kube.ApplyOptions) (string, string, error) {

@@ -261,15 +261,15 @@ func TestDoRefusesOtherPlans(t *testing.T) {
 
 func TestOfflinePlans(t *testing.T) {
 	d := Deps{Cluster: Offline{}, Offline: true}
-	configs := map[string]any{podLabel: &LabelConfig{Labels: map[string]string{"a": "1"}}, notifyWebhook: &WebhookConfig{Webhook: "ops"}}
 	for _, k := range Kinds() {
-		r := podRequest("run1/s", "web-1", "")
-		if !k.Allows("pods") {
-			r = nodeRequest("run1/s", "n1", "")
+		var config any
+		if k.Example != nil {
+			config = k.Example()
 		}
-		a := build(t, k.Name, d, configs[k.Name])
+		a := build(t, k.Name, d, config)
+		r := exampleRequest(k)
 		p, err := a.Plan(t.Context(), r)
-		if err != nil || len(p.Writes) == 0 {
+		if err != nil || len(p.Writes) == 0 && !k.Evidence {
 			t.Fatal(k.Name, p, err)
 		}
 		digest(t, p)
@@ -282,6 +282,21 @@ func TestOfflinePlans(t *testing.T) {
 	}
 }
 
+// exampleRequest is a step about something that a kind works on.
+func exampleRequest(k Kind) Request {
+	r := podRequest("run1/s", "web-1", "")
+	if !k.Allows("pods") {
+		r.Target = event.Ref{Resource: k.Targets[0], Name: "x", Namespace: ns}
+		if x := slices.IndexFunc(k.Holds, func(x Resource) bool { return x.Resource == k.Targets[0] }); x >= 0 {
+			r.Target.Group = k.Holds[x].Group
+		}
+		if k.Targets[0] == "nodes" {
+			r.Target = event.NodeRef("n1")
+		}
+	}
+	return r
+}
+
 func TestCatalogue(t *testing.T) {
 	var names []string
 	for _, k := range Kinds() {
@@ -289,12 +304,24 @@ func TestCatalogue(t *testing.T) {
 		if k.Doc == "" || k.Config == nil || k.New == nil || k.Class != Effect && k.Class != Notify || k.Config() == k.Config() && k.Config() == nil {
 			t.Errorf("%+v", k)
 		}
-		if k.Reversible != (k.Class == Effect) {
-			t.Errorf("%s: every effect here has an undo, no message has", k.Name)
+		if k.Reversible && k.Class != Effect {
+			t.Errorf("%s: no message has an undo", k.Name)
 		}
-	}
-	if d := cmp.Diff([]string{"node.cordon", "notify.event", "notify.webhook", "pod.label", "pod.quarantine"}, names); d != "" {
-		t.Error(d)
+		var config any
+		if k.Example != nil {
+			config = k.Example()
+		}
+		a, err := k.New(Deps{Cluster: Offline{}, Offline: true}, config)
+		if err != nil {
+			t.Errorf("%s: its example: %v", k.Name, err)
+		}
+		if _, verifies := a.(Verifier); k.Class == Effect && !verifies {
+			t.Errorf("%s: an effect that nobody verifies", k.Name)
+		}
+		grave := slices.ContainsFunc(k.Needs, func(p Permission) bool { return p.Grave })
+		if grave && !k.OptIn {
+			t.Errorf("%s: grave permissions come with a playbook only", k.Name)
+		}
 	}
 	all, err := Permissions(names...)
 	if err != nil {

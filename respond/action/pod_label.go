@@ -24,6 +24,7 @@ func init() {
 		Reversible: true,
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(LabelConfig) },
+		Example:    func() any { return &LabelConfig{Labels: map[string]string{"suspect": "yes"}} },
 		Check:      func(config any) error { return checked(podLabel, config, LabelConfig.check) },
 		Needs:      []Permission{{Resource: "pods", Verbs: []string{"get", "list", "patch"}}},
 		Admits:     []Admit{{Resource: "pods", Operation: "UPDATE", Expression: admitLabels}},
@@ -57,6 +58,11 @@ func (c LabelConfig) check() error {
 		}
 	}
 	return nil
+}
+
+// PolicyKeys are the labels.
+func (c LabelConfig) PolicyKeys() (labels, annotations []string) {
+	return slices.Sorted(maps.Keys(c.Labels)), nil
 }
 
 // labelRecord is the annotation of a pod with labels of ours, by label key.
@@ -146,6 +152,27 @@ func (l label) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, 
 	return patchTarget(ctx, l.Deps, podLabel, "pods", r, p, landed)
 }
 
+// Verify looks whether the labels are as they were set.
+func (l label) Verify(ctx context.Context, r Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
+	pod, err := readPod(ctx, l.Deps, r.Target)
+	if err != nil {
+		return done, err
+	}
+	rec, err := parseLabels(pod.Annotations)
+	if err != nil {
+		return done, err
+	}
+	if !rec.holdBy(r.Key) {
+		return changed(done, event.ResultVoid, "the hold was taken off right after it was set"), nil
+	}
+	for _, k := range slices.Sorted(maps.Keys(rec)) {
+		if _, mine := rec[k].Runs[r.Key]; mine && pod.Labels[k] != rec[k].Value {
+			done = changed(done, event.ResultPartial, fmt.Sprintf("label %s is %q: somebody changed it right after", k, pod.Labels[k]))
+		}
+	}
+	return done, nil
+}
+
 func (rec labelRecord) holdBy(key string) bool {
 	for _, hold := range rec {
 		if _, ok := hold.Runs[key]; ok {
@@ -184,7 +211,7 @@ func (l label) Undo(ctx context.Context, r Request, done event.Receipt, _ event.
 		var record any
 		if len(rec) > 0 {
 			record = rec
-		} else {
+		} else if !heldOtherwise(pod.Annotations, LabelKey) {
 			set[HeldKey] = nil
 		}
 		w, err := podPatch(pod, set, LabelKey, record)

@@ -133,3 +133,8 @@ func (q quarantine) verify(ctx context.Context, r Request, version string) (even
 	done.Before, err = encode(object{"labels": rec.Labels})
 	return done, err
 }
+
+// Verify is part of Do: what was found there stands.
+func (q quarantine) Verify(_ context.Context, _ Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
+	return done, nil
+}

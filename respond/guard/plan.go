@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -13,13 +15,14 @@ import (
 func init() {
 	register(Kind{
 		Name: "plan",
-		Doc:  "A plan lists few and exact writes, conditional ones on the target alone, and no policy that selects everything.",
+		Doc:  "A plan lists few and exact writes, to objects that it names and to some of Firebreak's own, and no policy that selects everything.",
 		New:  func(Options) Guard { return plan{} },
 	})
 }
 
-// maxWrites is more than any action plans.
-const maxWrites = 16
+// maxWrites is more than any action plans for one object, and maxAlso than a
+// node has pods.
+const maxWrites, maxAlso = 16, 512
 
 type plan struct{}
 
@@ -27,26 +30,36 @@ func (plan) Judge(_ context.Context, c Check) (event.Decision, string) {
 	if !c.acts() {
 		return event.Pass, "nothing is written"
 	}
-	if len(c.Plan.Writes) > maxWrites {
-		return event.Deny, fmt.Sprintf("%d writes are more than %d", len(c.Plan.Writes), maxWrites)
+	if n := len(c.Plan.Also); n > maxAlso {
+		return event.Deny, fmt.Sprintf("%d other objects are more than %d", n, maxAlso)
+	}
+	if most := maxWrites + 2*len(c.Plan.Also); len(c.Plan.Writes) > most {
+		return event.Deny, fmt.Sprintf("%d writes are more than %d", len(c.Plan.Writes), most)
 	}
 	if _, err := c.Plan.Digest(); err != nil {
 		return event.Deny, "the plan has no digest: " + err.Error()
 	}
 	for _, w := range c.Plan.Writes {
-		if why := inexact(w, c.Plan.Target); why != "" {
+		if why := inexact(w, c.Plan); why != "" {
 			return event.Deny, fmt.Sprintf("%s %s: %s", w.Verb, w.Resource, why)
 		}
 	}
 	return event.Pass, fmt.Sprintf("%d writes", len(c.Plan.Writes))
 }
 
-// inexact says why a write could hit more than the target.
-func inexact(w event.Write, t event.Ref) string {
-	switch {
-	case w.Name == "" || w.Resource == "":
+// ownName begins the names of what Firebreak makes.
+const ownName = "firebreak-"
+
+// inexact says why a write could hit more than the objects that the plan names.
+func inexact(w event.Write, p event.Plan) string {
+	if w.Name == "" || w.Resource == "" {
 		return "has no name or resource"
-	case w.Namespace != t.Namespace:
+	}
+	made := (w.Verb == "create" || w.Verb == "apply") && w.Subresource == ""
+	if made && strings.HasPrefix(w.Name, ownName) {
+		return empty(w)
+	}
+	if !slices.ContainsFunc(append([]event.Ref{p.Target}, p.Also...), func(t event.Ref) bool { return t.Namespace == w.Namespace }) {
 		return "is in another namespace than the target"
 	}
 	switch w.Verb {
@@ -54,10 +67,18 @@ func inexact(w event.Write, t event.Ref) string {
 		if w.ResourceVersion == "" || w.UID == "" {
 			return "is conditional on nothing"
 		}
-	case "create":
+	case "create", "apply":
+		if !made && w.UID == "" {
+			return "is conditional on nothing"
+		}
 	default:
-		return "is none of create, patch, delete"
+		return "is none of create, patch, apply, delete"
 	}
+	return empty(w)
+}
+
+// empty says why a policy would bind every pod.
+func empty(w event.Write) string {
 	if w.Group == networkingv1.GroupName && w.Resource == "networkpolicies" && w.Verb != "delete" {
 		var policy networkingv1.NetworkPolicy
 		if err := json.Unmarshal(w.Body, &policy); err != nil {

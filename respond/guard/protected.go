@@ -54,29 +54,53 @@ func init() {
 type protected struct{ o Options }
 
 func (g protected) Judge(ctx context.Context, c Check) (event.Decision, string) {
-	t := c.Plan.Target
-	switch {
-	case !c.Effect:
+	if !c.Effect {
 		return event.Pass, "only tells people"
+	}
+	decision, reason := g.object(ctx, c, c.Plan.Target)
+	for _, also := range c.Plan.Also {
+		// A wait is stronger than a question, and a no than both.
+		if d, why := g.object(ctx, c, also); d == event.Deny || decision != event.Deny && d == event.Wait || decision == event.Pass && d != event.Pass {
+			decision, reason = d, also.String()+": "+why
+		}
+	}
+	return decision, reason
+}
+
+// object judges one of the objects that are changed. What is neither a pod nor
+// a node is protected by where it is.
+func (g protected) object(ctx context.Context, c Check, t event.Ref) (event.Decision, string) {
+	switch {
 	case t.IsPod():
 		return g.pod(ctx, c, t)
 	case t.IsNode():
 		return g.node(ctx, t)
+	case t.Namespace != "":
+		if decision, reason := g.namespace(ctx, t.Namespace); decision != event.Pass {
+			return decision, reason
+		}
 	}
 	return event.Pass, "neither a pod nor a node"
 }
 
-func (g protected) pod(ctx context.Context, c Check, t event.Ref) (event.Decision, string) {
-	if slices.Contains(ProtectedNamespaces(), t.Namespace) || slices.Contains(g.o.Namespaces, t.Namespace) ||
-		(g.o.Namespace != "" && t.Namespace == g.o.Namespace) {
-		return event.Deny, fmt.Sprintf("namespace %s is protected", t.Namespace)
+func (g protected) namespace(ctx context.Context, name string) (event.Decision, string) {
+	if slices.Contains(ProtectedNamespaces(), name) || slices.Contains(g.o.Namespaces, name) ||
+		(g.o.Namespace != "" && name == g.o.Namespace) {
+		return event.Deny, fmt.Sprintf("namespace %s is protected", name)
 	}
-	ns, err := g.o.Cluster.Namespace(ctx, t.Namespace)
+	ns, err := g.o.Cluster.Namespace(ctx, name)
 	if err != nil {
 		return event.Wait, fmt.Sprintf("whether the namespace is protected can't be read: %v", err)
 	}
 	if ns.Annotations[event.AnnotationPrefix+"protected"] == "true" {
-		return event.Deny, fmt.Sprintf("namespace %s is annotated as protected", t.Namespace)
+		return event.Deny, fmt.Sprintf("namespace %s is annotated as protected", name)
+	}
+	return event.Pass, ""
+}
+
+func (g protected) pod(ctx context.Context, c Check, t event.Ref) (event.Decision, string) {
+	if decision, reason := g.namespace(ctx, t.Namespace); decision != event.Pass {
+		return decision, reason
 	}
 	pod, err := g.o.Cluster.Pod(ctx, t.Namespace, t.Name)
 	if err != nil {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"slices"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -26,8 +27,16 @@ func (target) Judge(_ context.Context, c Check) (event.Decision, string) {
 	case t.UID != c.Run.StepTarget(c.Step).UID:
 		return event.Deny, "the plan is for another object than the step"
 	}
+	known := []string{t.UID}
+	for _, also := range c.Plan.Also {
+		if also.Name == "" || also.UID == "" {
+			return event.Deny, "another object that is changed has no name or no UID"
+		}
+		known = append(known, also.UID)
+	}
 	for _, w := range c.Plan.Writes {
-		if (w.Verb == "patch" || w.Verb == "delete") && w.UID != t.UID {
+		bound := w.Verb == "patch" || w.Verb == "delete" || w.Subresource != ""
+		if bound && !slices.Contains(known, w.UID) {
 			return event.Deny, "a write is not bound to the target's UID"
 		}
 	}

@@ -21,10 +21,7 @@ import (
 // firebreak rbac prints for all actions, less what without takes away.
 func responder(t *testing.T, client kubernetes.Interface, without func([]kube.Permission) []kube.Permission) *kube.Client {
 	t.Helper()
-	var names []string
-	for _, k := range action.Kinds() {
-		names = append(names, k.Name)
-	}
+	names := action.Defaults()
 	permissions, err := action.Permissions(names...)
 	if err != nil {
 		t.Fatal(err)

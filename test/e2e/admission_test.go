@@ -46,10 +46,7 @@ func newFenced(t *testing.T) *fenced {
 	f.mark()
 	account := kube.Account{Namespace: f.home, Name: "firebreak", Role: f.home}
 	f.account(account)
-	var names []string
-	for _, k := range action.Kinds() {
-		names = append(names, k.Name)
-	}
+	names := action.Defaults()
 	permissions, err := action.Permissions(names...)
 	if err != nil {
 		t.Fatal(err)

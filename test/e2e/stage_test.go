@@ -96,10 +96,7 @@ func (l *loop) up(webhook string, backoff time.Duration) {
 // firebreak rbac prints, and its kubeconfig.
 func (l *loop) account() {
 	t := l.t
-	var actions []string
-	for _, k := range action.Kinds() {
-		actions = append(actions, k.Name)
-	}
+	actions := action.Defaults()
 	permissions, err := action.Permissions(actions...)
 	if err != nil {
 		t.Fatal(err)

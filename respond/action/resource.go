@@ -1,0 +1,73 @@
+package action
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+// Resource is what the API calls a kind of object: apps, v1, deployments.
+type Resource struct{ Group, Version, Resource string }
+
+// write is a write to an object of the resource, without a body.
+func (x Resource) write(verb, namespace, name string) event.Write {
+	return event.Write{Verb: verb, Group: x.Group, Version: x.Version, Resource: x.Resource, Namespace: namespace, Name: name}
+}
+
+// on is a conditional write to an object as it was read.
+func (x Resource) on(verb string, o *unstructured.Unstructured) event.Write {
+	w := x.write(verb, o.GetNamespace(), o.GetName())
+	w.UID, w.ResourceVersion = string(o.GetUID()), o.GetResourceVersion()
+	return w
+}
+
+// ref names an object that was read.
+func (x Resource) ref(o *unstructured.Unstructured) event.Ref {
+	return event.Ref{
+		Group: x.Group, Resource: x.Resource, Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()),
+	}
+}
+
+// readObject reads the target, which must be of the resource, and makes sure
+// that it is the object that is meant, not another that took its name.
+func readObject(ctx context.Context, d Deps, x Resource, target event.Ref) (*unstructured.Unstructured, error) {
+	switch {
+	case target.Resource != x.Resource || target.Group != x.Group:
+		return nil, refuse(target, "target is not one of %s", x.Resource)
+	case target.Name == "":
+		return nil, refuse(target, "target without a name")
+	case target.UID == "" && !d.Offline:
+		return nil, refuse(target, "target without a UID")
+	}
+	o, err := d.Cluster.Get(ctx, x.Group, x.Version, x.Resource, target.Namespace, target.Name)
+	if errors.Is(err, kube.ErrNotFound) {
+		return nil, gone(target)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.Offline {
+		o.SetUID(types.UID(target.UID))
+	}
+	if string(o.GetUID()) != target.UID {
+		return nil, gone(target)
+	}
+	return o.DeepCopy(), nil
+}
+
+// first is the first of some resources that the cluster serves; false if it
+// serves none. It is how an action finds the best means that a cluster has.
+func first(ctx context.Context, c Cluster, list ...Resource) (Resource, bool, error) {
+	for _, x := range list {
+		ok, err := c.Serves(ctx, x.Group, x.Version, x.Resource)
+		if err != nil || ok {
+			return x, ok, err
+		}
+	}
+	return Resource{}, false, nil
+}
