@@ -54,7 +54,7 @@ func TestConsumerRedeliversAfterRestart(t *testing.T) {
 func TestConsumerRetry(t *testing.T) {
 	ctx := within(t)
 	b := open(t, t.TempDir())
-	if _, err := b.Publish(ctx, SubjectOutbox("slack", "k"), []byte("x")); err != nil {
+	if _, err := b.Publish(ctx, SubjectOutbox("slack", "a", "k"), []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	c, err := b.Consume(ctx, Outbox, "slack", "out.slack.>", time.Minute)

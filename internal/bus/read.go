@@ -66,6 +66,39 @@ func (b *Bus) History(ctx context.Context, subject string) iter.Seq2[Message, er
 	}
 }
 
+// First is the oldest message whose subject the filter matches, or
+// [ErrNotFound].
+func (b *Bus) First(ctx context.Context, filter string) (Message, error) {
+	s, err := b.stream(streamOf(filter))
+	if err != nil {
+		return Message{}, fmt.Errorf("read first of %s: %w", filter, err)
+	}
+	raw, err := nextOf(ctx, s, filter, 1)
+	if err != nil {
+		return Message{}, fmt.Errorf("read first of %s: %w", filter, missing(err))
+	}
+	return fromRaw(raw), nil
+}
+
+// Subjects lists the subjects of a stream that hold something and that the
+// filter matches, with how many messages each holds.
+func (b *Bus) Subjects(ctx context.Context, filter string) (map[string]uint64, error) {
+	s, err := b.stream(streamOf(filter))
+	if err != nil {
+		return nil, fmt.Errorf("list subjects of %s: %w", filter, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	info, err := b.js.Stream(ctx, s.CachedInfo().Config.Name)
+	if err == nil {
+		var with *jetstream.StreamInfo
+		if with, err = info.Info(ctx, jetstream.WithSubjectFilter(filter)); err == nil {
+			return with.State.Subjects, nil
+		}
+	}
+	return nil, fmt.Errorf("list subjects of %s: %w", filter, err)
+}
+
 // nextOf is the first record of a subject at or after a sequence.
 func nextOf(ctx context.Context, s jetstream.Stream, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)

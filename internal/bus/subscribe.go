@@ -68,7 +68,7 @@ func checkSubject(subject string) error {
 		return fmt.Errorf("subject %q has > before its end", subject)
 	}
 	first := tokens[0]
-	own := []string{SubjectEvents, "find", "inc", "in", "run", "out", "dead", "*", ">"}
+	own := []string{SubjectEvents, "find", "inc", "in", "run", "out", "sent", "dead", "*", ">"}
 	if strings.HasPrefix(first, "$") || strings.HasPrefix(first, "_") || slices.Contains(own, first) {
 		return fmt.Errorf("subject %q takes in what Firebreak or the server publishes", subject)
 	}

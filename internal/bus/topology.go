@@ -20,6 +20,7 @@ const (
 	Inputs    Stream = "INPUTS"
 	Runs      Stream = "RUNS"
 	Outbox    Stream = "OUTBOX"
+	Sent      Stream = "SENT"
 	DeadStore Stream = "DEAD"
 
 	control   Stream = "KV_CTL"
@@ -50,8 +51,15 @@ func SubjectInput(run string) string { return "in." + run }
 // SubjectRun is where the records of a run are.
 func SubjectRun(id string) string { return "run." + id }
 
-// SubjectOutbox is where a message to a sink waits.
-func SubjectOutbox(sink, key string) string { return "out." + sink + "." + key }
+// SubjectOutbox is where a message to a receiver waits: about says what it is
+// about, key which one it is. Both are hashes, and "*" is any.
+func SubjectOutbox(receiver, about, key string) string {
+	return "out." + receiver + "." + about + "." + key
+}
+
+// SubjectSent is where it stands how a message fared: the last record counts.
+// It names the same hashes.
+func SubjectSent(about, key string) string { return "sent." + about + "." + key }
 
 // SubjectDead is where what a source sent and nobody could read goes. A
 // source outside the closed set is "other".
@@ -73,6 +81,11 @@ const (
 	// memory. It is longer than the five minutes after which Kubernetes starts
 	// again what crashes.
 	deadAgain = 10 * time.Minute
+	// maxOutbox bounds what waits: what is over it is refused, and its step is
+	// tried again.
+	maxOutbox = 1 << 30
+	// sentHistory is how many records of a message stay.
+	sentHistory = 4
 	// incidentHistory is how many records of an incident stay.
 	incidentHistory = 16
 )
@@ -108,6 +121,13 @@ func topology(o Options) []jetstream.StreamConfig {
 		{
 			Name: string(Outbox), Description: "messages to sinks, gone when delivered",
 			Subjects: []string{"out.>"}, Retention: jetstream.WorkQueuePolicy,
+			MaxBytes: maxOutbox, Discard: jetstream.DiscardNew,
+		},
+		{
+			// A work queue forgets what it gave away; this is what keeps a
+			// message from being sent again.
+			Name: string(Sent), Description: "how messages to sinks fared, compare-and-set",
+			Subjects: []string{"sent.>"}, MaxMsgsPerSubject: sentHistory, MaxAge: month,
 		},
 		{
 			// Of the advisories only these two: that a consumer was made is
@@ -165,6 +185,8 @@ func streamOf(subject string) Stream {
 		return Runs
 	case "out":
 		return Outbox
+	case "sent":
+		return Sent
 	case "dead":
 		return DeadStore
 	}

@@ -165,6 +165,9 @@ const (
 	ResultPartial Result = "partial"
 	// ResultNothing: the target was already as wanted.
 	ResultNothing Result = "nothing-to-do"
+	// ResultQueued: a message is stored, and is sent for as long as it matters;
+	// its [Delivery] says how it fared.
+	ResultQueued Result = "queued"
 	// ResultSent: a message was taken by its receiver.
 	ResultSent Result = "sent"
 	// ResultUndone and ResultGone: the undo was read back, or its target no

@@ -13,9 +13,10 @@ import (
 
 // gauges are asked whenever somebody looks at the metrics.
 type gauges struct {
-	mu   sync.Mutex
-	runs func() map[event.RunState]int
-	lags map[string]func(context.Context) (uint64, error)
+	notices notices
+	mu      sync.Mutex
+	runs    func() map[event.RunState]int
+	lags    map[string]func(context.Context) (uint64, error)
 	// unread are bytes by the name of a configured source.
 	unread func() map[string]int64
 	// cluster has a lock of its own.

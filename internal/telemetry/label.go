@@ -76,7 +76,7 @@ func newLabels(actions []string) labels {
 		action: label{"action", slices.Clone(actions)},
 		result: label{"result", []string{
 			string(event.ResultApplied), string(event.ResultUnverified), string(event.ResultPartial),
-			string(event.ResultNothing), string(event.ResultSent), string(event.ResultUndone), string(event.ResultGone),
+			string(event.ResultNothing), string(event.ResultQueued), string(event.ResultSent), string(event.ResultUndone), string(event.ResultGone),
 			ResultFailed, ResultConflict, ResultDenied, ResultSkipped, ResultPlanned,
 		}},
 		consumer: label{"consumer", []string{ConsumerDetect, ConsumerRespond, ConsumerOutbox}},

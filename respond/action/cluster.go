@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // Cluster is what actions need of a cluster. [*kube.Client] is one, [Offline]
@@ -50,23 +50,20 @@ type answering interface {
 
 var _ answering = (*kube.Cache)(nil)
 
-// Webhook is a receiver that the operator's config names.
-type Webhook struct {
-	URL string
-	// Secret signs each request; empty sends no signature.
-	Secret []byte
-	// AllowPrivate lets the URL be in a private network.
-	AllowPrivate bool
+// Outbox takes messages to people: they are durable when Put returns, and sent
+// from there. [*notify.Outbox] is one.
+type Outbox interface {
+	Put(ctx context.Context, m notify.Message) error
 }
 
 // Deps are what actions are made with.
 type Deps struct {
-	Cluster  Cluster
-	Webhooks map[string]Webhook
-	// HTTP sends to public addresses only, PrivateHTTP to any; neither
-	// follows redirects.
-	HTTP, PrivateHTTP *http.Client
-	Logger            *slog.Logger
+	Cluster Cluster
+	// Receivers are those of messages to people. Outbox takes the messages;
+	// without one they are sent at once, and only once.
+	Receivers notify.Receivers
+	Outbox    Outbox
+	Logger    *slog.Logger
 	// Offline says that there is no cluster: plans are made of what the
 	// target's reference says.
 	Offline bool

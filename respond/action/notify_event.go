@@ -2,13 +2,14 @@ package action
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 
 	eventsv1 "k8s.io/api/events/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 const notifyEvent = "notify.event"
@@ -123,7 +124,7 @@ func (k kubernetesEvent) note(r Request) string {
 	return cut(fmt.Sprintf("%s (%s): playbook %s, run %s", r.Run.Finding.Title, r.Run.Finding.Severity, r.Run.Playbook, r.Run.ID), maxNote)
 }
 
-// Do creates the Event; one that is there already is this one.
+// Do has the Event created; one that is there already is this one.
 func (k kubernetesEvent) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, error) {
 	if err := checkPlan(notifyEvent, r, p); err != nil {
 		return event.Receipt{}, err
@@ -131,11 +132,15 @@ func (k kubernetesEvent) Do(ctx context.Context, r Request, p event.Plan) (event
 	if len(p.Writes) != 1 || p.Writes[0].Verb != "create" || p.Writes[0].Resource != "events" {
 		return event.Receipt{}, refuse(r.Target, "plan is not one Event")
 	}
-	_, _, err := k.Cluster.Apply(ctx, p.Writes[0], kube.ApplyOptions{})
-	if err != nil && !errors.Is(err, kube.ErrExists) {
-		return event.Receipt{}, err
+	body, err := json.Marshal(p.Writes[0])
+	if err != nil {
+		return event.Receipt{}, fmt.Errorf("put Event into the outbox: %w", err)
 	}
-	return receipt(r, event.ResultSent), nil
+	d := k.Deps
+	if d.Outbox == nil {
+		d.Receivers = notify.Receivers{notify.KubernetesEvents: notify.Events(k.Cluster)}
+	}
+	return tell(ctx, d, r, notify.KubernetesEvents, body)
 }
 
 // Undo gives [ErrIrreversible]; the API server forgets Events by itself.

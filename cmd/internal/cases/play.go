@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -16,6 +13,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // happening is what happens while runs are played.
@@ -66,9 +64,9 @@ type control struct{}
 
 func (control) Paused(context.Context) (bool, string, error) { return false, "", nil }
 func (control) Ceiling(context.Context) (event.Mode, error)  { return event.ModeAct, nil }
-func (control) RoundTrip(r *http.Request) (*http.Response, error) { // takes every message
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("")), Request: r, Header: http.Header{}}, nil
-}
+
+// Put takes every message.
+func (control) Put(context.Context, notify.Message) error { return nil }
 
 // play plays what the playbooks do with findings.
 func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*player, error) {
@@ -81,10 +79,9 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 		p.begin = begin
 	}
 	p.now, p.end = p.begin, p.begin.Add(48*time.Hour)
-	client := &http.Client{Transport: control{}}
 	p.executor = &respond.Executor{
 		Deps: action.Deps{
-			Cluster: objects, HTTP: client, PrivateHTTP: client, Webhooks: webhooks(r.Playbooks), Logger: slog.New(slog.DiscardHandler),
+			Cluster: objects, Receivers: receivers(r.Playbooks), Outbox: control{}, Logger: slog.New(slog.DiscardHandler),
 		},
 		Guards: guard.New(guard.Options{Control: control{}, Cluster: objects}),
 	}
@@ -97,14 +94,14 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 	return p, p.all(ctx)
 }
 
-// webhooks are those that playbooks name.
-func webhooks(books []*respond.Playbook) map[string]action.Webhook {
-	all := map[string]action.Webhook{}
+// receivers are those that playbooks name.
+func receivers(books []*respond.Playbook) notify.Receivers {
+	all := notify.Receivers{}
 	for _, b := range books {
 		for _, s := range b.Steps {
 			config, err := s.Config(respond.Env{})
 			if w, ok := config.(*action.WebhookConfig); ok && err == nil {
-				all[w.Webhook] = action.Webhook{URL: "https://receiver.example/"}
+				all[w.Webhook] = &notify.Receiver{Name: w.Webhook, Kind: notify.WebhookKind}
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +44,7 @@ type Config struct {
 	Playbooks []string  `yaml:"playbooks"`
 	Respond   Respond   `yaml:"respond"`
 	Webhooks  []Webhook `yaml:"webhooks"`
+	Notify    Notify    `yaml:"notify"`
 	Telemetry Telemetry `yaml:"telemetry"`
 	// Enrich and Heartbeat are about what ingest asks of the cluster.
 	Enrich    Enrich    `yaml:"enrich"`
@@ -116,7 +116,7 @@ type Protected struct {
 	Nodes      []string `yaml:"nodes"`
 }
 
-// Webhook is a receiver that playbooks may name.
+// Webhook is a receiver of kind webhook, for steps of notify.webhook.
 type Webhook struct {
 	Name   string          `yaml:"name,required"`
 	URL    string          `yaml:"url,required"`
@@ -173,6 +173,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkTelemetry(p)
 	c.checkCluster(p)
 	c.checkRest(p)
+	c.checkNotify(p)
 	c.checkAssets(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err
@@ -296,17 +297,6 @@ func (c *Config) checkRest(p *problems) {
 			key, _, _ := strings.Cut(one.Error(), ":")
 			p.add("spec.respond.guards."+key, "%v", one)
 		}
-	}
-	seen := map[string]bool{}
-	for i, w := range c.Webhooks {
-		at := fmt.Sprintf("spec.webhooks[%d]", i)
-		if u, err := url.Parse(w.URL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && w.AllowPrivate) {
-			p.add(at+".url", "want an https URL (http only with allow_private)")
-		}
-		if !conf.IsName(w.Name) || seen[w.Name] {
-			p.add(at+".name", "%q is no name, or is there twice", w.Name)
-		}
-		seen[w.Name] = true
 	}
 }
 

@@ -161,10 +161,15 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
-	deps, err := s.deps()
+	deps := action.Deps{Logger: s.logger, Cluster: action.Offline{}, Offline: s.kube == nil}
+	if s.kube != nil {
+		deps.Cluster = s.kube
+	}
+	outbox, err := s.notify(ctx, group)
 	if err != nil {
 		return err
 	}
+	deps.Receivers, deps.Outbox = outbox.Receivers(), outbox
 	group.Go(func() error {
 		self, err := s.self(ctx)
 		if err != nil {
@@ -240,31 +245,6 @@ func (s *service) self(ctx context.Context) (string, error) {
 		case <-timer.C:
 		}
 	}
-}
-
-func (s *service) deps() (action.Deps, error) {
-	var inside []string
-	d := action.Deps{Webhooks: map[string]action.Webhook{}, Logger: s.logger, Cluster: action.Offline{}, Offline: s.kube == nil}
-	if s.kube != nil {
-		d.Cluster = s.kube
-	}
-	for _, w := range s.Config.Webhooks {
-		hook := action.Webhook{URL: w.URL, AllowPrivate: w.AllowPrivate}
-		if !w.Secret.IsZero() {
-			secret, err := w.Secret.Read(s.Config.Dir)
-			if err != nil {
-				return d, fmt.Errorf("webhook %s: %w", w.Name, err)
-			}
-			hook.Secret = []byte(secret)
-		}
-		if u, err := url.Parse(w.URL); err == nil && w.AllowPrivate {
-			inside = append(inside, u.Hostname())
-		}
-		d.Webhooks[w.Name] = hook
-	}
-	d.HTTP = telemetry.HTTPClient(telemetry.ClientOptions{})
-	d.PrivateHTTP = telemetry.HTTPClient(telemetry.ClientOptions{Inside: inside})
-	return d, nil
 }
 
 // paths makes the paths of the config absolute.
