@@ -62,7 +62,7 @@ type StepEnv struct {
 	// at least one is done; else it is what the last of them is.
 	State string `expr:"state"`
 	// Result is the receipt's: applied, applied-unverified, partial,
-	// nothing-to-do, sent; Notes and Output are the receipt's too.
+	// nothing-to-do, queued; Notes and Output are the receipt's too.
 	Result string            `expr:"result"`
 	Notes  []string          `expr:"notes"`
 	Output map[string]string `expr:"output"`

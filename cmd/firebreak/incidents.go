@@ -22,10 +22,11 @@ func newIncidents() *cobra.Command {
 	return cmd
 }
 
-// story is an incident and the records of its runs.
+// story is an incident, the records of its runs, and how its messages fared.
 type story struct {
 	Incident event.Incident         `json:"incident"`
 	Runs     map[string][]event.Run `json:"runs"`
+	Messages []event.Delivery       `json:"messages"`
 }
 
 func showIncident() *cobra.Command {
@@ -44,8 +45,9 @@ func showIncident() *cobra.Command {
 				return story{}, err
 			}
 		}
-		return s, nil
-	}, func(w io.Writer, s story) { timeline.Incident(w, s.Incident, s.Runs) })
+		s.Messages, err = api.Told(ctx, in.ID)
+		return s, err
+	}, func(w io.Writer, s story) { timeline.Incident(w, s.Incident, s.Runs, s.Messages) })
 }
 
 func closeIncident() *cobra.Command {

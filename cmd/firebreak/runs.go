@@ -25,8 +25,8 @@ func newRuns() *cobra.Command {
 		return history(ctx, api, args[0])
 	}, func(w io.Writer, runs any) {
 		list, _ := runs.([]event.Run)
-		if h, ok := runs.(records); ok {
-			timeline.History(w, h)
+		if h, ok := runs.(shown); ok {
+			timeline.History(w, h.records, h.messages)
 			return
 		}
 		timeline.Runs(w, list)
@@ -34,24 +34,36 @@ func newRuns() *cobra.Command {
 	return cmd
 }
 
-// records are all of one run, oldest first.
-type records []event.Run
+// shown are the records of one run, oldest first, and how its messages to people
+// fared. In JSON it is the records.
+type shown struct {
+	records  []event.Run
+	messages []event.Delivery
+}
 
-func history(ctx context.Context, api *client.Client, prefix string) (records, error) {
+// MarshalJSON gives the records.
+func (s shown) MarshalJSON() ([]byte, error) { return json.Marshal(s.records) }
+
+func history(ctx context.Context, api *client.Client, prefix string) (shown, error) {
+	var s shown
 	run, err := api.Find(ctx, prefix)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	return api.History(ctx, run.ID)
+	if s.records, err = api.History(ctx, run.ID); err != nil {
+		return s, err
+	}
+	s.messages, err = api.Deliveries(ctx, run.ID)
+	return s, err
 }
 
 func showRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show RUN", Short: "Show a run as a timeline: who, what, why, plan, verdicts of the guards, receipt", Args: usage(cobra.ExactArgs(1)),
 	}
-	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (records, error) {
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (shown, error) {
 		return history(ctx, api, args[0])
-	}, func(w io.Writer, h records) { timeline.History(w, h) })
+	}, func(w io.Writer, h shown) { timeline.History(w, h.records, h.messages) })
 }
 
 // print writes value as JSON, or as text does.

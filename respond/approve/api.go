@@ -50,9 +50,11 @@ type API struct {
 //	GET  /v1/runs/{id}               get runs
 //	GET  /v1/runs/{id}/history       get runs
 //	GET  /v1/runs/{id}/receipt       get runs
+//	GET  /v1/runs/{id}/deliveries    get runs
 //	POST /v1/start                   start playbooks/NAME in the target's namespace
 //	GET  /v1/incidents               list incidents
 //	GET  /v1/incidents/{id}          list incidents
+//	GET  /v1/incidents/{id}/deliveries  list incidents
 //	POST /v1/incidents/{id}/close    update incidents
 //	POST /v1/incidents/{id}/verdict  create verdicts
 //	GET  /v1/dead?limit=N            list deadletters
@@ -87,9 +89,11 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/runs/{id}", a.signed(a.show))
 	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
 	mux.HandleFunc("GET /v1/runs/{id}/receipt", a.signed(a.receipt))
+	mux.HandleFunc("GET /v1/runs/{id}/deliveries", a.signed(a.deliveries))
 	mux.HandleFunc("POST /v1/start", a.signed(a.start))
 	mux.HandleFunc("GET /v1/incidents", a.signed(a.incidents))
 	mux.HandleFunc("GET /v1/incidents/{id}", a.signed(a.incident))
+	mux.HandleFunc("GET /v1/incidents/{id}/deliveries", a.signed(a.told))
 	mux.HandleFunc("POST /v1/incidents/{id}/close", a.signed(a.closeIncident))
 	mux.HandleFunc("POST /v1/incidents/{id}/verdict", a.signed(a.judge))
 	mux.HandleFunc("GET /v1/dead", a.signed(a.dead))

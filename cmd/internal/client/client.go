@@ -241,6 +241,16 @@ func (c *Client) History(ctx context.Context, id string) (runs []event.Run, err 
 	return runs, c.call(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(id)+"/history", nil, &runs)
 }
 
+// Deliveries are how the messages of one run to people fared, oldest first.
+func (c *Client) Deliveries(ctx context.Context, run string) (list []event.Delivery, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(run)+"/deliveries", nil, &list)
+}
+
+// Told are how the messages about one incident fared, oldest first.
+func (c *Client) Told(ctx context.Context, incident string) (list []event.Delivery, err error) {
+	return list, c.call(ctx, http.MethodGet, "/v1/incidents/"+url.PathEscape(incident)+"/deliveries", nil, &list)
+}
+
 // Incidents lists all incidents.
 func (c *Client) Incidents(ctx context.Context) (list []event.Incident, err error) {
 	return list, c.call(ctx, http.MethodGet, "/v1/incidents", nil, &list)

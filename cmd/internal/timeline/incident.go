@@ -13,8 +13,8 @@ import (
 )
 
 // Incident prints an incident: what makes its risk, and all that happened in
-// it and in its runs, in order.
-func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run) {
+// it, in its runs and with its messages to people, in order.
+func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run, told []event.Delivery) {
 	fmt.Fprintf(w, "incident    %s  %s\n", clean(in.ID, 64), word(in.State))
 	fmt.Fprintf(w, "priority    %s: risk %d, confidence %d\n", word(in.Priority), in.Risk, in.Confidence)
 	for _, why := range in.Why {
@@ -54,6 +54,9 @@ func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run) {
 			}
 			before = r
 		}
+	}
+	for _, d := range told {
+		all = append(all, moment{d.Updated, "message  " + journal.Delivery(d)})
 	}
 	slices.SortStableFunc(all, func(a, b moment) int { return a.at.Compare(b.at) })
 	fmt.Fprintln(w)

@@ -66,6 +66,7 @@ const golden = `2026-01-02 03:04:05.000  #1  begun: playbook contain for shell o
 2026-01-02 03:04:08.000  #4  run is holding
 2026-01-02 03:04:09.000  #5  isolate: undone
 2026-01-02 03:04:09.000  #5  run is closed: undone by ann
+2026-01-02 03:06:00.000      tell to ops is delivered after 2 attempts
 
 run       0123456789abcdef0123456789abcdef  closed
 because   undone by ann
@@ -82,16 +83,18 @@ step      isolate (pod.quarantine): reverted
 approval  bbbbbbbbbbbb: granted, 1 needed, until 2026-01-02 03:19:05.000
             asked because isolate: mode: mode ask
             2026-01-02 03:05:05.000  ann approved seen it
+message   tell to ops is delivered after 2 attempts
 `
 
 func TestHistory(t *testing.T) {
 	var b strings.Builder
-	History(&b, records())
+	told := []event.Delivery{{Receiver: "ops", Step: "tell", State: event.DeliveryDelivered, Attempts: 2, Updated: time.Date(2026, 1, 2, 3, 6, 0, 0, time.UTC)}}
+	History(&b, records(), told)
 	if b.String() != golden {
 		t.Errorf("printed\n%s\nwant\n%s", b.String(), golden)
 	}
 	b.Reset()
-	History(&b, nil)
+	History(&b, nil, nil)
 	if b.Len() != 0 {
 		t.Errorf("of nothing it printed %q", b.String())
 	}
@@ -114,7 +117,7 @@ func TestModelsHaveNames(t *testing.T) {
 	r := records()[0]
 	r.Finding.Rule, r.Finding.Model = "", "traffic"
 	var b strings.Builder
-	History(&b, []event.Run{r})
+	History(&b, []event.Run{r}, nil)
 	Runs(&b, []event.Run{r})
 	if n := strings.Count(b.String(), "traffic"); n != 3 {
 		t.Errorf("the model is named %d times in\n%s", n, b.String())
@@ -132,7 +135,10 @@ func TestNothingReachesTheTerminal(t *testing.T) {
 	var in event.Incident
 	poison(reflect.ValueOf(&in).Elem(), evil)
 	var b strings.Builder
-	History(&b, list)
+	told := make([]event.Delivery, 1)
+	poison(reflect.ValueOf(&told[0]).Elem(), evil)
+	History(&b, list, told)
+	Incident(&b, in, map[string][]event.Run{"r": list}, told)
 	Runs(&b, list)
 	Incidents(&b, []event.Incident{in})
 	var letter bus.DeadLetter
