@@ -16,7 +16,7 @@ import (
 func doVerified(ctx context.Context, act action.Action, r action.Request, p event.Plan) (event.Receipt, error) {
 	done, err := act.Do(ctx, r, p)
 	verifier, ok := act.(action.Verifier)
-	if err != nil || !ok || done.Result == event.ResultNothing || done.Result == event.ResultSent {
+	if err != nil || !ok || done.Result == event.ResultNothing || done.Result == event.ResultSent || done.Result == event.ResultQueued {
 		return done, err
 	}
 	seen, err := verifier.Verify(ctx, r, p, done)
