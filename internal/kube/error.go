@@ -92,6 +92,9 @@ func (r request) classify(err error) error {
 		return fmt.Errorf("%w: %s", ErrBusy, message(err))
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("%w: %s", ErrUnauthenticated, message(err))
+	case apierrors.IsInvalid(err) && strings.Contains(err.Error(), "denied request: "):
+		// What a ValidatingAdmissionPolicy refuses is 422 unless it says otherwise.
+		return fmt.Errorf("%w by admission: %s", ErrForbidden, message(err))
 	case apierrors.IsForbidden(err):
 		// The authoriser says `User "x" cannot patch resource "pods"`; anything
 		// else is admission (a policy, a quota, a namespace on its way out).

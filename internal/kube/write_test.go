@@ -137,7 +137,10 @@ func TestErrors(t *testing.T) {
 			ErrForbidden, "patch pods shop/p: missing permission: patch pods in namespace shop (see firebreak rbac)"},
 		"admission": {403, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"pods \"p\" is forbidden: policy says no"}`,
 			ErrForbidden, `patch pods shop/p: forbidden by admission: pods "p" is forbidden: policy says no`},
-		"credential": {401, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401,"message":"Unauthorized"}`, ErrUnauthenticated, "patch pods shop/p: not authenticated: Unauthorized"},
+		"admission policy": {422, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,"message":"pods \"p\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no"}`,
+			ErrForbidden, `patch pods shop/p: forbidden by admission: pods "p" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no`},
+		"too much to do": {429, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429,"message":"a budget"}`, ErrBusy, "patch pods shop/p: can't be done now: a budget"},
+		"credential":     {401, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401,"message":"Unauthorized"}`, ErrUnauthenticated, "patch pods shop/p: not authenticated: Unauthorized"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,12 @@ const (
 
 	admitPod = "!variables.system && variables.ours && object.spec == oldObject.spec"
 
-	admitHold = admitPod +
+	// A patch that changes no label but keeps the hold as it is: its end moves,
+	// or it fences an undo off.
+	admitSame = admitPod + " && (" + heldBefore + ") == (" + heldAfter + ") && " + kube.SameLabels +
+		" && (!(" + heldAfter + ") || variables.labels['" + HoldKey + "'] == '" + HoldQuarantine + "')"
+
+	admitHold = "(" + admitSame + ") || " + admitPod +
 		" && (" + heldBefore + " || " + heldAfter + ")" +
 		" && (!(" + heldAfter + ") || variables.labels['" + HoldKey + "'] == '" + HoldQuarantine + "')" +
 		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labels || " + heldAfter + ")" +

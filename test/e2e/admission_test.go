@@ -142,8 +142,8 @@ func (f *fenced) account(account kube.Account) {
 	}
 }
 
-// policy applies the admission policy and waits until it is looked at.
-func (f *fenced) policy(manifest []byte) {
+// create applies the admission policy.
+func (f *fenced) create(manifest []byte) admissionregistrationv1.ValidatingAdmissionPolicy {
 	ctx, api := f.t.Context(), f.admin.AdmissionregistrationV1()
 	var policy admissionregistrationv1.ValidatingAdmissionPolicy
 	var binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
@@ -164,6 +164,12 @@ func (f *fenced) policy(manifest []byte) {
 		_ = api.ValidatingAdmissionPolicyBindings().Delete(ctx, binding.Name, metav1.DeleteOptions{})
 		_ = api.ValidatingAdmissionPolicies().Delete(ctx, policy.Name, metav1.DeleteOptions{})
 	})
+	return policy
+}
+
+// policy applies the admission policy and waits until it is looked at.
+func (f *fenced) policy(manifest []byte) {
+	policy, api := f.create(manifest), f.admin.AdmissionregistrationV1()
 	var last error
 	defer func() {
 		if last != nil {
