@@ -79,7 +79,8 @@ func same(of string) string {
 // nothing but labels and annotations of Firebreak's own prefix changes, so that
 // labels are left to the expression), oursBut (the same, and the annotations of
 // annotationKeys may change too), system (the pod is one that the cluster can't
-// do without), labelKeys and annotationKeys.
+// do without), protected (the namespaces in which nothing is written),
+// labelKeys and annotationKeys.
 func AdmissionManifest(a Admission) ([]byte, error) {
 	if a.To.Namespace == "" || a.To.Name == "" {
 		return nil, fmt.Errorf("admission manifest: no service account")
@@ -103,7 +104,7 @@ func AdmissionManifest(a Admission) ([]byte, error) {
 			MatchConditions: []admissionregistrationv1.MatchCondition{{
 				Name: "account", Expression: fmt.Sprintf("request.userInfo.username == 'system:serviceaccount:%s:%s'", a.To.Namespace, a.To.Name),
 			}},
-			Variables:   variables(sorted(a.LabelKeys), sorted(a.AnnotationKeys)),
+			Variables:   variables(a),
 			Validations: validations(a),
 		},
 	}
@@ -118,7 +119,7 @@ func AdmissionManifest(a Admission) ([]byte, error) {
 }
 
 // variables are read when an expression asks for them, and not before.
-func variables(labelKeys, annotationKeys []string) []admissionregistrationv1.Variable {
+func variables(a Admission) []admissionregistrationv1.Variable {
 	field := func(object, of string) string {
 		return fmt.Sprintf("%[1]s != null && has(%[1]s.metadata.%[2]s) ? %[1]s.metadata.%[2]s : {}", object, of)
 	}
@@ -128,13 +129,14 @@ func variables(labelKeys, annotationKeys []string) []admissionregistrationv1.Var
 		{Name: "oldLabels", Expression: field("oldObject", "labels")},
 		{Name: "annotations", Expression: field("object", "annotations")},
 		{Name: "oldAnnotations", Expression: field("oldObject", "annotations")},
-		{Name: "labelKeys", Expression: list(labelKeys)},
+		{Name: "labelKeys", Expression: list(sorted(a.LabelKeys))},
 		{Name: "ours", Expression: strings.Join([]string{
 			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix),
 			fmt.Sprintf("variables.oldAnnotations.all(k, k.startsWith('%s') || k in variables.annotations)", prefix),
 			same("metadata.ownerReferences"), same("metadata.finalizers"),
 		}, " && ")},
-		{Name: "annotationKeys", Expression: list(annotationKeys)},
+		{Name: "protected", Expression: a.protected()},
+		{Name: "annotationKeys", Expression: list(sorted(a.AnnotationKeys))},
 		{Name: "oursBut", Expression: strings.Join([]string{
 			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || k in variables.annotationKeys || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix),
 			fmt.Sprintf("variables.oldAnnotations.all(k, k.startsWith('%s') || k in variables.annotationKeys || k in variables.annotations)", prefix),
@@ -163,6 +165,11 @@ func (a Admit) where() string { return a.Group + "/" + a.Resource + " " + a.Oper
 
 const where = "(request.resource.group + '/' + request.resource.resource + (has(request.subResource) && request.subResource != '' ? '/' + request.subResource : '') + ' ' + request.operation)"
 
+// protected are the namespaces in which nothing is written, as a list in CEL.
+func (a Admission) protected() string {
+	return list(sorted(append(slices.Clone(a.Protected), a.To.Namespace)))
+}
+
 func validations(a Admission) []admissionregistrationv1.Validation {
 	admits := append(reviews(), a.Admits...)
 	anywhere, all, by := []string{}, []string{}, map[string][]string{}
@@ -173,7 +180,7 @@ func validations(a Admission) []admissionregistrationv1.Validation {
 		}
 		by[x.where()] = append(by[x.where()], x.Expression)
 	}
-	protected := list(sorted(append(slices.Clone(a.Protected), a.To.Namespace)))
+	protected := a.protected()
 	mark := event.AnnotationPrefix + "protected"
 	marked := func(of string) string {
 		return fmt.Sprintf("(has(namespaceObject.metadata.%[1]s) && '%[2]s' in namespaceObject.metadata.%[1]s && namespaceObject.metadata.%[1]s['%[2]s'] == 'true')", of, mark)

@@ -7,6 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -24,6 +25,15 @@ func (c *Client) Pods(ctx context.Context, namespace, selector string) ([]corev1
 	list, err := c.typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, request{"list", "", "pods", namespace, ""}.fail(err)
+	}
+	return list.Items, nil
+}
+
+// PodsOn lists the pods of a node, in all namespaces.
+func (c *Client) PodsOn(ctx context.Context, node string) ([]corev1.Pod, error) {
+	list, err := c.typed.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String()})
+	if err != nil {
+		return nil, request{"list", "", "pods", "", ""}.fail(err)
 	}
 	return list.Items, nil
 }

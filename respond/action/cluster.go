@@ -19,6 +19,7 @@ import (
 type Cluster interface {
 	Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
 	Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error)
+	PodsOn(ctx context.Context, node string) ([]corev1.Pod, error)
 	Node(ctx context.Context, name string) (*corev1.Node, error)
 	NodesBy(ctx context.Context, selector string) ([]corev1.Node, error)
 	Services(ctx context.Context, namespace string) ([]corev1.Service, error)

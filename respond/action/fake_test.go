@@ -145,7 +145,7 @@ func (f *fake) Get(_ context.Context, _, _, resource, ns, name string) (*unstruc
 	return &unstructured.Unstructured{Object: *o}, nil
 }
 
-func (f *fake) List(_ context.Context, _, _, resource, ns, selector string) (items []unstructured.Unstructured, err error) {
+func (f *fake) List(_ context.Context, group, _, resource, ns, selector string) (items []unstructured.Unstructured, err error) {
 	s, err := labels.Parse(selector)
 	if err != nil {
 		return nil, err
@@ -153,6 +153,9 @@ func (f *fake) List(_ context.Context, _, _, resource, ns, selector string) (ite
 	for _, k := range slices.Sorted(maps.Keys(f.objects)) {
 		o := unstructured.Unstructured{Object: f.objects[k]}
 		part := strings.SplitN(k, "/", 3)
+		if of := o.GroupVersionKind().Group; of != "" && of != group {
+			continue
+		}
 		if part[0] == resource && (ns == "" || part[1] == ns) && s.Matches(labels.Set(o.GetLabels())) {
 			items = append(items, *o.DeepCopy())
 		}

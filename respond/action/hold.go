@@ -16,11 +16,10 @@ import (
 // annotation of pods, the others annotations. HeldKey is a label by which the
 // objects of the others are found, with the value HeldYes.
 const (
-	HoldKey   = event.AnnotationPrefix + "hold"
-	HeldKey   = event.AnnotationPrefix + "held"
-	HeldYes   = "yes"
-	LabelKey  = event.AnnotationPrefix + "label"
-	CordonKey = event.AnnotationPrefix + "cordon"
+	HoldKey  = event.AnnotationPrefix + "hold"
+	HeldKey  = event.AnnotationPrefix + "held"
+	HeldYes  = "yes"
+	LabelKey = event.AnnotationPrefix + "label"
 )
 
 // HoldQuarantine is the value of the hold label.
@@ -116,7 +115,7 @@ func checkLabel(key, value string) error {
 // heldOtherwise says whether an object has a record of holds besides the one of
 // this annotation, so that the label stays by which it is found.
 func heldOtherwise(annotations map[string]string, except string) bool {
-	for _, key := range []string{LabelKey, CordonKey, FieldsKey} {
+	for _, key := range []string{LabelKey, FieldsKey} {
 		if _, ok := annotations[key]; ok && key != except {
 			return true
 		}

@@ -11,16 +11,12 @@ import (
 // record of the runs is lost, and how a reconciler tells an orphan.
 func HoldersOf(annotations map[string]string) (Holders, error) {
 	all := Holders{}
-	for _, key := range []string{HoldKey, CordonKey} {
-		text, ok := annotations[key]
-		if !ok {
-			continue
-		}
+	if text, ok := annotations[HoldKey]; ok {
 		var rec struct {
 			Runs Holders `json:"runs"`
 		}
 		if err := json.Unmarshal([]byte(text), &rec); err != nil {
-			return nil, fmt.Errorf("decode annotation %s: %w", key, err)
+			return nil, fmt.Errorf("decode annotation %s: %w", HoldKey, err)
 		}
 		maps.Copy(all, rec.Runs)
 	}

@@ -13,7 +13,7 @@ import (
 func TestHoldersOf(t *testing.T) {
 	got, err := HoldersOf(map[string]string{
 		HoldKey:   `{"labels":{},"runs":{"r1/q":{"until":"2026-03-01T12:00:00Z","digest":"d"}}}`,
-		CordonKey: `{"prior":false,"runs":{"r2/c":{}}}`,
+		FieldsKey: `{"/spec/unschedulable":{"path":["spec","unschedulable"],"value":true,"runs":{"r2/c":{"action":"node.cordon"}}}}`,
 		LabelKey:  `{"a":{"before":null,"value":"1","runs":{"r3/l":{}}},"b":{"before":"x","value":"1","runs":{"r4/l":{}}}}`,
 		"else":    "{",
 	})
@@ -26,7 +26,7 @@ func TestHoldersOf(t *testing.T) {
 	if got["r1/q"] != (Holder{Until: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Digest: "d"}) {
 		t.Error(got)
 	}
-	for _, key := range []string{HoldKey, CordonKey, LabelKey} {
+	for _, key := range []string{HoldKey, FieldsKey, LabelKey} {
 		if _, err := HoldersOf(map[string]string{key: "{"}); err == nil {
 			t.Errorf("a broken %s is no error", key)
 		}
@@ -43,7 +43,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add(`null`)
 	f.Add(`{`)
 	f.Fuzz(func(t *testing.T, text string) {
-		annotations := map[string]string{HoldKey: text, LabelKey: text, CordonKey: text}
+		annotations := map[string]string{HoldKey: text, LabelKey: text, FieldsKey: text}
 		_, _ = HoldersOf(annotations)
 		rec, found, err := parseQuarantine(annotations)
 		if !found || err != nil {

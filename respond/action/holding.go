@@ -133,9 +133,6 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 	quarantine, _, err := parseQuarantine(annotations)
 	errs = append(errs, err)
 	add(podQuarantine, HoldKey, quarantine.Runs, nil)
-	cordon, err := parseCordonText(annotations)
-	errs = append(errs, err)
-	add(nodeCordon, HeldKey, cordon.Runs, nil)
 	rec, err := parseLabels(annotations)
 	errs = append(errs, err)
 	by := map[string]map[string]string{}

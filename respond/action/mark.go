@@ -72,20 +72,3 @@ func (l label) Mark(ctx context.Context, r Request) error {
 		return w, true, err
 	})
 }
-
-// Mark writes the hold's end to the node.
-func (c cordon) Mark(ctx context.Context, r Request) error {
-	return mark(ctx, c.Cluster, r.Target, func() (event.Write, bool, error) {
-		node, err := readNode(ctx, c.Deps, r.Target)
-		if err != nil {
-			return event.Write{}, false, err
-		}
-		rec, err := parseCordon(node)
-		if _, mine := rec.Runs[r.Key]; err != nil || !mine {
-			return event.Write{}, false, nil
-		}
-		rec.Runs = rec.Runs.until(r.Key, r.Until)
-		w, err := metaPatch("nodes", &node.ObjectMeta, nil, CordonKey, rec, nil)
-		return w, true, err
-	})
-}

@@ -37,6 +37,9 @@ func (Offline) Pod(_ context.Context, namespace, name string) (*corev1.Pod, erro
 // Pods gives none.
 func (Offline) Pods(context.Context, string, string) ([]corev1.Pod, error) { return nil, nil }
 
+// PodsOn gives none.
+func (Offline) PodsOn(context.Context, string) ([]corev1.Pod, error) { return nil, nil }
+
 // Node gives a node of that name.
 func (Offline) Node(_ context.Context, name string) (*corev1.Node, error) {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil

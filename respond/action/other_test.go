@@ -269,10 +269,13 @@ func TestOfflinePlans(t *testing.T) {
 		a := build(t, k.Name, d, config)
 		r := exampleRequest(k)
 		p, err := a.Plan(t.Context(), r)
-		if err != nil || len(p.Writes) == 0 && !k.Evidence {
+		if err != nil || len(p.Writes) == 0 && !k.Evidence && k.Name != nodeDrain {
 			t.Fatal(k.Name, p, err)
 		}
 		digest(t, p)
+		if len(p.Writes) == 0 {
+			continue // what a capture would find, or what runs on a node, is not known
+		}
 		if k.Class == Effect && !slices.Contains(p.Notes, noteOffline) {
 			t.Errorf("%s: notes %v", k.Name, p.Notes)
 		}

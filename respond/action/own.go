@@ -151,6 +151,9 @@ func editors(o *unstructured.Unstructured) []string {
 // of its write has and that are another value now. What the API server added is
 // no difference.
 func differing(made, now any, at string) []string {
+	if list, ok := made.([]any); ok {
+		return differingList(list, now, at)
+	}
 	wanted, ok := made.(map[string]any)
 	if !ok {
 		if !equalJSON(made, now) {
@@ -162,6 +165,19 @@ func differing(made, now any, at string) []string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(wanted)) {
 		out = append(out, differing(wanted[k], found[k], at+"/"+k)...)
+	}
+	return out
+}
+
+// differingList is differing for lists: element by element.
+func differingList(made []any, now any, at string) []string {
+	found, ok := now.([]any)
+	if !ok && len(made) > 0 || len(found) != len(made) {
+		return []string{at}
+	}
+	var out []string
+	for i := range made {
+		out = append(out, differing(made[i], found[i], fmt.Sprintf("%s/%d", at, i))...)
 	}
 	return out
 }

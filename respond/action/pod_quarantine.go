@@ -27,28 +27,38 @@ func init() {
 		Tidies:     []Tidy{{networkingv1.GroupName, "networkpolicies", HoldPolicyName}},
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(QuarantineConfig) },
-		Needs: []Permission{
-			{Resource: "pods", Verbs: []string{"get", "list", "patch", "delete"}},
-			{Resource: "services", Verbs: []string{"list"}},
-			{Group: networkingv1.GroupName, Resource: "networkpolicies", Verbs: []string{"get", "list", "create", "delete"}},
-			{Group: "apps", Resource: "replicasets", Verbs: []string{"get"}},
-			{Group: "apps", Resource: "statefulsets", Verbs: []string{"get"}},
-			{Group: "apps", Resource: "daemonsets", Verbs: []string{"get"}},
-			{Group: "batch", Resource: "jobs", Verbs: []string{"get"}},
-			{Resource: "replicationcontrollers", Verbs: []string{"get"}},
-		},
-		Admits: []Admit{
-			{Resource: "pods", Operation: "UPDATE", Expression: admitHold},
-			{Resource: "pods", Operation: "DELETE", Expression: "!variables.system && '" + HoldKey + "' in variables.oldLabels"},
-			{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "CREATE", Expression: admitPolicy},
-			{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "DELETE", Expression: "oldObject.metadata.name == '" +
-				HoldPolicyName + "' && '" + kube.ManagedByLabel + "' in variables.oldLabels && variables.oldLabels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'"},
-		},
+		Needs:      quarantineNeeds(),
+		Admits:     quarantineAdmits(),
 		New: func(d Deps, config any) (Action, error) {
 			_, err := params[QuarantineConfig](podQuarantine, config)
 			return quarantine{d}, err
 		},
 	})
+}
+
+// quarantineNeeds are the permissions that it takes to quarantine pods.
+func quarantineNeeds() []Permission {
+	return []Permission{
+		{Resource: "pods", Verbs: []string{"get", "list", "patch", "delete"}},
+		{Resource: "services", Verbs: []string{"list"}},
+		{Group: networkingv1.GroupName, Resource: "networkpolicies", Verbs: []string{"get", "list", "create", "delete"}},
+		{Group: "apps", Resource: "replicasets", Verbs: []string{"get"}},
+		{Group: "apps", Resource: "statefulsets", Verbs: []string{"get"}},
+		{Group: "apps", Resource: "daemonsets", Verbs: []string{"get"}},
+		{Group: "batch", Resource: "jobs", Verbs: []string{"get"}},
+		{Resource: "replicationcontrollers", Verbs: []string{"get"}},
+	}
+}
+
+// quarantineAdmits are the writes that quarantining pods makes.
+func quarantineAdmits() []Admit {
+	return []Admit{
+		{Resource: "pods", Operation: "UPDATE", Expression: admitHold},
+		{Resource: "pods", Operation: "DELETE", Expression: "!variables.system && '" + HoldKey + "' in variables.oldLabels"},
+		{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "CREATE", Expression: admitPolicy},
+		{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "DELETE", Expression: "oldObject.metadata.name == '" +
+			HoldPolicyName + "' && '" + kube.ManagedByLabel + "' in variables.oldLabels && variables.oldLabels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'"},
+	}
 }
 
 // QuarantineConfig are the parameters of pod.quarantine: none.

@@ -75,6 +75,10 @@ func (g protected) object(ctx context.Context, c Check, t event.Ref) (event.Deci
 		return g.pod(ctx, c, t)
 	case t.IsNode():
 		return g.node(ctx, t)
+	case t.Group == "" && t.Resource == "namespaces":
+		if decision, reason := g.namespace(ctx, t.Name); decision != event.Pass {
+			return decision, reason
+		}
 	case t.Namespace != "":
 		if decision, reason := g.namespace(ctx, t.Namespace); decision != event.Pass {
 			return decision, reason

@@ -34,6 +34,7 @@ type fenced struct {
 	admin  kubernetes.Interface
 	config *rest.Config
 	kube   *kube.Client
+	root   *kube.Client
 	// home is the account's namespace, shop one to act in, marked one that is
 	// marked as protected.
 	home, shop, marked string
@@ -41,12 +42,21 @@ type fenced struct {
 }
 
 func newFenced(t *testing.T) *fenced {
+	f := fencedFor(t, action.Defaults()...)
+	webDeployment(t, f.admin, f.shop, 4)
+	webService(t, f.admin, f.shop)
+	f.pods = ready(t, f.admin, f.shop, "app=web", 4)
+	f.plain()
+	return f
+}
+
+// fencedFor is an account that may do these actions and no other.
+func fencedFor(t *testing.T, names ...string) *fenced {
 	f := &fenced{t: t, admin: admin(t)}
 	f.home, f.shop, f.marked = namespace(t, f.admin), namespace(t, f.admin), namespace(t, f.admin)
 	f.mark()
 	account := kube.Account{Namespace: f.home, Name: "firebreak", Role: f.home}
 	f.account(account)
-	names := action.Defaults()
 	permissions, err := action.Permissions(names...)
 	if err != nil {
 		t.Fatal(err)
@@ -67,10 +77,6 @@ func newFenced(t *testing.T) *fenced {
 		t.Fatal(err)
 	}
 	f.policy(policy)
-	webDeployment(t, f.admin, f.shop, 4)
-	webService(t, f.admin, f.shop)
-	f.pods = ready(t, f.admin, f.shop, "app=web", 4)
-	f.plain()
 	return f
 }
 
