@@ -28,7 +28,7 @@ func (m move) bound(steps []int) string {
 func (m move) request(waiting []int) {
 	a := m.question(waiting)
 	if old := m.run.Approval; old != nil {
-		if old.State == event.ApprovalOpen && old.Digest == a.Digest {
+		if old.State == event.ApprovalOpen && old.Digest == a.Digest && old.Need >= a.Need {
 			return
 		}
 		a.ID = event.HashID("approval", m.run.ID, old.ID)
@@ -55,9 +55,10 @@ func (m move) question(waiting []int) event.Approval {
 			a.Reasons = append(a.Reasons, s.Name+": "+s.Asks)
 		}
 		for _, v := range s.Verdicts {
-			if v.Decision == event.Ask {
+			if v.Decision == event.Ask || v.Need > policy.Need {
 				a.Reasons = append(a.Reasons, fmt.Sprintf("%s: %s: %s", s.Name, v.Guard, v.Reason))
 			}
+			a.Need = max(a.Need, v.Need)
 		}
 	}
 	a.Digest = m.bound(steps)
@@ -113,7 +114,8 @@ func Asked(book *Playbook, run event.Run, mode event.Mode, now time.Time) []even
 }
 
 // excluded are the people who may not approve: the identity that the finding
-// is about, and who started the run by hand.
+// is about, and who started the run by hand. Who edited the playbook last is
+// not among them: it comes from a file, and nothing says who wrote that.
 func (m move) excluded() []string {
 	var out []string
 	for _, u := range []string{m.run.Finding.Actor.User, m.run.Finding.Actor.Impersonated, m.run.Starter} {
@@ -134,7 +136,7 @@ func (m move) void(reason string) {
 	m.run.Reason, m.run.State = reason, event.RunGuarding
 	for i := range m.run.Steps {
 		if s := &m.run.Steps[i]; s.State == event.StepPlanned && m.step(i).Effect() {
-			s.State, s.Approved, s.AtMost, s.NotBefore = event.StepPending, "", 0, nil
+			s.State, s.Approved, s.Yes, s.AtMost, s.NotBefore = event.StepPending, "", 0, 0, nil
 		}
 	}
 }
@@ -201,7 +203,8 @@ func (m move) vote(v event.Vote) {
 	}
 	a.State = event.ApprovalGranted
 	for _, i := range asked {
-		m.run.Steps[i].Approved, m.run.Steps[i].AtMost = m.run.Steps[i].Digest, shortest(*a)
+		s := &m.run.Steps[i]
+		s.Approved, s.Yes, s.AtMost = s.Digest, count(*a), shortest(*a)
 	}
 }
 

@@ -52,6 +52,7 @@ func (x *Executor) Targets(ctx context.Context, book *Playbook, run event.Run, i
 		case err != nil:
 			return Targets{Step: i, Failure: classify(err), Error: err.Error()}
 		case !known[object(live)]:
+			live.Labels = nil
 			known[object(live)] = true
 			t.Refs = append(t.Refs, live)
 		}
@@ -102,7 +103,7 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 		return p
 	}
 	check.Plan = p.Plan
-	check.Approved = s.Approved != "" && s.Approved == p.Digest
+	check.Approved, check.Yes = s.Approved != "" && s.Approved == p.Digest, s.Yes
 	p.Verdicts = x.Guards.Judge(ctx, check)
 	if s.State == event.StepPlanned {
 		// The effect follows if nothing stands against it: its place in the
@@ -117,7 +118,7 @@ func check(book *Playbook, run event.Run, i int, now time.Time) guard.Check {
 	step := book.StepOf(run, i)
 	return guard.Check{
 		Run: run, Step: i, Effect: step.Effect(), Reversible: step.Kind.Reversible, Hold: holdFor(step, run.Steps[i]),
-		Budget: step.Kind.Budget, Now: now,
+		Budget: step.Kind.Budget, Now: now, Matches: func(live event.Ref) (bool, error) { return book.matches(run, live) },
 	}
 }
 
@@ -249,8 +250,10 @@ func (x *Executor) prepare(deps action.Deps, book *Playbook, run event.Run, i in
 	if err != nil {
 		return nil, action.Request{}, nil, fmt.Errorf("make %s: %w: %w", step.Action, errFinal, err)
 	}
+	target := run.StepTarget(i)
+	target.Labels = nil // what a plan says of its target is who it is
 	return act, action.Request{
-		Key: run.ID + "/" + run.Steps[i].Name, Run: run, Target: run.StepTarget(i), Until: now.Add(holdFor(step, run.Steps[i])), Now: now, Over: run.Steps[i].Over,
+		Key: run.ID + "/" + run.Steps[i].Name, Run: run, Target: target, Until: now.Add(holdFor(step, run.Steps[i])), Now: now, Over: run.Steps[i].Over,
 	}, with, nil
 }
 

@@ -22,18 +22,23 @@ func (w *Worker) findings(ctx context.Context, at *cursor) error {
 	}
 	defer reader.Close(context.WithoutCancel(ctx))
 	w.reader.Store(reader)
-	slots := semaphore.NewWeighted(maxEffects)
+	ahead, slots := semaphore.NewWeighted(maxAhead), newSlots(maxEffects)
 	for {
 		m, err := reader.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if err := slots.Acquire(ctx, 1); err != nil {
+		size := min(int64(len(m.Data))+perFinding, maxAhead)
+		if err := ahead.Acquire(ctx, size); err != nil {
 			return err
 		}
 		at.begin(m.Sequence)
 		w.group.Go(func() error {
-			defer slots.Release(1)
+			defer ahead.Release(size)
+			if err := slots.Acquire(ctx, urgency(m)); err != nil {
+				return err
+			}
+			defer slots.Release()
 			if err := w.take(ctx, m); err != nil {
 				return err
 			}
@@ -41,6 +46,26 @@ func (w *Worker) findings(ctx context.Context, at *cursor) error {
 			return nil
 		})
 	}
+}
+
+const (
+	// maxAhead is how many bytes of findings are read ahead of those that are
+	// worked on, so that the gravest of them are next; perFinding is what one
+	// takes besides its text.
+	maxAhead   = 16 << 20
+	perFinding = 4 << 10
+)
+
+// urgency is when it is a finding's turn. One that can't be read is as urgent
+// as can be: it is put away.
+func urgency(m bus.Message) time.Time {
+	var f struct {
+		Severity event.Severity `json:"severity"`
+	}
+	if bus.IsFindingCount(m.Subject) || json.Unmarshal(m.Data, &f) != nil {
+		return m.Time
+	}
+	return turnOf(f.Severity, m.Time)
 }
 
 // take tries until the finding is done with: the cluster or the store may be
@@ -88,10 +113,10 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	if err != nil && !errors.Is(err, ErrNoTarget) {
 		return err
 	}
-	importance := event.ImportanceNormal
+	shown, importance := f.Subject.Labels, event.ImportanceNormal
 	if w.importance != nil {
 		subject := target
-		subject.Labels = f.Subject.Labels
+		subject.Labels = shown
 		importance = w.importance(subject)
 	}
 	f.Subject = target
@@ -119,11 +144,24 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		if book, err = w.trusted(ctx, book); err != nil {
 			return err
 		}
-		if err := w.open(ctx, Begin(book, incident, f, target, ceiling, w.now()), m.Time); err != nil {
+		run := Begin(book, incident, f, target, ceiling, w.now())
+		run.Target.Labels, run.Finding.Subject.Labels = few(target.Labels), few(shown)
+		if err := w.open(ctx, run, m.Time); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// maxLabels bounds the labels that a run keeps of its target. A pod that has
+// more has none in the record: who labels pods must not say which ones.
+const maxLabels = 64
+
+func few(labels map[string]string) map[string]string {
+	if len(labels) > maxLabels {
+		return nil
+	}
+	return labels
 }
 
 func decodeFinding(m bus.Message) (event.Finding, error) {

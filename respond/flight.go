@@ -125,10 +125,14 @@ func (r *runner) carry(ctx context.Context, run event.Run, e Effect, judged *tim
 		// A receiver that hangs must not keep a pod from being contained.
 		slots = r.w.notices
 	}
-	if err := slots.Acquire(ctx, 1); err != nil {
+	turn := rank(run)
+	if e.Kind == EffectUndo {
+		turn = time.Time{} // what is to end waits for nothing that is to begin
+	}
+	if err := slots.Acquire(ctx, turn); err != nil {
 		return Input{Tick: true}
 	}
-	defer slots.Release(1)
+	defer slots.Release()
 	limited, cancel := context.WithTimeout(ctx, step.Timeout)
 	defer cancel()
 	limited, end := r.w.tel.Span(limited, "respond."+string(e.Kind),
@@ -207,9 +211,16 @@ func (r *runner) report(ctx context.Context, run event.Run, d Done, step Playboo
 		return
 	case d.Receipt.Result == event.ResultVoid:
 		outcome = guard.OutcomeVoid
+	case d.Receipt.Result == event.ResultUnverified:
+		outcome = guard.OutcomeUnverified
 	}
 	ctx = context.WithoutCancel(ctx) // a time limit that is over is a failure, too
-	if err := r.w.executor.Guards.Report(ctx, step.Action, outcome, run.Steps[d.Step].Approved != "", r.w.now()); err != nil {
+	s := run.Steps[d.Step]
+	a := guard.Attempt{Key: run.ID + "/" + s.Name, Plan: event.Plan{Action: step.Action}, Approved: s.Approved != "", Outcome: outcome, Now: r.w.now()}
+	if s.Plan != nil {
+		a.Plan = *s.Plan
+	}
+	if err := r.w.executor.Guards.Report(ctx, a); err != nil {
 		r.w.logger.WarnContext(ctx, "the breaker was not told how an action went", "action", step.Action, "error", err)
 	}
 }

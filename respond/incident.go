@@ -45,9 +45,9 @@ func groupInto(open []event.Incident, f event.Finding, importance event.Importan
 			}
 		}
 	}
-	return join(event.Incident{
-		ID: f.ID, State: event.IncidentOpen, Subject: f.Subject, Created: f.Received,
-	}, f, importance), true
+	in := event.Incident{ID: f.ID, State: event.IncidentOpen, Subject: f.Subject, Created: f.Received}
+	in.Subject.Labels = nil
+	return join(in, f, importance), true
 }
 
 func takes(in event.Incident, f event.Finding) bool {

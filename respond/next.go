@@ -190,6 +190,8 @@ func (m move) planned(p Planned) {
 		m.void(reason)
 	case m.needsApproval(p.Step) && s.Approved != s.Digest:
 		m.void("the plan is not the one that was approved")
+	case m.needsApproval(p.Step) && s.Yes < event.People(s.Verdicts):
+		m.void(fmt.Sprintf("it takes %d people now", event.People(s.Verdicts)))
 	default:
 		s.State, s.Begun, s.Reserved = event.StepIntent, true, p.Reserved
 		s.Attempts++

@@ -154,6 +154,7 @@ func (s *storm) publish(i, again int) {
 	sources := []event.Source{event.SourceFalco, event.SourceAudit, "a", "b", "c"}
 	f := finding("shell", fmt.Sprint("p", i), i)
 	f.Subject.Namespace, f.Subject.UID = fmt.Sprint("ns", i%40), string(types.UID(fmt.Sprintf("uid-ns%d-p%d", i%40, i)))
+	f.Severity = event.SeverityCritical
 	f.Source, f.ID = sources[i%len(sources)], event.FindingID("shell", fmt.Sprint(i), "storm")
 	s.plane.mu.Lock()
 	pod := s.plane.pods[f.Subject.Namespace+"/"+f.Subject.Name]

@@ -25,7 +25,7 @@ const clockSkew = 5 * time.Second
 var ErrNoTarget = errors.New("no such target")
 
 // Resolve finds the live object that a finding is about, and gives it with its
-// UID, node and workload. [ErrNoTarget] says that there is none: the pod is
+// UID, node, workload and the labels that it has now. [ErrNoTarget] says that there is none: the pod is
 // gone, was made after the event, or does not run the event's container. A
 // subject that is neither a pod nor a node comes back as it is.
 func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (event.Ref, error) {
@@ -61,7 +61,7 @@ func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t 
 	if why := differs(pod, f, t); why != "" {
 		return t, fmt.Errorf("resolve %s: %s: %w", t, why, ErrNoTarget)
 	}
-	t.Kind, t.UID, t.Node, t.Labels = "Pod", string(pod.UID), pod.Spec.NodeName, nil
+	t.Kind, t.UID, t.Node, t.Labels = "Pod", string(pod.UID), pod.Spec.NodeName, pod.Labels
 	owner, err := cluster.Owner(ctx, pod)
 	if err != nil {
 		return t, fmt.Errorf("resolve %s: %w", t, err)

@@ -51,6 +51,20 @@ func (m move) expand(i int, refs []event.Ref, most int) {
 	}
 }
 
+// matches says whether the playbook's condition is met still with the target as
+// given, where it is with the target as it was when the run began. (It need not
+// be by the record alone, which keeps less of an incident.)
+func (p *Playbook) matches(run event.Run, live event.Ref) (bool, error) {
+	f := run.Finding
+	f.Subject = run.Target
+	was, err := p.Applies(EnvFor(f, run.Incident, run.Target))
+	if err != nil || !was || run.Starter != "" {
+		return true, nil //nolint:nilerr // then nothing can be told from it now
+	}
+	f.Subject = live
+	return p.Applies(EnvFor(f, run.Incident, live))
+}
+
 // needsTargets says whether it is still to be found out what a step is about.
 func needsTargets(step PlaybookStep, s event.Step) bool {
 	return step.targets != nil && s.State == event.StepPending && s.Target == nil && s.Of == ""

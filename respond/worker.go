@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -72,8 +71,8 @@ type Worker struct {
 	clock     func() time.Time
 	log       *RunLog
 	incidents *incidents
-	slots     *semaphore.Weighted
-	notices   *semaphore.Weighted
+	slots     *slots
+	notices   *slots
 	ready     atomic.Bool
 	reader    atomic.Pointer[bus.Reader]
 
@@ -93,7 +92,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, rules: cmp.Or(o.Trust, DefaultTrustRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: semaphore.NewWeighted(maxEffects), notices: semaphore.NewWeighted(maxEffects),
+		clock: o.Now, rules: cmp.Or(o.Trust, DefaultTrustRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))

@@ -17,7 +17,10 @@ import (
 // made before anybody is asked, and the executor accepts only what it lists.
 type Plan struct {
 	Action string `json:"action"`
-	Target Ref    `json:"target"`
+	// Backend is what carries it out, where an action has a choice of several
+	// (networkpolicy, cilium); those fail apart from one another.
+	Backend string `json:"backend,omitempty"`
+	Target  Ref    `json:"target"`
 	// Also are the other objects that are changed, each with its UID: the pods
 	// of a node that is drained, the workload of a pod. Guards judge them as they
 	// do the target, and a conditional write is about the target or one of them.

@@ -149,6 +149,8 @@ type Step struct {
 	// Digest is the plan's, Approved the one that people said yes to.
 	Digest   string `json:"digest,omitempty"`
 	Approved string `json:"approved,omitempty"`
+	// Yes is how many different people did.
+	Yes int `json:"yes,omitempty"`
 	// Verdicts are the guards' for that plan.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
 	// Reserved is the place in the budgets that the intent holds until the
@@ -233,6 +235,19 @@ type Verdict struct {
 	Guard    string   `json:"guard"`
 	Decision Decision `json:"decision"`
 	Reason   string   `json:"reason"`
+	// Need is how many different people a yes to the plan takes because of
+	// this guard; 0 leaves it to the playbook.
+	Need int `json:"need,omitempty"`
+}
+
+// People is how many different people a yes takes, by the guards' verdicts; 0
+// leaves it to the playbook.
+func People(verdicts []Verdict) int {
+	n := 0
+	for _, v := range verdicts {
+		n = max(n, v.Need)
+	}
+	return n
 }
 
 // Decision is what a guard decides, in order of strength.
@@ -255,10 +270,10 @@ type Approval struct {
 	Digest string   `json:"digest"`
 	// By are the users and groups that may approve (user/NAME, group/NAME);
 	// empty leaves it to cluster RBAC alone.
-	By        []string  `json:"by,omitempty"`
-	Need      int       `json:"need"`
-	Reasons   []string  `json:"reasons,omitempty"`
-	Excluded  []string  `json:"excluded,omitempty"`
+	By       []string `json:"by,omitempty"`
+	Need     int      `json:"need"`
+	Reasons  []string `json:"reasons,omitempty"`
+	Excluded []string `json:"excluded,omitempty"`
 	// Explain says that who decides has to give a reason.
 	Explain   bool      `json:"explain,omitempty"`
 	Requested time.Time `json:"requested"`

@@ -51,6 +51,8 @@ type API struct {
 //	GET  /v1/runs/{id}/history       get runs
 //	GET  /v1/runs/{id}/receipt       get runs
 //	GET  /v1/runs/{id}/deliveries    get runs
+//	GET  /v1/approvals               list runs, see [Queue]
+//	POST /v1/approvals/rest/{deed}   approve playbooks/NAME in each target's namespace; deed is approve or deny
 //	POST /v1/start                   start playbooks/NAME in the target's namespace
 //	GET  /v1/incidents               list incidents
 //	GET  /v1/incidents/{id}          list incidents
@@ -90,6 +92,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
 	mux.HandleFunc("GET /v1/runs/{id}/receipt", a.signed(a.receipt))
 	mux.HandleFunc("GET /v1/runs/{id}/deliveries", a.signed(a.deliveries))
+	mux.HandleFunc("GET /v1/approvals", a.signed(a.queue))
+	mux.HandleFunc("POST /v1/approvals/rest/{deed}", a.signed(a.sayRest))
 	mux.HandleFunc("POST /v1/start", a.signed(a.start))
 	mux.HandleFunc("GET /v1/incidents", a.signed(a.incidents))
 	mux.HandleFunc("GET /v1/incidents/{id}", a.signed(a.incident))

@@ -22,7 +22,7 @@ const maxCanaries = 1024
 // Book is what the ledger holds: effects that stand or stood lately.
 type Book struct {
 	Entries []Entry `json:"entries,omitempty"`
-	// Canaries are by the version of a playbook, Breakers by action.
+	// Canaries are by the version of a playbook, Breakers by action and backend.
 	Canaries map[string]*Canary `json:"canaries,omitempty"`
 	Breakers map[string]*Trip   `json:"breakers,omitempty"`
 }
@@ -69,13 +69,18 @@ type Canary struct {
 	Well bool `json:"well,omitempty"`
 }
 
-// Trip is the breaker of one action.
+// Trip is the breaker of one action by way of one backend.
 type Trip struct {
 	// Failures are the times of the newest, oldest first.
 	Failures []time.Time `json:"failures,omitempty"`
 	// Open says why nothing goes through without people; empty is closed.
 	Open  string    `json:"open,omitempty"`
 	Since time.Time `json:"since,omitzero"`
+	// Void says that it is open because an effect was none.
+	Void bool `json:"void,omitempty"`
+	// Trial is the key of the approved step that tries it now, Tried since when.
+	Trial string    `json:"trial,omitempty"`
+	Tried time.Time `json:"tried,omitzero"`
 }
 
 // stands says that the entry takes a place.

@@ -23,14 +23,17 @@ func init() {
 		Name:  "budget",
 		Doc:   "Bounds how many pods are quarantined and nodes cordoned at a time, by namespace, controller, node and source too. What is over asks.",
 		Keeps: true,
-		New:   func(o Options) Guard { return budget{o.Cluster, o.Limits.Budgets} },
+		New:   func(o Options) Guard { return budget{o.Cluster, o.Limits.Budgets, o.Limits.Eyes} },
 	})
 }
 
 type budget struct {
 	cluster Cluster
 	limits  Budgets
+	eyes    Eyes
 }
+
+func (g budget) count(_ Check, d event.Decision, _ string) int { return overBudget(g.eyes, d) }
 
 // Judge counts what stands. The cluster is only asked when there is room.
 func (g budget) Judge(ctx context.Context, c Check) (event.Decision, string) {
@@ -52,7 +55,7 @@ type slot struct {
 
 // full says which of the slots are taken. Others' effects on the same target
 // take no place of their own: it is one pod or node.
-func (c Check) full(slots []slot) string {
+func (c Check) full(limits Budgets, slots []slot) string {
 	if c.book.count(func(e Entry) bool { return e.stands() && e.Budget == c.Budget && e.Target == c.Plan.Target.UID }) > 0 {
 		return ""
 	}
@@ -66,6 +69,9 @@ func (c Check) full(slots []slot) string {
 		if targets >= p.bound {
 			return fmt.Sprintf("%d of %d %s", targets, p.bound, p.what)
 		}
+		if most := limits.most(p.bound, c.Run); targets >= most {
+			return fmt.Sprintf("%d of %d %s, and the last %d are kept for graver incidents", targets, p.bound, p.what, p.bound-most)
+		}
 	}
 	return ""
 }
@@ -76,7 +82,7 @@ func (b Budgets) share(whole int) int { return max(1, int(math.Ceil(float64(whol
 func (g budget) pods(ctx context.Context, c Check) (event.Decision, string) {
 	own := c.entry()
 	part := g.limits.share(g.limits.Pods)
-	full := c.full([]slot{
+	full := c.full(g.limits, []slot{
 		{"pods are quarantined", g.limits.Pods, func(Entry) bool { return true }},
 		{"pods of namespace " + own.Namespace, g.limits.PodsPerNamespace, func(e Entry) bool { return e.Namespace == own.Namespace }},
 		{"pods on node " + own.Node, part, func(e Entry) bool { return own.Node != "" && e.Node == own.Node }},
@@ -183,7 +189,7 @@ func (g budget) nodes(ctx context.Context, c Check) (event.Decision, string) {
 		}
 	}
 	bound := max(1, int(math.Floor(float64(workers)*g.limits.Nodes)))
-	full := c.full([]slot{
+	full := c.full(g.limits, []slot{
 		{fmt.Sprintf("nodes are cordoned of %d workers", workers), bound, func(Entry) bool { return true }},
 		{"nodes because of source " + string(own.Source), g.limits.share(bound), func(e Entry) bool { return e.Source == own.Source }},
 	})

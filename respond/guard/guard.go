@@ -12,6 +12,7 @@ package guard
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -34,9 +35,13 @@ type Check struct {
 	Hold       time.Duration
 	// Budget is what the effect is counted in, see action.Kind.
 	Budget string
-	// Approved says that people said yes to just this plan.
+	// Approved says that people said yes to just this plan, Yes how many.
 	Approved bool
+	Yes      int
 	Now      time.Time
+	// Matches says whether the playbook is for the run's finding still if its
+	// target is now as it is given; nil asks nothing.
+	Matches func(live event.Ref) (bool, error)
 
 	// book is what the ledger holds. It is nil where none is kept.
 	book *Book
@@ -123,7 +128,7 @@ type Set struct {
 // New makes every guard of the catalogue.
 func New(o Options) *Set {
 	o.Namespace = Home(o)
-	if o.Limits == (Limits{}) {
+	if reflect.ValueOf(o.Limits).IsZero() {
 		o.Limits = DefaultLimits()
 	}
 	s := &Set{kinds: Kinds(), ledger: o.Ledger, limits: o.Limits}
@@ -175,6 +180,9 @@ func (s *Set) ask(ctx context.Context, i int, c Check) event.Verdict {
 		}
 	}
 	v.Decision, v.Reason = s.guards[i].Judge(ctx, c)
+	if g, ok := s.guards[i].(counter); ok {
+		v.Need = g.count(c, v.Decision, v.Reason)
+	}
 	return v
 }
 
@@ -205,12 +213,12 @@ func replace(verdicts []event.Verdict, v event.Verdict) []event.Verdict {
 }
 
 // stands says whether nothing is left against a plan: a question is answered
-// when people said yes to it.
-func stands(verdicts []event.Verdict, approved bool) bool {
+// when as many people said yes to it as it takes.
+func stands(verdicts []event.Verdict, c Check) bool {
 	for _, v := range verdicts {
-		if v.Decision != event.Pass && !(v.Decision == event.Ask && approved) {
+		if v.Decision != event.Pass && !(v.Decision == event.Ask && c.Approved) {
 			return false
 		}
 	}
-	return true
+	return !c.Approved || c.Yes >= event.People(verdicts)
 }

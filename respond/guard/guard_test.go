@@ -189,14 +189,17 @@ func in(namespace string) func(*world) {
 	return func(w *world) { w.check.Plan.Target.Namespace, w.check.Run.Target.Namespace = namespace, namespace }
 }
 
+// judged is what one guard says of a world.
+type judged struct {
+	guard, name string
+	change      func(*world)
+	want        event.Decision
+	reason      string
+}
+
 func TestEachGuard(t *testing.T) {
 	away := errors.New("away")
-	tests := []struct {
-		guard, name string
-		change      func(*world)
-		want        event.Decision
-		reason      string
-	}{
+	tests := []judged{
 		{"freshness", "just now", func(*world) {}, event.Pass, "1m0s old"},
 		{"freshness", "old by the source's clock", func(w *world) { w.check.Run.Finding.Time = now.Add(-11 * time.Minute) }, event.Ask, "11m0s old"},
 		{"freshness", "old by ours", func(w *world) { w.check.Run.Finding.Received = now.Add(-11 * time.Minute) }, event.Ask, "11m0s old"},
@@ -456,7 +459,7 @@ func TestEachGuard(t *testing.T) {
 		{"trust", "to tell", func(w *world) { w.check.Run.Finding.Trust = event.TrustText; w.check.Effect = false }, event.Pass, ""},
 	}
 	seen := map[string]bool{}
-	for _, tt := range tests {
+	for _, tt := range append(tests, lookedAt()...) {
 		seen[tt.guard] = true
 		t.Run(tt.guard+"/"+tt.name, func(t *testing.T) {
 			w := good()

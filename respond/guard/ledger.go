@@ -122,7 +122,7 @@ func (l *Ledger) update(ctx context.Context, now time.Time, change func(*Book) b
 // theirs in the same write. Without one (reserved is nil) the verdicts say why.
 // For a step that has a place it changes nothing.
 func (s *Set) Take(ctx context.Context, c Check, before []event.Verdict) (verdicts []event.Verdict, reserved *event.Reservation) {
-	if !c.acts() || !stands(before, c.Approved) {
+	if !c.acts() || !stands(before, c) {
 		return before, nil
 	}
 	if s.ledger == nil {
@@ -130,7 +130,7 @@ func (s *Set) Take(ctx context.Context, c Check, before []event.Verdict) (verdic
 	}
 	err := s.ledger.update(ctx, c.Now, func(b *Book) bool {
 		c.book, verdicts, reserved = b, before, nil
-		if verdicts = s.again(ctx, c, before); !stands(verdicts, c.Approved) {
+		if verdicts = s.again(ctx, c, before); !stands(verdicts, c) {
 			return false
 		}
 		e := c.entry()

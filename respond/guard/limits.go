@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -14,6 +15,7 @@ type Limits struct {
 	Health   Health   `yaml:"health"`
 	Breaker  Breaker  `yaml:"breaker"`
 	Steering Steering `yaml:"steering"`
+	Eyes     Eyes     `yaml:"eyes"`
 	// Freshness is how old an event may be to be acted on without being asked.
 	Freshness conf.Duration `yaml:"freshness"`
 	// Cooldown is how soon a playbook acts on the same target again because of
@@ -49,6 +51,10 @@ type Budgets struct {
 	// Share is how much of a budget one source, namespace or node may use (one
 	// place at least).
 	Share float64 `yaml:"share"`
+	// Reserve is how much of a budget incidents of medium priority or less
+	// leave to graver ones, and those of high priority leave a third of that to
+	// critical ones.
+	Reserve float64 `yaml:"reserve"`
 }
 
 // Health says when a cluster is in no state for more effects.
@@ -77,11 +83,12 @@ func DefaultLimits() Limits {
 	return Limits{
 		Budgets: Budgets{
 			Pods: 10, PodsPerNamespace: 3, Replicas: 0.5, Nodes: 0.1, NodesLeft: 2,
-			EffectsPerMinute: 10, Burst: 5, RunsPerHour: 20, Share: 0.3,
+			EffectsPerMinute: 10, Burst: 5, RunsPerHour: 20, Share: 0.3, Reserve: 0.3,
 		},
 		Health:    Health{NotReady: 0.33, Errors: 0.2, Lag: conf.Duration(time.Minute)},
 		Breaker:   Breaker{Failures: 5},
 		Steering:  Steering{Targets: 5},
+		Eyes:      Eyes{Need: 2, Pods: 5, Production: []string{"environment=production", "environment=prod", "env=production", "env=prod"}},
 		Freshness: conf.Duration(10 * time.Minute),
 		Cooldown:  conf.Duration(15 * time.Minute),
 		Canary:    conf.Duration(2 * time.Minute),
@@ -98,6 +105,7 @@ func Unlimited() Limits {
 		Pods: most, PodsPerNamespace: most, Replicas: 1, Nodes: 1, EffectsPerMinute: most, Burst: most, RunsPerHour: most, Share: 1,
 	}
 	l.Steering.Targets, l.Breaker.Failures, l.Canary, l.Cooldown, l.Release = most, most, 0, 0, 1
+	l.Eyes = Eyes{Need: 1, Pods: most}
 	return l
 }
 
@@ -133,11 +141,21 @@ func (l Limits) Check() error {
 	count("budgets.burst", b.Burst, 1, most)
 	count("budgets.runs_per_hour", b.RunsPerHour, 1, most)
 	share("budgets.share", b.Share)
+	if !(b.Reserve >= 0 && b.Reserve < 1) {
+		errs = append(errs, fmt.Errorf("budgets.reserve: %v is no share: 0 at least, less than 1", b.Reserve))
+	}
 	share("health.not_ready", l.Health.NotReady)
 	share("health.errors", l.Health.Errors)
 	within("health.lag", l.Health.Lag, time.Second, time.Hour)
 	count("breaker.failures", l.Breaker.Failures, 1, most)
 	count("steering.targets", l.Steering.Targets, 1, most)
+	count("eyes.need", l.Eyes.Need, 1, 10)
+	count("eyes.pods", l.Eyes.Pods, 0, most)
+	for _, label := range l.Eyes.Production {
+		if key, value, found := strings.Cut(label, "="); !found || key == "" || value == "" {
+			errs = append(errs, fmt.Errorf("eyes.production: %q is no KEY=VALUE", label))
+		}
+	}
 	within("freshness", l.Freshness, time.Second, 24*time.Hour)
 	within("cooldown", l.Cooldown, 0, lately)
 	within("canary", l.Canary, 0, time.Hour)

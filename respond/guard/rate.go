@@ -14,22 +14,27 @@ func init() {
 		Name:  "rate",
 		Doc:   "Bounds how fast new effects begin, in all and because of one source, and how many runs of a playbook act within an hour. What is over asks.",
 		Keeps: true,
-		New:   func(o Options) Guard { return rate{o.Limits.Budgets} },
+		New:   func(o Options) Guard { return rate{o.Limits.Budgets, o.Limits.Eyes} },
 	})
 }
 
-type rate struct{ limits Budgets }
+type rate struct {
+	limits Budgets
+	eyes   Eyes
+}
+
+func (g rate) count(_ Check, d event.Decision, _ string) int { return overBudget(g.eyes, d) }
 
 func (g rate) Judge(_ context.Context, c Check) (event.Decision, string) {
 	own := c.entry()
 	if e := c.book.find(own.Key); e != nil && e.stands() {
 		return event.Pass, "has begun"
 	}
-	if why := bucket(c, g.limits.EffectsPerMinute, g.limits.Burst, func(Entry) bool { return true }); why != "" {
+	if why := bucket(c, g.limits, g.limits.EffectsPerMinute, g.limits.Burst, func(Entry) bool { return true }); why != "" {
 		return event.Ask, why
 	}
 	part := g.limits.share
-	if why := bucket(c, part(g.limits.EffectsPerMinute), part(g.limits.Burst), func(e Entry) bool { return e.Source == own.Source }); why != "" {
+	if why := bucket(c, g.limits, part(g.limits.EffectsPerMinute), part(g.limits.Burst), func(e Entry) bool { return e.Source == own.Source }); why != "" {
 		return event.Ask, why + " because of source " + string(own.Source)
 	}
 	runs := func(match func(Entry) bool) int {
@@ -40,8 +45,8 @@ func (g rate) Judge(_ context.Context, c Check) (event.Decision, string) {
 			return ""
 		})
 	}
-	if n := runs(func(Entry) bool { return true }); n >= g.limits.RunsPerHour {
-		return event.Ask, fmt.Sprintf("%d of %d runs of the playbook within an hour", n, g.limits.RunsPerHour)
+	if n := runs(func(Entry) bool { return true }); n >= g.limits.most(g.limits.RunsPerHour, c.Run) {
+		return event.Ask, fmt.Sprintf("%d of %d runs of the playbook within an hour", n, g.limits.most(g.limits.RunsPerHour, c.Run))
 	}
 	if n, most := runs(func(e Entry) bool { return own.Namespace != "" && e.Namespace == own.Namespace }), part(g.limits.RunsPerHour); n >= most {
 		return event.Ask, fmt.Sprintf("%d of %d runs of the playbook within an hour in namespace %s", n, most, own.Namespace)
@@ -51,7 +56,7 @@ func (g rate) Judge(_ context.Context, c Check) (event.Decision, string) {
 
 // bucket says whether one more effect would come too fast: burst at once, and
 // perMinute after that.
-func bucket(c Check, perMinute, burst int, match func(Entry) bool) string {
+func bucket(c Check, limits Budgets, perMinute, burst int, match func(Entry) bool) string {
 	var times []time.Time
 	for _, e := range c.book.Entries {
 		if match(e) {
@@ -71,8 +76,12 @@ func bucket(c Check, perMinute, burst int, match func(Entry) bool) string {
 		tokens = max(tokens-1, 0) // those that people approved may be over
 	}
 	fill(c.Now)
-	if tokens >= 1 {
+	kept := burst - limits.most(burst, c.Run)
+	switch {
+	case tokens >= float64(1+kept):
 		return ""
+	case tokens >= 1:
+		return fmt.Sprintf("more than %d effects a minute (%d at once, of which %d are kept for graver incidents)", perMinute, burst, kept)
 	}
 	return fmt.Sprintf("more than %d effects a minute (%d at once)", perMinute, burst)
 }

@@ -1,0 +1,44 @@
+package timeline
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/firebreak-io/firebreak/respond/approve"
+)
+
+// Queue prints what waits for people: a line a question, the gravest first, and
+// what is over in a few lines.
+func Queue(w io.Writer, q approve.Queue) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RUN\tPRIORITY\tRISK\tPLAYBOOK\tTARGET\tYES\tEXPIRES\tWHY")
+	for _, x := range q.Questions {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%d of %d\t%s\t%s\n", short(x.Run), word(x.Priority), x.Risk, clean(x.Playbook, 63),
+			clean(x.Target.String(), 120), x.Yes, x.Need, stamp(x.Expires), clean(strings.Join(x.Reasons, "; "), 200))
+	}
+	_ = t.Flush()
+	r := q.Rest
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nand %d more, the first since %s, which expires at %s\n", r.Count, stamp(r.Oldest), stamp(r.Expires))
+	fmt.Fprintf(w, "  priorities  %s\n", counts(r.Priorities))
+	fmt.Fprintf(w, "  playbooks   %s\n", counts(r.Playbooks))
+	fmt.Fprintf(w, "  namespaces  %s\n", counts(r.Namespaces))
+	fmt.Fprintf(w, "  answer them all by  firebreak approvals deny %s  or  approve\n", clean(r.Digest, 64))
+}
+
+// counts reads NAME N, the most first.
+func counts[K ~string](m map[K]int) string {
+	names := slices.SortedFunc(maps.Keys(m), func(a, b K) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	parts := make([]string, 0, len(names))
+	for _, name := range names {
+		parts = append(parts, fmt.Sprintf("%s %d", clean(cmp.Or(string(name), "(none)"), 63), m[name]))
+	}
+	return strings.Join(parts, ", ")
+}
