@@ -46,6 +46,7 @@ require (
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/slack-go/slack v0.35.0 // indirect
+	github.com/wneessen/go-mail v0.8.1
 	gonum.org/v1/gonum v0.17.0 // indirect
 )
 

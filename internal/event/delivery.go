@@ -38,8 +38,12 @@ type Delivery struct {
 	Run      string `json:"run,omitempty"`
 	Step     string `json:"step,omitempty"`
 	// Op is trigger, acknowledge or resolve.
-	Op    string        `json:"op"`
-	State DeliveryState `json:"state"`
+	Op string `json:"op"`
+	// Page says that its receiver is to be told how it goes on, Escalation that
+	// it waits for nobody having answered.
+	Page       bool          `json:"page,omitempty"`
+	Escalation bool          `json:"escalation,omitempty"`
+	State      DeliveryState `json:"state"`
 	// Attempts counts how often it was sent; Error is why the last failed, or
 	// why it was given up.
 	Attempts int    `json:"attempts,omitempty"`

@@ -71,6 +71,12 @@ func HTTPClient(o ClientOptions) *http.Client {
 	}
 }
 
+// Dialer connects as [HTTPClient] does, for other protocols: only the hosts of
+// inside may lead to loopback and private addresses.
+func Dialer(inside []string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return dialer(inside)
+}
+
 func dialer(inside []string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)

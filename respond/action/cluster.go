@@ -63,6 +63,7 @@ type Deps struct {
 	// Receivers are those of messages to people. Outbox takes the messages;
 	// without one they are sent at once, and only once.
 	Receivers notify.Receivers
+	Routes    notify.Routes
 	Outbox    Outbox
 	Logger    *slog.Logger
 	// Offline says that there is no cluster: plans are made of what the

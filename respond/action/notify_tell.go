@@ -13,19 +13,26 @@ import (
 // tell puts a step's message into the outbox: the step is done then, and the
 // message's own record says how it fares. Without an outbox it is sent at once.
 func tell(ctx context.Context, d Deps, r Request, receiver string, body json.RawMessage) (event.Receipt, error) {
-	m := message(r, receiver, body)
+	return put(ctx, d, r, message(r, receiver, body))
+}
+
+// put puts a message into the outbox.
+func put(ctx context.Context, d Deps, r Request, m notify.Message) (event.Receipt, error) {
 	if d.Outbox != nil {
 		if err := d.Outbox.Put(ctx, m); err != nil {
 			return event.Receipt{}, err
 		}
 		return receipt(r, event.ResultQueued), nil
 	}
-	to, ok := d.Receivers[receiver]
+	if m.Escalation {
+		return event.Receipt{}, errLater
+	}
+	to, ok := d.Receivers[m.Receiver]
 	if !ok || to.Notifier == nil {
 		return event.Receipt{}, ErrOffline
 	}
 	if err := to.Notifier.Send(ctx, m); err != nil {
-		return event.Receipt{}, fmt.Errorf("send to %s: %w", receiver, err)
+		return event.Receipt{}, fmt.Errorf("send to %s: %w", m.Receiver, err)
 	}
 	return receipt(r, event.ResultSent), nil
 }

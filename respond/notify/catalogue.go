@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type Deps struct {
 	// reach the named host in a private network. Neither follows redirects.
 	HTTP   *http.Client
 	Inside func(host string) *http.Client
+	// Dial connects to the named host, also in a private network if it may.
+	Dial func(host string, private bool) func(ctx context.Context, network, address string) (net.Conn, error)
 	// Cluster writes Kubernetes Events; nil is none.
 	Cluster Cluster
 	// Dir is where relative paths of secrets begin.

@@ -23,6 +23,7 @@ type people struct {
 	took   []string
 	most   int
 	now    int
+	cut    int
 }
 
 func (p *people) Send(ctx context.Context, m Message) error {

@@ -111,6 +111,6 @@ func (m Message) hash() string { return event.HashID("message", m.Receiver, m.Ke
 func (m Message) delivery(kind string) event.Delivery {
 	return event.Delivery{
 		Receiver: m.Receiver, Kind: kind, Key: m.Key, Incident: m.Incident, Run: m.Run, Step: m.Step, Op: string(m.Op),
-		State: event.DeliveryQueued, Queued: m.Created, Updated: m.Created, Expires: m.Expires,
+		Page: len(m.Body) == 0, Escalation: m.Escalation, State: event.DeliveryQueued, Queued: m.Created, Updated: m.Created, Expires: m.Expires,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -19,6 +20,10 @@ type Outbox struct {
 	store     Store
 	receivers Receivers
 	clock     func() time.Time
+	// Cluster is said in each message; Link is what the id of a run or an
+	// incident is put behind to lead there, empty for nowhere. Set them before
+	// the first message.
+	Cluster, Link string
 }
 
 // NewOutbox makes an outbox for the receivers of the config. The clock may be
@@ -49,6 +54,10 @@ func (o *Outbox) Put(ctx context.Context, m Message) error {
 	}
 	if err := m.check(); err != nil {
 		return err
+	}
+	m.Notice.Cluster = o.Cluster
+	if id := cmp.Or(m.Incident, m.Run); o.Link != "" && id != "" {
+		m.Notice.Link = o.Link + url.PathEscape(id)
 	}
 	data, err := json.Marshal(m)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 )
@@ -125,11 +126,19 @@ func (w webhook) Send(ctx context.Context, m Message) error {
 			return &Refused{err}
 		}
 	}
-	header := http.Header{KeyHeader: {m.Key}}
+	header := http.Header{KeyHeader: {m.idempotency()}}
 	if len(w.secret) > 0 {
 		header.Set(SignatureHeader, Sign(w.secret, w.now().Unix(), body))
 	}
 	return post(ctx, w.client, w.Deps, w.url, header, body)
+}
+
+// idempotency is the message's key as a header takes it.
+func (m Message) idempotency() string {
+	if strings.ContainsFunc(m.Key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return m.hash()
+	}
+	return m.Key
 }
 
 // post posts JSON, and says what the answer means. What the receiver says goes

@@ -60,6 +60,7 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/telemetry"}},
 	{"github.com/go-json-experiment/json", []string{"ingest"}},
 	{"github.com/klauspost/compress", []string{"ingest"}},
+	{"github.com/wneessen/go-mail", []string{"respond/notify"}},
 	{"gonum.org", []string{"detect"}},
 	{"github.com/DataDog/sketches-go", []string{"internal/sketch"}},
 	{"github.com/axiomhq/hyperloglog", []string{"internal/sketch"}},

@@ -81,7 +81,7 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 	p.now, p.end = p.begin, p.begin.Add(48*time.Hour)
 	p.executor = &respond.Executor{
 		Deps: action.Deps{
-			Cluster: objects, Receivers: receivers(r.Playbooks), Outbox: control{}, Logger: slog.New(slog.DiscardHandler),
+			Cluster: objects, Receivers: receivers(r.Playbooks), Routes: routes, Outbox: control{}, Logger: slog.New(slog.DiscardHandler),
 		},
 		Guards: guard.New(guard.Options{Control: control{}, Cluster: objects}),
 	}
@@ -94,14 +94,27 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 	return p, p.all(ctx)
 }
 
-// receivers are those that playbooks name.
+// routes lead to oncall, where a playbook leaves it to the config who is paged.
+var routes = notify.Routes{{To: []string{"oncall"}}}
+
+// receivers are those that playbooks name, and oncall.
 func receivers(books []*respond.Playbook) notify.Receivers {
-	all := notify.Receivers{}
+	all := notify.Receivers{"oncall": {Name: "oncall", Kind: notify.WebhookKind}}
 	for _, b := range books {
 		for _, s := range b.Steps {
 			config, err := s.Config(respond.Env{})
-			if w, ok := config.(*action.WebhookConfig); ok && err == nil {
-				all[w.Webhook] = &notify.Receiver{Name: w.Webhook, Kind: notify.WebhookKind}
+			if err != nil {
+				continue
+			}
+			var names []string
+			switch c := config.(type) {
+			case *action.WebhookConfig:
+				names = []string{c.Webhook}
+			case *action.PageConfig:
+				names = c.To
+			}
+			for _, name := range names {
+				all[name] = &notify.Receiver{Name: name, Kind: notify.WebhookKind}
 			}
 		}
 	}

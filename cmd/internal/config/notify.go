@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -12,6 +13,12 @@ import (
 // Notify says whom playbooks can tell, and how.
 type Notify struct {
 	Receivers []Receiver `yaml:"receivers"`
+	// Routes say who is paged by steps of notify.page that name nobody: the
+	// first that fits, unless it says to go on.
+	Routes notify.Routes `yaml:"routes"`
+	// Link is what the id of an incident is put behind to lead to it, as
+	// https://firebreak.example/incidents/.
+	Link string `yaml:"link"`
 }
 
 // Receiver is one that messages can be sent to. It is treated as said here by
@@ -65,6 +72,29 @@ func (c *Config) checkNotify(p *problems) {
 		seen[r.Name] = true
 		c.checkReceiver(p, r, at)
 	}
+	for i, r := range c.Notify.Routes {
+		if err := r.Check(c.pages); err != nil {
+			p.add(fmt.Sprintf("spec.notify.routes[%d]", i), "%v", err)
+		}
+	}
+	if u, err := url.Parse(c.Notify.Link); c.Notify.Link != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		p.add("spec.notify.link", "want an https URL")
+	}
+}
+
+// pages says why a receiver can't be paged.
+func (c *Config) pages(name string) error {
+	if slices.ContainsFunc(c.Webhooks, func(w Webhook) bool { return w.Name == name }) {
+		return nil
+	}
+	at := slices.IndexFunc(c.Notify.Receivers, func(r Receiver) bool { return r.Name == name })
+	if at < 0 {
+		return fmt.Errorf("there is no receiver %q", name)
+	}
+	if kind, ok := notify.Lookup(c.Notify.Receivers[at].Kind); ok && !kind.Pages {
+		return fmt.Errorf("receiver %q takes no pages", name)
+	}
+	return nil
 }
 
 func (c *Config) checkReceiver(p *problems, r *Receiver, at string) {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 
@@ -22,12 +23,15 @@ func (s *service) notify(ctx context.Context, group *errgroup.Group) (*notify.Ou
 		return nil, err
 	}
 	outbox := notify.NewOutbox(notify.On(s.bus), receivers, nil)
+	outbox.Cluster, outbox.Link = s.Config.Cluster, s.Config.Notify.Link
+	follower := &notify.Follower{Outbox: outbox, Bus: s.bus, Logger: s.logger}
 	d := &notify.Deliverer{Outbox: outbox, Metrics: s.tel.Metrics(), Logger: s.logger}
 	s.tel.Metrics().WatchLag(telemetry.ConsumerOutbox, func(ctx context.Context) (uint64, error) {
 		st, err := s.bus.State(ctx, bus.Outbox)
 		return st.Messages, err
 	})
 	group.Go(func() error { return ended(ctx, d.Run(ctx)) })
+	group.Go(func() error { return ended(ctx, follower.Run(ctx)) })
 	return outbox, nil
 }
 
@@ -38,6 +42,12 @@ func (s *service) receivers() (notify.Receivers, error) {
 		Inside: func(host string) *http.Client {
 			return telemetry.HTTPClient(telemetry.ClientOptions{Inside: []string{host}})
 		},
+	}
+	d.Dial = func(host string, private bool) func(context.Context, string, string) (net.Conn, error) {
+		if !private {
+			return telemetry.Dialer(nil)
+		}
+		return telemetry.Dialer([]string{host})
 	}
 	if s.kube != nil {
 		d.Cluster = s.kube

@@ -169,7 +169,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
-	deps.Receivers, deps.Outbox = outbox.Receivers(), outbox
+	deps.Receivers, deps.Routes, deps.Outbox = outbox.Receivers(), s.Config.Notify.Routes, outbox
 	group.Go(func() error {
 		self, err := s.self(ctx)
 		if err != nil {
