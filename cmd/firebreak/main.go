@@ -36,7 +36,7 @@ func (e exit) Unwrap() error { return e.err }
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRun(), newRuns(), newIncidents(), newDead(), newReaders(), newApprovals(), newApprove(), newDeny(), newUndo(), newExtend(), newKeep(), newStart(), newReceipt(), newPause(), newResume(), newMode(), newPlaybooks(), newSilence(),
-		newReplay(), newCheck(), newTest(), newExplain(), newModel(), newVerdict(), newImport(), newToken(), newRBAC(), newKinds(), newSchema(), newDemo(),
+		newReplay(), newCheck(), newTest(), newExplain(), newModel(), newVerdict(), newImport(), newToken(), newRBAC(), newKinds(), newSchema(), newDemo(), newContain(),
 	}
 }
 

@@ -67,6 +67,9 @@ type Kind struct {
 	Example func() any
 	// Needs are the permissions that planning, doing and undoing take.
 	Needs []Permission
+	// Helps are permissions without which it does its work less well, and says so:
+	// on kinds that a cluster may not have, or to look further.
+	Helps []Permission
 	// Admits are the writes that doing and undoing make.
 	Admits []Admit
 	// New makes the action with parameters as Config gave them. It checks
@@ -129,7 +132,7 @@ func Permissions(names ...string) ([]Permission, error) {
 		if !ok {
 			return nil, fmt.Errorf("action %q is not in the catalogue", name)
 		}
-		all = append(all, k.Needs...)
+		all = append(append(all, k.Needs...), k.Helps...)
 		effects = effects || k.Class == Effect
 	}
 	if effects {

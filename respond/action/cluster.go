@@ -22,6 +22,7 @@ type Cluster interface {
 	PodsOn(ctx context.Context, node string) ([]corev1.Pod, error)
 	Node(ctx context.Context, name string) (*corev1.Node, error)
 	NodesBy(ctx context.Context, selector string) ([]corev1.Node, error)
+	Namespace(ctx context.Context, name string) (*corev1.Namespace, error)
 	Services(ctx context.Context, namespace string) ([]corev1.Service, error)
 	NetworkPolicies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error)
 	NetworkPolicy(ctx context.Context, namespace, name string) (*networkingv1.NetworkPolicy, error)

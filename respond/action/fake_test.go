@@ -33,6 +33,8 @@ type fake struct {
 	// before and after are called around each write; an error of before keeps
 	// it from landing, one of after loses the answer.
 	before, after func(w event.Write) error
+	// bare says that the cluster serves nothing but what Kubernetes ships.
+	bare bool
 }
 
 func newFake() *fake { return &fake{objects: map[string]object{}} }
@@ -163,7 +165,11 @@ func (f *fake) List(_ context.Context, group, _, resource, ns, selector string) 
 	return items, nil
 }
 
-func (f *fake) Serves(context.Context, string, string, string) (bool, error) { return true, nil }
+// Serves says yes to all but Calico's network policies, which the fake would
+// mistake for those of Kubernetes: it knows no groups.
+func (f *fake) Serves(_ context.Context, group, _, resource string) (bool, error) {
+	return !f.bare && (resource != "networkpolicies" || group == "networking.k8s.io"), nil
+}
 
 func (f *fake) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return f.owner, nil }
 

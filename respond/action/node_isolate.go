@@ -32,6 +32,7 @@ func init() {
 		Fields:     []string{field{Path: nodeUnschedulable}.id(), field{Path: nodeTaints}.id()},
 		Config:     func() any { return newIsolate() },
 		Check:      func(config any) error { return checked(nodeIsolate, config, IsolateConfig.check) },
+		Helps:      tierPermissions(),
 		Needs:      append(quarantineNeeds(), Permission{Resource: nodes.Resource, Verbs: []string{"get", "list", "patch"}}),
 		Admits: append([]Admit{{
 			Resource: nodes.Resource, Operation: "UPDATE", Expression: admitNode(kube.SameLabels+" && "+admitTaints, "taints", "unschedulable"),
@@ -184,11 +185,17 @@ func parts(r Request, p event.Plan) (node event.Plan, pods []event.Plan, rec iso
 	if len(rest) > 0 && rest[0].Resource == nodes.Resource {
 		node.Writes, rest = rest[:1], rest[1:]
 	}
-	if len(rest) != 2*len(p.Also) {
-		return node, nil, rec, refuse(r.Target, "plan is not two writes for each pod")
-	}
 	for i, t := range p.Also {
-		pods = append(pods, event.Plan{Action: podQuarantine, Target: t, Writes: rest[2*i : 2*i+2], Before: rec.Pods[i], Reversible: true})
+		// A pod's part ends with the patch of the pod.
+		end := slices.IndexFunc(rest, func(w event.Write) bool { return w.Verb == "patch" }) + 1
+		if end == 0 {
+			return node, nil, rec, refuse(r.Target, "plan is not writes for each pod")
+		}
+		pods = append(pods, event.Plan{Action: podQuarantine, Target: t, Writes: rest[:end], Before: rec.Pods[i], Reversible: true})
+		rest = rest[end:]
+	}
+	if len(rest) > 0 {
+		return node, nil, rec, refuse(r.Target, "plan writes more than its pods' parts")
 	}
 	return node, pods, rec, nil
 }

@@ -28,6 +28,7 @@ func init() {
 		Targets:    []string{"pods"},
 		Config:     func() any { return new(QuarantineConfig) },
 		Needs:      quarantineNeeds(),
+		Helps:      tierPermissions(),
 		Admits:     quarantineAdmits(),
 		New: func(d Deps, config any) (Action, error) {
 			_, err := params[QuarantineConfig](podQuarantine, config)
@@ -52,13 +53,13 @@ func quarantineNeeds() []Permission {
 
 // quarantineAdmits are the writes that quarantining pods makes.
 func quarantineAdmits() []Admit {
-	return []Admit{
-		{Resource: "pods", Operation: "UPDATE", Expression: admitHold},
-		{Resource: "pods", Operation: "DELETE", Expression: "!variables.system && '" + HoldKey + "' in variables.oldLabels"},
-		{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "CREATE", Expression: admitPolicy},
-		{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "DELETE", Expression: "oldObject.metadata.name == '" +
+	return append(tierAdmits(),
+		Admit{Resource: "pods", Operation: "UPDATE", Expression: admitHold},
+		Admit{Resource: "pods", Operation: "DELETE", Expression: "!variables.system && '" + HoldKey + "' in variables.oldLabels"},
+		Admit{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "CREATE", Expression: admitPolicy},
+		Admit{Group: networkingv1.GroupName, Resource: "networkpolicies", Operation: "DELETE", Expression: "oldObject.metadata.name == '" +
 			HoldPolicyName + "' && '" + kube.ManagedByLabel + "' in variables.oldLabels && variables.oldLabels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'"},
-	}
+	)
 }
 
 // QuarantineConfig are the parameters of pod.quarantine: none.
@@ -66,9 +67,10 @@ type QuarantineConfig struct{}
 
 type quarantine struct{ Deps }
 
-// Plan reads the pod and whatever selects it, and lists two writes: the
+// Plan reads the pod and whatever selects it, and lists its writes: the
 // static policy of the namespace (listed also when it is there, so that the
-// digest does not depend on it) and one patch of the pod.
+// digest does not depend on it) and one patch of the pod; between them, where
+// that policy alone would leak, the static objects of a deny tier.
 func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	pod, err := readPod(ctx, q.Deps, r.Target)
 	if err != nil {
@@ -86,11 +88,21 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 		return event.Plan{}, err
 	}
 	keys, still := strip(pod.Labels, all)
+	var held containment
+	if !q.Offline {
+		if held, err = q.contain(ctx, labelled(pod, keys)); err != nil {
+			return event.Plan{}, err
+		}
+	}
 	rec, notes := q.record(pod, r.Key)
 	if len(rec.Runs) == 0 && !q.Offline {
 		notes = append(notes, ownerNote(owner, pod.Namespace))
 	}
-	notes = append(append(notes, leaks(still)...), quarantineNotes...)
+	notes = append(notes, others(still)...)
+	if !q.Offline {
+		notes = append(notes, held.notes()...)
+	}
+	notes = append(notes, quarantineNotes...)
 	for _, k := range keys {
 		rec.Labels[k] = pod.Labels[k]
 	}
@@ -99,7 +111,7 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	if p.Before, err = encode(object{"labels": rec.Labels}); err != nil {
 		return event.Plan{}, err
 	}
-	return p, quarantineWrites(&p, r, pod, rec, keys)
+	return p, quarantineWrites(&p, r, pod, rec, keys, held.tier)
 }
 
 // record is the pod's hold record, or a new one; a record that somebody broke
@@ -137,10 +149,18 @@ func strippedKeys(pod *corev1.Pod, rec quarantineRecord, keys []string) []string
 
 // quarantineWrites renders the writes into p. The annotation holds the digest
 // of the plan, which leaves the annotation out.
-func quarantineWrites(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineRecord, keys []string) error {
+func quarantineWrites(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineRecord, keys []string, above *tier) error {
 	policy, err := holdPolicy(pod.Namespace)
 	if err != nil {
 		return err
+	}
+	writes := []event.Write{policy}
+	if above != nil {
+		more, err := above.writes(pod.Namespace)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, more...)
 	}
 	set := object{HoldKey: HoldQuarantine}
 	for _, k := range strippedKeys(pod, rec, keys) {
@@ -153,7 +173,7 @@ func quarantineWrites(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineR
 		if err != nil {
 			return err
 		}
-		p.Writes = []event.Write{policy, patch}
+		p.Writes = append(slices.Clone(writes), patch)
 		if holder.Digest != "" {
 			return nil
 		}
@@ -190,7 +210,7 @@ func summary(target event.Ref, keys []string) string {
 // quarantineNotes hold for every quarantine.
 var quarantineNotes = []string{
 	"open connections may survive until they are closed",
-	"traffic with the pod's own node is always allowed",
+	"traffic with the pod's own node is always allowed, the kubelet's probes with it",
 	"whether the network plugin enforces NetworkPolicy is not known",
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -13,15 +12,17 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
-// Do makes the policy first, so that the label never stands without it, then
-// patches the pod. Nothing is written to the pod when the policy's name is
-// taken by somebody else's.
+// Do makes the policies first, so that the label never stands without them, then
+// patches the pod. Nothing is written to the pod when a policy's name is taken
+// by somebody else's. A deny tier that it has no right to make is left out, and
+// the receipt says so.
 func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, error) {
-	policy, patch, err := q.writes(r, p)
+	policy, above, patch, err := q.writes(r, p)
 	if err != nil {
 		return event.Receipt{}, err
 	}
-	if err := ensurePolicy(ctx, q.Cluster, policy); err != nil {
+	notes, err := q.ensure(ctx, policy, above)
+	if err != nil {
 		return event.Receipt{}, err
 	}
 	version, err := q.hold(ctx, r, patch)
@@ -32,37 +33,49 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 		}
 		return event.Receipt{}, err
 	}
-	// The end of another hold may have removed the policy between the two
-	// writes; that it is there now means it stays, or that whoever removes it
-	// will see this pod.
-	if err := ensurePolicy(ctx, q.Cluster, policy); err != nil {
+	// The end of another hold may have removed a policy between the two writes;
+	// that it is there now means it stays, or that whoever removes it will see
+	// this pod.
+	if _, err := q.ensure(ctx, policy, above); err != nil {
 		return event.Receipt{}, err
 	}
-	return q.verify(ctx, r, version)
+	return q.written(ctx, r, version, notes)
 }
 
-// writes takes the plan apart. The policy must be the static one to the byte:
+func (q quarantine) ensure(ctx context.Context, policy event.Write, above []event.Write) ([]string, error) {
+	if err := ensurePolicy(ctx, q.Cluster, policy); err != nil {
+		return nil, err
+	}
+	err := ensureTier(ctx, q.Cluster, above)
+	if errors.Is(err, kube.ErrForbidden) {
+		return []string{"the deny tier could not be made: " + err.Error()}, nil
+	}
+	return nil, err
+}
+
+// writes takes the plan apart. The policies must be the static ones to the byte:
 // one with another selector could cut off more than the target.
-func (q quarantine) writes(r Request, p event.Plan) (policy, patch event.Write, err error) {
+func (q quarantine) writes(r Request, p event.Plan) (policy event.Write, above []event.Write, patch event.Write, err error) {
 	if err := checkPlan(podQuarantine, r, p); err != nil {
-		return policy, patch, err
+		return policy, nil, patch, err
 	}
 	expected, err := holdPolicy(r.Target.Namespace)
 	if err != nil {
-		return policy, patch, err
+		return policy, nil, patch, err
 	}
-	if len(p.Writes) != 2 || p.Writes[1].Verb != "patch" || p.Writes[1].Resource != "pods" {
-		return policy, patch, refuse(r.Target, "plan is not a policy and a patch of the pod")
+	last := len(p.Writes) - 1
+	if last < 1 || p.Writes[last].Verb != "patch" || p.Writes[last].Resource != "pods" {
+		return policy, nil, patch, refuse(r.Target, "plan is not policies and a patch of the pod")
 	}
-	policy, patch = p.Writes[0], p.Writes[1]
+	policy, above, patch = p.Writes[0], p.Writes[1:last], p.Writes[last]
 	body := policy.Body
 	policy.Body = expected.Body
 	same := policy.Verb == expected.Verb && policy.Group == expected.Group && policy.Resource == expected.Resource &&
 		policy.Namespace == expected.Namespace && policy.Name == expected.Name
-	if !same || !bytes.Equal(body, expected.Body) {
-		return policy, patch, refuse(r.Target, "plan creates another object than the static policy")
+	if !same || !bytes.Equal(body, expected.Body) || len(above) > 0 && !isTier(above, r.Target.Namespace) {
+		return policy, nil, patch, refuse(r.Target, "plan creates another object than the static policies")
 	}
-	return policy, patch, nil
+	return policy, above, patch, nil
 }
 
 // hold sends the patch. When the pod changed since the plan it looks whether
@@ -86,8 +99,8 @@ func (q quarantine) hold(ctx context.Context, r Request, patch event.Write) (ver
 	return "", nil
 }
 
-// written is the pod as the API server answered the patch with, or as it is.
-func (q quarantine) written(ctx context.Context, target event.Ref, version string) (*corev1.Pod, error) {
+// after is the pod as the API server answered the patch with, or as it is.
+func (q quarantine) after(ctx context.Context, target event.Ref, version string) (*corev1.Pod, error) {
 	if a, ok := q.Cluster.(answering); ok && version != "" {
 		if pod, ok := a.Answered(target.Namespace, target.Name, version); ok && string(pod.UID) == target.UID {
 			return pod, nil
@@ -104,11 +117,10 @@ func holds(pod *corev1.Pod, key string) bool {
 	return err == nil && mine && labelled
 }
 
-// verify looks at what was written and says what is known to hold: partial when a policy
-// still selects the pod and allows something, else unverified, because no
-// packet was tried.
-func (q quarantine) verify(ctx context.Context, r Request, version string) (event.Receipt, error) {
-	pod, err := q.written(ctx, r.Target, version)
+// written reads back what was written. How far it holds, [quarantine.Verify]
+// finds out.
+func (q quarantine) written(ctx context.Context, r Request, version string, notes []string) (event.Receipt, error) {
+	pod, err := q.after(ctx, r.Target, version)
 	if err != nil {
 		return event.Receipt{}, err
 	}
@@ -119,22 +131,7 @@ func (q quarantine) verify(ctx context.Context, r Request, version string) (even
 	if err != nil {
 		return event.Receipt{}, err
 	}
-	// The owner let go of the pod, or will: only Services and policies count.
-	all, err := selectors(ctx, q.Cluster, pod, kube.Owner{})
-	if err != nil {
-		return event.Receipt{}, err
-	}
-	all = slices.DeleteFunc(all, func(s selecting) bool { return !s.matches(pod.Labels) })
-	result, notes := event.ResultUnverified, leaks(all)
-	if len(notes) > 0 {
-		result = event.ResultPartial
-	}
-	done := receipt(r, result, append(notes, quarantineNotes...)...)
+	done := receipt(r, event.ResultUnverified, append(notes, quarantineNotes...)...)
 	done.Before, err = encode(object{"labels": rec.Labels})
 	return done, err
-}
-
-// Verify is part of Do: what was found there stands.
-func (q quarantine) Verify(_ context.Context, _ Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
-	return done, nil
 }

@@ -234,16 +234,6 @@ func TestQuarantineLeavesForeignPolicy(t *testing.T) {
 	}
 }
 
-func TestQuarantineSaysWhatLeaks(t *testing.T) {
-	f, q, r := shop(t)
-	f.put(t, "networkpolicies", policy("allow-all", metav1.LabelSelector{}))
-	p, done := must(t, q, r)
-	want := "still selected by NetworkPolicy shop/allow-all: quarantine leaks"
-	if !slices.Contains(p.Notes, want) || !slices.Contains(done.Notes, want) || done.Result != event.ResultPartial {
-		t.Error(p.Notes, done)
-	}
-}
-
 func TestQuarantineMeetsPolicyRemovedMeanwhile(t *testing.T) {
 	f, q, r := shop(t)
 	f.after = func(w event.Write) error {

@@ -29,6 +29,9 @@ func (q quarantine) Undo(ctx context.Context, r Request, done event.Receipt, end
 	if err := sweep(ctx, q.Cluster, r.Target.Namespace, false); err != nil {
 		return event.Receipt{}, err
 	}
+	if err := sweepTiers(ctx, q.Cluster, r.Target.Namespace); err != nil {
+		return event.Receipt{}, err
+	}
 	return receipt(r, result, notes...), nil
 }
 

@@ -41,6 +41,19 @@ func holdPolicy(namespace string) (event.Write, error) {
 	return w, err
 }
 
+// holdNetworkPolicy is the policy as it is going to be.
+func holdNetworkPolicy(namespace string) (*networkingv1.NetworkPolicy, error) {
+	w, err := holdPolicy(namespace)
+	if err != nil {
+		return nil, err
+	}
+	policy := &networkingv1.NetworkPolicy{}
+	if err := json.Unmarshal(w.Body, policy); err != nil {
+		return nil, fmt.Errorf("decode body of %s/%s: %w", namespace, HoldPolicyName, err)
+	}
+	return policy, nil
+}
+
 // ensurePolicy finds the policy there as it should be, or creates it. One of
 // that name that is not ours is [ErrForeign] and left alone. It looks first: in
 // a storm of holds in one namespace all but the first find it.
@@ -73,9 +86,12 @@ func checkPolicy(found *networkingv1.NetworkPolicy, w event.Write) error {
 }
 
 // Sweep brings the static policy of a namespace in line with its pods: there
-// when one is held, else gone. A reconciler may call it at any time.
+// when one is held, else gone, as are the deny tiers then. A reconciler may call it at any time.
 func Sweep(ctx context.Context, c Cluster, namespace string) error {
-	return sweep(ctx, c, namespace, true)
+	if err := sweep(ctx, c, namespace, true); err != nil {
+		return err
+	}
+	return sweepTiers(ctx, c, namespace)
 }
 
 // sweep removes the policy when no pod is held. When one is, it makes the

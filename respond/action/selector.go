@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -20,8 +19,6 @@ import (
 type selecting struct {
 	kind, namespace, name string
 	selector              *metav1.LabelSelector
-	// allows says that it is a network policy with at least one rule.
-	allows bool
 }
 
 func (s selecting) String() string { return s.kind + " " + s.namespace + "/" + s.name }
@@ -106,32 +103,19 @@ func selectors(ctx context.Context, c Cluster, pod *corev1.Pod, owner kube.Owner
 	for _, p := range policies {
 		if p.Name != HoldPolicyName {
 			all = append(all, selecting{kind: "NetworkPolicy", namespace: p.Namespace, name: p.Name,
-				selector: &p.Spec.PodSelector, allows: allowsAny(p.Spec)})
+				selector: &p.Spec.PodSelector})
 		}
 	}
 	return all, nil
 }
 
-// allowsAny says whether a policy lets anything through. Without policyTypes
-// it is of type Ingress, and Egress when it has such rules.
-func allowsAny(spec networkingv1.NetworkPolicySpec) bool {
-	has := func(t networkingv1.PolicyType) bool {
-		return len(spec.PolicyTypes) == 0 || slices.Contains(spec.PolicyTypes, t)
-	}
-	return has(networkingv1.PolicyTypeIngress) && len(spec.Ingress) > 0 ||
-		has(networkingv1.PolicyTypeEgress) && len(spec.Egress) > 0
-}
-
-// leaks says of each object that selects the pod although it is held what
-// that means. Policies without a rule allow nothing and don't leak.
-func leaks(still []selecting) []string {
+// others says what still selects the pod although it is held, besides policies,
+// which are evaluated.
+func others(still []selecting) []string {
 	var notes []string
 	for _, s := range still {
-		switch {
-		case s.kind != "NetworkPolicy":
+		if s.kind != "NetworkPolicy" {
 			notes = append(notes, fmt.Sprintf("still selected by %s", s))
-		case s.allows:
-			notes = append(notes, fmt.Sprintf("still selected by %s: quarantine leaks", s))
 		}
 	}
 	slices.Sort(notes)

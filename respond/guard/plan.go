@@ -33,7 +33,7 @@ func (plan) Judge(_ context.Context, c Check) (event.Decision, string) {
 	if n := len(c.Plan.Also); n > maxAlso {
 		return event.Deny, fmt.Sprintf("%d other objects are more than %d", n, maxAlso)
 	}
-	if most := maxWrites + 2*len(c.Plan.Also); len(c.Plan.Writes) > most {
+	if most := maxWrites + 4*len(c.Plan.Also); len(c.Plan.Writes) > most {
 		return event.Deny, fmt.Sprintf("%d writes are more than %d", len(c.Plan.Writes), most)
 	}
 	if _, err := c.Plan.Digest(); err != nil {

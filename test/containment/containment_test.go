@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/firebreak-io/firebreak/internal/kube/reach"
 )
 
 // states is how many clusters are made: few in CI, 100,000 with
@@ -46,4 +48,35 @@ func TestReachAgreesWithTheJudge(t *testing.T) {
 		}
 	})
 	t.Logf("%d connections, %d of them allowed", connections, allowed)
+}
+
+// What is sealed lets nothing through.
+func TestSealedLetsNothingThrough(t *testing.T) {
+	states(t, "500")
+	sealed := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := Draw(t, Options{})
+		state, err := s.Reach()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := reach.New(state)
+		for i := range s.Pods {
+			p := &s.Pods[i]
+			ok, _, err := w.Sealed(p.Namespace, p.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				continue
+			}
+			sealed++
+			if r, err := w.Report(p.Namespace, p.Name); err != nil || !r.Held() {
+				t.Fatalf("%s/%s is sealed, and %v gets through (%v)", p.Namespace, p.Name, r.Flows(), err)
+			}
+		}
+	})
+	if sealed == 0 {
+		t.Error("nothing was sealed")
+	}
 }

@@ -247,6 +247,7 @@ func TestQuarantineOfDaemonSet(t *testing.T) {
 
 func TestQuarantineOfBarePod(t *testing.T) {
 	client := admin(t)
+	bare(t)
 	c, ns := responder(t, client, nil), namespace(t, client)
 	q := build(t, "pod.quarantine", c, nil)
 	webService(t, client, ns)
@@ -267,8 +268,10 @@ func TestQuarantineOfBarePod(t *testing.T) {
 	endpoints(t, client, ns, "bare")
 	first, second := request(suspect), request(suspect)
 	second.Key = "run2/isolate"
-	_, done := do(t, q, first)
-	if want := "still selected by NetworkPolicy " + ns + "/allow-all: quarantine leaks"; done.Result != event.ResultPartial || !slices.Contains(done.Notes, want) {
+	plan, done := do(t, q, first)
+	done = verified(t, q, first, plan, done)
+	want := "leaks: from 0.0.0.0/0, ::/0 on all ports: NetworkPolicy " + ns + "/allow-all allows it"
+	if done.Result != event.ResultPartial || !slices.Contains(done.Notes, want) {
 		t.Errorf("%+v", done)
 	}
 	endpoints(t, client, ns)

@@ -3,7 +3,8 @@
 // its forerunners AdminNetworkPolicy and BaselineAdminNetworkPolicy
 // (v1alpha1), and the policies of Cilium and Calico as far as they map.
 //
-// It is pure arithmetic over objects that were read before: no clock, no I/O.
+// But for [Read] and [ReadAround], which fetch the objects, it is pure
+// arithmetic: no clock, no I/O.
 // Everybody who may write a policy writes its input, so what can't be read is
 // told and never trusted: an allow rule counts as wider, a deny rule as
 // narrower than it could be.

@@ -1,0 +1,215 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/internal/kube/reach"
+)
+
+// containment is how a pod is going to be held, or is.
+type containment struct {
+	// tier is what is used beside the hold policy, if that alone leaks.
+	tier *tier
+	// flows are what gets through all the same; doubts what is not known of the
+	// policies.
+	flows  []reach.Flow
+	doubts []string
+}
+
+// maxLeaks bounds how many leaks are told one by one.
+const maxLeaks = 8
+
+// notes say how far the hold reaches, naming of each leak peer, ports and policy.
+func (c containment) notes() []string {
+	var notes []string
+	if c.tier != nil {
+		notes = append(notes, "other policies let something through that NetworkPolicy can't deny: denied by "+c.tier.name+" too")
+	}
+	for _, f := range c.flows[:min(len(c.flows), maxLeaks)] {
+		notes = append(notes, "leaks: "+f.String())
+	}
+	if n := len(c.flows) - maxLeaks; n > 0 {
+		notes = append(notes, fmt.Sprintf("leaks: %d more", n))
+	}
+	if len(c.flows) == 0 {
+		notes = append(notes, "held: by all policies nothing gets through, to or from the pod")
+	}
+	for _, d := range c.doubts {
+		notes = append(notes, "not known: "+d)
+	}
+	return notes
+}
+
+// contain finds the means by which the pod, with the labels that it is going to
+// have, is held: the hold policy alone if that is enough, else the first deny
+// tier that the cluster has and that leaves least.
+func (q quarantine) contain(ctx context.Context, pod *corev1.Pod) (containment, error) {
+	around, err := reach.ReadAround(ctx, q.Cluster, pod)
+	if err != nil {
+		return containment{}, err
+	}
+	if around, err = withHold(around, pod); err != nil {
+		return containment{}, err
+	}
+	w := reach.New(around)
+	sealed, _, err := w.Sealed(pod.Namespace, pod.Name)
+	if errors.Is(err, reach.ErrUnknownPod) {
+		return containment{}, nil // it has run to its end
+	}
+	if err != nil {
+		return containment{}, err
+	}
+	if sealed {
+		return judged(w, pod)
+	}
+	all, err := reach.Read(ctx, q.Cluster)
+	if err != nil {
+		return containment{}, err
+	}
+	if all, err = withHold(all, pod); err != nil {
+		return containment{}, err
+	}
+	best, err := judged(reach.New(all), pod)
+	if err != nil || len(best.flows) == 0 {
+		return best, err
+	}
+	served, err := servedTiers(ctx, q.Cluster)
+	if err != nil {
+		return best, err
+	}
+	for i := range served {
+		objects, err := served[i].reachObjects(pod.Namespace)
+		if err != nil {
+			return best, err
+		}
+		with := all
+		with.Objects = append(slices.Clone(all.Objects), objects...)
+		next, err := judged(reach.New(with), pod)
+		if err != nil {
+			return best, err
+		}
+		if next.tier = &served[i]; len(next.flows) < len(best.flows) {
+			best = next
+		}
+	}
+	return best, nil
+}
+
+// judged is what a world says of the pod.
+func judged(w *reach.World, pod *corev1.Pod) (containment, error) {
+	r, err := w.Report(pod.Namespace, pod.Name)
+	if err != nil {
+		return containment{}, err
+	}
+	return containment{flows: r.Flows(), doubts: r.Doubts}, nil
+}
+
+// withHold is the state with this pod in the place of the one of its name, and
+// with the hold policy, but without any tier of Firebreak's own.
+func withHold(s reach.State, pod *corev1.Pod) (reach.State, error) {
+	s.Pods = append(slices.DeleteFunc(slices.Clone(s.Pods), func(p corev1.Pod) bool {
+		return p.Namespace == pod.Namespace && p.Name == pod.Name
+	}), *pod)
+	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o reach.Object) bool { return isHold(o.Name) })
+	policy, err := holdNetworkPolicy(pod.Namespace)
+	if err != nil {
+		return s, err
+	}
+	return withPolicy(s, policy), nil
+}
+
+func isHold(name string) bool { return name == HoldPolicyName || name == HoldPolicyName+".deny" }
+
+// withPolicy is the state with this policy in the place of the one of its name.
+func withPolicy(s reach.State, policy *networkingv1.NetworkPolicy) reach.State {
+	s.NetworkPolicies = append(slices.DeleteFunc(slices.Clone(s.NetworkPolicies), func(n networkingv1.NetworkPolicy) bool {
+		return n.Namespace == policy.Namespace && n.Name == policy.Name
+	}), *policy)
+	return s
+}
+
+// labelled is the pod as it is going to be.
+func labelled(pod *corev1.Pod, without []string) *corev1.Pod {
+	next := *pod
+	next.Labels = maps.Clone(pod.Labels)
+	if next.Labels == nil {
+		next.Labels = map[string]string{}
+	}
+	for _, k := range without {
+		delete(next.Labels, k)
+	}
+	next.Labels[HoldKey] = HoldQuarantine
+	return &next
+}
+
+// Verify evaluates every policy that selects the pod, as the cluster has them
+// now: held, or partial with what leaks, by which policy, with whom and on which
+// ports. No packet is tried, so what holds is still unverified.
+func (q quarantine) Verify(ctx context.Context, r Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
+	if q.Offline {
+		return done, nil
+	}
+	pod, err := readPod(ctx, q.Deps, r.Target)
+	if errors.Is(err, ErrGone) {
+		return changed(done, event.ResultVoid, "the pod is gone"), nil
+	}
+	if err != nil {
+		return done, err
+	}
+	if _, held := pod.Labels[HoldKey]; !held {
+		return changed(done, event.ResultVoid, "the hold was taken off right after it was set"), nil
+	}
+	found, err := q.live(ctx, pod)
+	if err != nil {
+		return done, err
+	}
+	result := event.ResultUnverified
+	if len(found.flows) > 0 {
+		result = event.ResultPartial
+	}
+	return changed(done, result, found.notes()...), nil
+}
+
+// live evaluates the policies as they are. The hold policy is read for itself:
+// it is a moment old, and the others may be so too.
+func (q quarantine) live(ctx context.Context, pod *corev1.Pod) (containment, error) {
+	around, err := reach.ReadAround(ctx, q.Cluster, pod)
+	if err != nil {
+		return containment{}, err
+	}
+	policy, err := q.Cluster.NetworkPolicy(ctx, pod.Namespace, HoldPolicyName)
+	switch {
+	case err == nil:
+		around = withPolicy(around, policy)
+	case !errors.Is(err, kube.ErrNotFound):
+		return containment{}, err
+	}
+	w := reach.New(around)
+	sealed, _, err := w.Sealed(pod.Namespace, pod.Name)
+	if errors.Is(err, reach.ErrUnknownPod) {
+		return containment{}, nil
+	}
+	if err != nil || sealed {
+		found, _ := judged(w, pod)
+		return found, err
+	}
+	all, err := reach.Read(ctx, q.Cluster)
+	if err != nil {
+		return containment{}, err
+	}
+	if policy != nil {
+		all = withPolicy(all, policy)
+	}
+	// The lists may be a moment older than the pod.
+	all.Pods = append(slices.DeleteFunc(slices.Clone(all.Pods), func(p corev1.Pod) bool { return p.UID == pod.UID }), *pod)
+	return judged(reach.New(all), pod)
+}
