@@ -240,6 +240,11 @@ func (c *trial) needs() {
 			all = append(all, less{user, permission})
 		}
 	}
+	for _, p := range c.kind.Helps {
+		for _, verb := range p.Verbs {
+			declared[kube.Permission{Group: p.Group, Resource: p.Resource, Verbs: []string{verb}}.String()] = true
+		}
+	}
 	for _, permission := range slices.Sorted(maps.Keys(used)) {
 		if !declared[permission] {
 			c.t.Errorf("it used %s, which it does not need", permission)
