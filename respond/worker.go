@@ -131,9 +131,12 @@ func (w *Worker) Active() bool { return w.ready.Load() }
 
 // Run waits for the lease, goes on with all open runs, and then takes findings
 // and inputs until ctx ends. What is under way then is gone on with at the next
-// start. When the lease is lost, everything stops and it waits for it again. It
-// returns the first error that makes working on impossible.
+// start. When the lease is lost, everything stops and it waits for it again. So
+// it does, after a while, when the store could not be read or written: a
+// responder that ends is of no use to anybody. It returns an error only when the
+// store was closed.
 func (w *Worker) Run(ctx context.Context) error {
+	wait := minRest
 	for {
 		w.standby.Store(!w.lease.alone)
 		epoch, err := w.lease.take(ctx, w.logger)
@@ -141,15 +144,31 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err != nil {
 			return ended(ctx, err)
 		}
+		began := time.Now()
 		err = w.term(ctx, epoch)
 		w.ready.Store(false)
-		if !errors.Is(err, errLeaseLost) {
+		switch {
+		case errors.Is(err, errLeaseLost):
+			w.logger.Warn("no longer the active responder", "epoch", epoch, "error", err)
+			continue
+		case err == nil || ctx.Err() != nil || errors.Is(err, bus.ErrClosed):
 			w.lease.let(ctx)
 			return ended(ctx, err)
 		}
-		w.logger.Warn("no longer the active responder", "epoch", epoch, "error", err)
+		w.lease.let(ctx) // somebody else may fare better
+		if time.Since(began) > maxRest {
+			wait = minRest
+		}
+		w.logger.Error("the responder begins anew", "epoch", epoch, "in", wait.String(), "error", err)
+		if err := sleep(ctx, wait); err != nil {
+			return nil
+		}
+		wait = min(2*wait, maxRest)
 	}
 }
+
+// minRest and maxRest are how long a responder rests before it begins anew.
+const minRest, maxRest = 500 * time.Millisecond, 30 * time.Second
 
 // ended is err, but nothing where it only says that ctx has ended.
 func ended(ctx context.Context, err error) error {
