@@ -58,8 +58,12 @@ func (m made) Plan(ctx context.Context, r Request) (event.Plan, error) {
 }
 
 // Do makes the objects, in order. Those that are there already are this step's.
+// What they are for is looked at again: nothing is made for a target that is gone.
 func (m made) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, error) {
 	if err := checkPlan(m.action, r, p); err != nil {
+		return event.Receipt{}, err
+	}
+	if _, _, _, err := m.objects(ctx, r); errors.Is(err, ErrGone) {
 		return event.Receipt{}, err
 	}
 	for _, w := range p.Writes {
@@ -104,31 +108,38 @@ func (m made) Verify(ctx context.Context, r Request, p event.Plan, done event.Re
 	return changed(done, result, notes...), nil
 }
 
-// Undo takes the objects away, the last one first. Without a receipt they are
-// those that the plan would list now.
-func (m made) Undo(ctx context.Context, r Request, done event.Receipt, _ event.AtEnd) (event.Receipt, error) {
-	var rec madeRecord
-	if len(done.Before) > 0 {
-		if err := json.Unmarshal(done.Before, &rec); err != nil {
-			return event.Receipt{}, fmt.Errorf("decode receipt: %w", err)
-		}
-	} else if r.Run.ID != "" {
-		for _, s := range r.Run.Steps {
-			if r.Run.ID+"/"+s.Name == r.Key && s.Plan != nil && len(s.Plan.Before) > 0 {
-				if err := json.Unmarshal(s.Plan.Before, &rec); err != nil {
-					return event.Receipt{}, fmt.Errorf("decode plan: %w", err)
-				}
-			}
+// standing are the objects that may stand: by the receipt, else by the plan that
+// the run has, else those that a plan would list now. A target that is gone has
+// none that are known.
+func (m made) standing(ctx context.Context, r Request, done event.Receipt) (rec madeRecord, err error) {
+	before := done.Before
+	for _, s := range r.Run.Steps {
+		if len(before) == 0 && r.Run.ID+"/"+s.Name == r.Key && s.Plan != nil {
+			before = s.Plan.Before
 		}
 	}
-	if len(rec.Objects) == 0 {
-		list, _, _, err := m.objects(ctx, r)
-		if err != nil && !errors.Is(err, ErrGone) {
-			return event.Receipt{}, err
+	if len(before) > 0 {
+		if err := json.Unmarshal(before, &rec); err != nil {
+			return rec, fmt.Errorf("decode what was made: %w", err)
 		}
-		for _, o := range list {
-			rec.Objects = append(rec.Objects, madeObject{o.Resource, o.Namespace, OwnName(r.Key, o.Part)})
-		}
+		return rec, nil
+	}
+	list, _, _, err := m.objects(ctx, r)
+	if err != nil && !errors.Is(err, ErrGone) {
+		return rec, err
+	}
+	for _, o := range list {
+		rec.Objects = append(rec.Objects, madeObject{o.Resource, o.Namespace, OwnName(r.Key, o.Part)})
+	}
+	return rec, nil
+}
+
+// Undo takes the objects away, the last one first. Without a receipt they are
+// those that the plan lists.
+func (m made) Undo(ctx context.Context, r Request, done event.Receipt, _ event.AtEnd) (event.Receipt, error) {
+	rec, err := m.standing(ctx, r, done)
+	if err != nil {
+		return event.Receipt{}, err
 	}
 	var notes []string
 	for i := len(rec.Objects) - 1; i >= 0; i-- {
@@ -144,16 +155,13 @@ func (m made) Undo(ctx context.Context, r Request, done event.Receipt, _ event.A
 
 // Mark writes the hold's end to the objects.
 func (m made) Mark(ctx context.Context, r Request) error {
-	list, _, _, err := m.objects(ctx, r)
-	if errors.Is(err, ErrGone) {
-		return nil
-	}
+	rec, err := m.standing(ctx, r, event.Receipt{})
 	if err != nil {
 		return err
 	}
-	for _, o := range list {
+	for _, o := range rec.Objects {
 		err := mark(ctx, m.Cluster, r.Target, func() (event.Write, bool, error) {
-			found, err := m.Cluster.Get(ctx, o.Group, o.Version, o.Resource.Resource, o.Namespace, OwnName(r.Key, o.Part))
+			found, err := m.Cluster.Get(ctx, o.Group, o.Version, o.Resource.Resource, o.Namespace, o.Name)
 			if errors.Is(err, kube.ErrNotFound) {
 				return event.Write{}, false, nil
 			}

@@ -43,6 +43,7 @@ func init() {
 			{Group: priorityLevels.Group, Resource: priorityLevels.Resource, Verbs: []string{"get", "list", "create", "patch", "delete"}},
 			{Resource: accounts.Resource, Verbs: []string{"get"}},
 			{Resource: "pods", Verbs: []string{"get"}},
+			{Resource: "namespaces", Verbs: []string{"get"}},
 		},
 		Admits: append(ownAdmits(flowSchemas, admitFlow), ownAdmits(priorityLevels, admitLevel)...),
 		New: func(d Deps, config any) (Action, error) {
@@ -177,11 +178,30 @@ func (a apiRate) user(ctx context.Context, target event.Ref) (string, error) {
 	default:
 		return "", refuse(target, "target has no service account: give a user")
 	}
+	if err := a.unprotected(ctx, target, namespace); err != nil {
+		return "", err
+	}
 	user := serviceAccountPrefix + namespace + ":" + name
 	if err := limitable(user); err != nil {
 		return "", refuse(target, "%v", err)
 	}
 	return user, nil
+}
+
+// unprotected refuses accounts of a namespace that is marked as protected: what
+// is made is the cluster's own, so that the admission policy can't tell.
+func (a apiRate) unprotected(ctx context.Context, target event.Ref, namespace string) error {
+	if a.Offline {
+		return nil
+	}
+	o, err := a.Cluster.Get(ctx, "", "v1", namespaceResource.Resource, "", namespace)
+	if err != nil {
+		return err
+	}
+	if o.GetAnnotations()[event.AnnotationPrefix+"protected"] == "true" {
+		return refuse(target, "namespace %s is marked as protected", namespace)
+	}
+	return nil
 }
 
 func (a apiRate) objects(d Deps) func(context.Context, Request) ([]own, string, []string, error) {

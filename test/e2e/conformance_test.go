@@ -78,6 +78,11 @@ func (c *trial) usual() {
 		c.has(c.x.held(c, c.read(o.GetName())))
 	}
 	c.twice(r, p, o)
+	if marker, ok := c.act.(action.Marker); ok && c.kind.Reversible {
+		later := r
+		later.Until = r.Until.Add(time.Hour)
+		c.no(marker.Mark(c.ctx(), later), "mark")
+	}
 	if !c.kind.Reversible {
 		if _, err := c.act.Undo(c.ctx(), r, done, event.AtEndRestore); !errors.Is(err, action.ErrIrreversible) {
 			c.t.Errorf("undo of what can't be undone: %v", err)
@@ -89,8 +94,11 @@ func (c *trial) usual() {
 	}
 	c.same("undone", before, c.clean(c.read(o.GetName())))
 	c.same("undone, what is around it", around, c.surroundings())
-	if _, err := c.act.Do(c.ctx(), r, p); err == nil && !c.x.again {
-		c.t.Error("the plan could be done once more after the undo")
+	if _, err := c.act.Do(c.ctx(), r, p); err == nil {
+		if !c.x.again {
+			c.t.Error("the plan could be done once more after the undo")
+		}
+		c.undo(r, done)
 	}
 }
 

@@ -92,10 +92,12 @@ type trial struct {
 	kube  *kube.Client
 	act   action.Action
 	made  int
+	// targets are the UIDs of those that steps were about.
+	targets map[string]bool
 }
 
 func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
-	c := &trial{t: t, kind: k, x: x, admin: admin(t)}
+	c := &trial{t: t, kind: k, x: x, admin: admin(t), targets: map[string]bool{}}
 	config, err := clientcmd.BuildConfigFromFlags("", plane(t).Kubeconfig)
 	c.no(err, "read kubeconfig")
 	config.QPS, config.Burst = 200, 400
@@ -299,6 +301,7 @@ func (c *trial) surroundings() map[string]any {
 
 func (c *trial) request(o *unstructured.Unstructured) action.Request {
 	c.made++
+	c.targets[string(o.GetUID())] = true
 	now := time.Now().UTC().Truncate(time.Second)
 	id := event.HashID("conformance", c.ns, fmt.Sprint(c.made))
 	return action.Request{
