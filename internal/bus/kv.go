@@ -14,6 +14,9 @@ type KV struct {
 // Control holds what operators and leases say: pause, mode, lease.
 func (b *Bus) Control() *KV { return &KV{bus: b, prefix: keyPrefix(control)} }
 
+// Chat holds which message of a chat is about what.
+func (b *Bus) Chat() *KV { return &KV{bus: b, prefix: keyPrefix(chat)} }
+
 // Get is the value of a key and its revision, or [ErrNotFound]. It sees every
 // write that has returned.
 func (kv *KV) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {

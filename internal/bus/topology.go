@@ -25,6 +25,7 @@ const (
 
 	control   Stream = "KV_CTL"
 	snapshots Stream = "KV_SNAPSHOT"
+	chat      Stream = "KV_CHAT"
 )
 
 // SubjectEvents carries the frames of events.
@@ -142,6 +143,7 @@ func topology(o Options) []jetstream.StreamConfig {
 		},
 		bucket(control, "operator state and leases", 8),
 		bucket(snapshots, "detector state", 1),
+		chats(),
 	}
 	for i := range table {
 		table[i].Replicas = o.Replicas
@@ -163,6 +165,13 @@ func bucket(name Stream, doc string, history int64) jetstream.StreamConfig {
 		MaxMsgsPerSubject: history, Discard: jetstream.DiscardNew,
 		AllowRollup: true, DenyDelete: true,
 	}
+}
+
+// chats forgets a message that did not change for so long that nobody looks at it.
+func chats() jetstream.StreamConfig {
+	c := bucket(chat, "which message of a chat is about what", 1)
+	c.MaxAge = 3 * month
+	return c
 }
 
 func keyPrefix(name Stream) string {
@@ -190,7 +199,7 @@ func streamOf(subject string) Stream {
 	case "dead":
 		return DeadStore
 	}
-	for _, name := range []Stream{control, snapshots} {
+	for _, name := range []Stream{control, snapshots, chat} {
 		if strings.HasPrefix(subject, keyPrefix(name)) {
 			return name
 		}

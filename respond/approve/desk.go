@@ -45,6 +45,7 @@ type Problem struct {
 	Text   string
 }
 
+// Error is the text.
 func (p Problem) Error() string { return p.Text }
 
 type problem = Problem

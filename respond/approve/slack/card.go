@@ -51,7 +51,7 @@ func (c Card) Message(s Sealer) Message {
 // headline is the incident in a few words.
 func (c Card) headline() string {
 	in := c.Incident
-	mark := strings.ToUpper(Text(string(in.Priority), 20))
+	mark := Text(strings.ToUpper(string(in.Priority)), 20)
 	if in.State.Over() {
 		mark = strings.ReplaceAll(Text(string(in.State), 20), "_", " ")
 	}

@@ -9,6 +9,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond"
 )
 
 // What the buttons offer.
@@ -126,6 +127,7 @@ func losses(steps []event.Step) []string {
 // terms are why it is asked, who may decide and until when.
 func terms(r event.Run, a event.Approval) []string {
 	var lines []string
+	lines = append(lines, lasting(r)...)
 	for _, why := range a.Reasons {
 		lines = append(lines, "Asked because "+Text(why, maxText))
 	}
@@ -140,6 +142,26 @@ func terms(r event.Run, a event.Approval) []string {
 		}
 	}
 	return append(lines, "run "+Text(r.ID, 64))
+}
+
+// lasting says for how long the asked steps hold, and what becomes of them then.
+func lasting(r event.Run) []string {
+	book, err := respond.ParseRun(r)
+	if err != nil {
+		return nil // it says so when it goes on; here only the time is missing
+	}
+	then := map[event.AtEnd]string{
+		event.AtEndRestore: "it is given back", event.AtEndDelete: "it is deleted", event.AtEndAsk: "people are asked",
+	}
+	var lines []string
+	for i, s := range r.Steps {
+		step := book.StepOf(r, i)
+		if s.Plan == nil || !slices.Contains(r.Approval.Steps, s.Name) || !step.Holds() {
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s holds for %s; then %s", Text(s.Name, 63), span(step.UndoAfter), then[step.AtEnd]))
+	}
+	return lines
 }
 
 // deciding are the buttons of a question.

@@ -1,6 +1,9 @@
 package slack
 
 import (
+	"slices"
+	"strings"
+
 	slackapi "github.com/slack-go/slack"
 )
 
@@ -32,10 +35,15 @@ func header(text string) slackapi.Block {
 
 // section is a block of lines, none where there are none.
 func section(lines ...string) []slackapi.Block {
-	if len(lines) == 0 {
+	if lines = said(lines); len(lines) == 0 {
 		return nil
 	}
 	return []slackapi.Block{slackapi.NewSectionBlock(plain(fit(lines, maxSection)), nil, nil)}
+}
+
+// said leaves out lines with nothing on them, which Slack refuses.
+func said(lines []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.TrimSpace(l) == "" })
 }
 
 // fields are up to ten short texts in two columns.
@@ -49,7 +57,7 @@ func fields(texts ...string) slackapi.Block {
 
 // aside is small print.
 func aside(lines ...string) []slackapi.Block {
-	if len(lines) == 0 {
+	if lines = said(lines); len(lines) == 0 {
 		return nil
 	}
 	return []slackapi.Block{slackapi.NewContextBlock("", plain(fit(lines, maxField)))}
@@ -58,7 +66,7 @@ func aside(lines ...string) []slackapi.Block {
 // listing is text to be read to the letter. It is raw: rich text knows no
 // markup, and what is escaped would be shown as such.
 func listing(text string) []slackapi.Block {
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
 		return nil
 	}
 	return []slackapi.Block{slackapi.NewRichTextBlock("", &slackapi.RichTextPreformatted{
