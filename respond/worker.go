@@ -47,6 +47,9 @@ type WorkerOptions struct {
 	// Reconcile is how often the cluster is compared with the record (0 is
 	// 10 s), Orphan how long what no run holds is left (0 is a minute).
 	Reconcile, Orphan time.Duration
+	// Beside are what runs while this responder is the active one. One that ends
+	// is begun again: it takes nothing else with it.
+	Beside []func(context.Context) error
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
@@ -59,6 +62,7 @@ type Worker struct {
 	rules      TrustRules
 	importance func(event.Ref) event.Importance
 	standby    atomic.Bool
+	beside     []func(context.Context) error
 	reconcile  time.Duration
 	orphan     time.Duration
 
@@ -92,7 +96,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, rules: cmp.Or(o.Trust, DefaultTrustRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
+		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
@@ -198,11 +202,28 @@ func (w *Worker) term(ctx context.Context, epoch uint64) error {
 		group.Go(func() error { return err }) // which ends what runs already
 	} else {
 		group.Go(func() error { return w.tend(ctx) })
+		for _, run := range w.beside {
+			group.Go(func() error { return w.again(ctx, run) })
+		}
 		group.Go(func() error { return newReconciler(w, w.orphan).run(ctx, w.reconcile) })
 		w.logger.Info("the active responder", "epoch", epoch, "after", time.Since(began).String())
 	}
 	w.ready.Store(err == nil)
 	return group.Wait()
+}
+
+// again runs what goes beside, and begins it again when it ends.
+func (w *Worker) again(ctx context.Context, run func(context.Context) error) error {
+	for {
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.logger.Warn("what runs beside the responder ended; beginning it again", "error", err)
+		if sleep(ctx, 2*time.Second) != nil {
+			return nil
+		}
+	}
 }
 
 // tend keeps the incidents in line with their runs and with the time.

@@ -56,6 +56,8 @@ type View struct {
 type Server struct {
 	// Pace is how often a channel takes a message; zero is as often as one likes.
 	Pace time.Duration
+	// Scopes are those of the app's token.
+	Scopes []string
 	// Fault, if set, may answer a call in place of the server; it says whether it
 	// did. Lose says that a call is taken, and its answer lost.
 	Fault func(method string, w http.ResponseWriter) bool
@@ -227,6 +229,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-OAuth-Scopes", strings.Join(s.Scopes, ","))
 	_ = json.NewEncoder(w).Encode(answer)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/approve/slack"
 	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
@@ -45,7 +46,10 @@ type Config struct {
 	Respond   Respond   `yaml:"respond"`
 	Webhooks  []Webhook `yaml:"webhooks"`
 	Notify    Notify    `yaml:"notify"`
-	Telemetry Telemetry `yaml:"telemetry"`
+	// Slack is where people see incidents and decide; without it they do by the
+	// command line alone.
+	Slack     *slack.Config `yaml:"slack"`
+	Telemetry Telemetry     `yaml:"telemetry"`
 	// Enrich and Heartbeat are about what ingest asks of the cluster.
 	Enrich    Enrich    `yaml:"enrich"`
 	Heartbeat Heartbeat `yaml:"heartbeat"`
@@ -175,6 +179,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkRest(p)
 	c.checkNotify(p)
 	c.checkAssets(p)
+	c.checkSlack(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err
 	}

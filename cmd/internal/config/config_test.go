@@ -57,6 +57,8 @@ func TestMistakes(t *testing.T) {
 		"a secret in the file":     {"  webhooks: [{name: a, url: 'https://a', secret: hunter2}]\n", []string{`5:`}},
 		"no credential":            {"  sources: {falco: {}}\n", []string{`5:20: source falco: has no credential: set token`}},
 		"no body":                  {"  sources: {audit: {token: {file: t}, max_body: 0}}\n", []string{`max_body is not above zero`}},
+		"a channel by name":        {"  slack: {teams: [T1], channel: '#sec', token: {file: t}, app_token: {file: a}}\n", []string{`5:`, `channel: "#sec" is no id of a channel`}},
+		"no way for clicks":        {"  slack: {teams: [T1], channel: C1, token: {file: t}}\n", []string{`one of app_token (Socket Mode) and signing_secret`}},
 		"no log directory":         {"  sources: {log: {directory: ''}}\n", []string{`no directory to read`}},
 		"a log that is never read": {"  sources: {log: {poll: 0s}}\n", []string{`poll is not above zero`}},
 		"no log file":              {"  sources: {log: {max_files: -1}}\n", []string{`max_files is not above zero`}},

@@ -20,6 +20,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/approve/slack"
 )
 
 // Role is a part of the service that can be a process of its own.
@@ -72,6 +73,8 @@ type service struct {
 	reviewer *kube.Client
 	// watcher is what ingest looks with; like them nil without a cluster.
 	watcher *kube.Client
+	// app is Firebreak in Slack, nil without it.
+	app *slack.App
 }
 
 func (s *service) has(r Role) bool { return slices.Contains(s.Roles, r) }
