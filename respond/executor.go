@@ -24,6 +24,9 @@ type Executor struct {
 	// be a moment old, since what is written is conditional on them. To do and
 	// to undo a step Deps' own are read.
 	Recent action.Cluster
+	// Preview, if set, says what plans would take away, and tries their writes
+	// without effect.
+	Preview Preview
 }
 
 // Targets finds out what step i is about: live objects, each with its UID.
@@ -81,6 +84,7 @@ func (x *Executor) resolve(ctx context.Context, f event.Finding, ref event.Ref) 
 func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
 	p := Planned{Step: i}
 	check := check(book, run, i, now)
+	check.Would = x.Preview != nil
 	s := run.Steps[i]
 	if s.State == event.StepPlanned && s.Plan != nil {
 		// Nothing is read of the cluster while operators hold everything back:
@@ -105,6 +109,7 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 	check.Plan = p.Plan
 	check.Approved, check.Yes = s.Approved != "" && s.Approved == p.Digest, s.Yes
 	p.Verdicts = x.Guards.Judge(ctx, check)
+	x.preview(ctx, &p, book, run, i)
 	if s.State == event.StepPlanned {
 		// The effect follows if nothing stands against it: its place in the
 		// budgets is taken before the intent is written.

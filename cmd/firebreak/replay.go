@@ -16,6 +16,8 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
 // replayed are the flags of replay.
@@ -25,6 +27,7 @@ type replayed struct {
 	streamed
 	output, mode string
 	against      []string
+	live         bool
 }
 
 func newReplay() *cobra.Command {
@@ -42,6 +45,11 @@ they did.
 
 No line is dropped in silence: each is blank, joined to an event that began
 before it, the beginning of an event, or rejected with its reason.
+
+With --live plans are made in the cluster of --kubeconfig as it is now: what is
+there no more has no plan; else the plan says what each write is, what it would
+take away, and what the API server says to it (it is sent with dryRun=All, which
+changes nothing).
 
 The exit code is 0 when all input was read, whatever was found or rejected;
 1 when something is wrong with the rules or playbooks; 2 when a file can't be
@@ -62,6 +70,7 @@ removed (-), and those that say something else now (~).`,
 	r.streamed.flags(cmd)
 	f.StringVarP(&r.output, "output", "o", "text", "text or ndjson")
 	f.StringVar(&r.mode, "mode", string(event.ModeAct), "the ceiling: observe, ask or act; no playbook's mode exceeds it")
+	f.BoolVar(&r.live, "live", false, "plan in the cluster of --kubeconfig as it is now, and try each write without effect")
 	f.StringArrayVar(&r.against, "against", nil, "file or directory of older rules and playbooks (repeatable): say what would change")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return r.run(cmd) }
 	return cmd
@@ -149,5 +158,23 @@ func (r *replayed) options(cmd *cobra.Command, tell func(replay.Progress)) (o re
 			return o, exit{2, err}
 		}
 	}
+	if r.live {
+		if o.Live, err = r.place(cmd.Context()); err != nil {
+			return o, exit{2, err}
+		}
+	}
 	return o, nil
+}
+
+// place is the cluster that plans are made in.
+func (r *replayed) place(ctx context.Context) (*replay.Cluster, error) {
+	c, err := kube.New(kube.Options{Kubeconfig: r.kubeconfig, Context: r.context})
+	if err != nil {
+		return nil, err
+	}
+	who, err := c.Who(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("plan in the cluster: %w", err)
+	}
+	return &replay.Cluster{Kube: kube.NewCache(c), Guards: guard.Options{Self: who}}, nil
 }

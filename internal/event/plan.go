@@ -55,6 +55,10 @@ type Loss struct {
 	// Budgets are the PodDisruptionBudgets that count the pod, each with how
 	// many disruptions they still allow before.
 	Budgets []Headroom `json:"budgets,omitempty"`
+	// Of a node: Nodes take new pods before, NodesAfter then; Pods run on it.
+	Nodes      int `json:"nodes,omitempty"`
+	NodesAfter int `json:"nodes_after,omitempty"`
+	Pods       int `json:"pods,omitempty"`
 	// Unknown says what of this could not be read, and why.
 	Unknown []string `json:"unknown,omitempty"`
 }

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -34,6 +35,7 @@ type Cache struct {
 	nodes      table[[]corev1.Node]
 	backends   table[[]Backend]
 	kinds      table[[]string]
+	budgets    table[[]policyv1.PodDisruptionBudget]
 }
 
 // NewCache puts a cache in front of a client.

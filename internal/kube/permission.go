@@ -60,11 +60,14 @@ func BasePermissions() []Permission {
 	}
 }
 
-// GuardPermissions are what the guards look at before anything is changed.
+// GuardPermissions are what the guards look at before anything is changed, and
+// what plans look at to say what would be lost.
 func GuardPermissions() []Permission {
 	return []Permission{
 		{Resource: "nodes", Verbs: []string{"list"}},
+		{Resource: "pods", Verbs: []string{"list"}},
 		{Resource: "services", Verbs: []string{"list"}},
+		{Group: policyGroup, Resource: "poddisruptionbudgets", Verbs: []string{"list"}},
 		{Resource: "configmaps", Verbs: []string{"get"}, Names: []string{ConfigMapName}, Own: true},
 		{Group: admission, Resource: "validatingwebhookconfigurations", Verbs: []string{"list"}},
 		{Group: admission, Resource: "mutatingwebhookconfigurations", Verbs: []string{"list"}},

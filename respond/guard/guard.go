@@ -35,6 +35,9 @@ type Check struct {
 	Hold       time.Duration
 	// Budget is what the effect is counted in, see action.Kind.
 	Budget string
+	// Would says of a run that only observes that the guards are to say what they
+	// would of one that acts. No place is taken for it.
+	Would bool
 	// Approved says that people said yes to just this plan, Yes how many.
 	Approved bool
 	Yes      int
@@ -57,8 +60,10 @@ func (c Check) Key() string {
 	return c.Run.ID + "/" + c.Run.Steps[c.Step].Name
 }
 
-// acts says whether something is to be written, now or later.
-func (c Check) acts() bool { return c.Effect && c.Run.Mode != event.ModeObserve }
+// acts says whether something is to be written, now or later, or would be.
+func (c Check) acts() bool { return c.Effect && (c.Would || !c.observes()) }
+
+func (c Check) observes() bool { return c.Run.Mode == event.ModeObserve }
 
 // Guard judges plans. Implementations may be called concurrently. A guard that
 // can't tell says so with the decision that is safe, never with an error.

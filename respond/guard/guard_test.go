@@ -265,6 +265,17 @@ func TestEachGuard(t *testing.T) {
 		{"target", "a delete of another", func(w *world) {
 			w.check.Plan.Writes = append(w.check.Plan.Writes, event.Write{Verb: "delete", Resource: "pods", UID: "u2"})
 		}, event.Deny, "not bound"},
+		{"budget", "observing", func(w *world) {
+			book(func(b *Book) { spread(10)(b) })(w)
+			w.check.Run.Mode = event.ModeObserve
+		}, event.Pass, "nothing is written"},
+		{"budget", "observing, as it would act", func(w *world) {
+			book(func(b *Book) { spread(10)(b) })(w)
+			w.check.Run.Mode, w.check.Would = event.ModeObserve, true
+		}, event.Ask, "10 of 10 pods are quarantined"},
+		{"end", "observing, as it would act", func(w *world) {
+			w.check.Run.Mode, w.check.Would, w.check.Reversible = event.ModeObserve, true, false
+		}, event.Ask, "can't be undone"},
 		{"target", "observing", func(w *world) { w.check.Plan.Target.UID = ""; w.check.Run.Mode = event.ModeObserve }, event.Pass, ""},
 
 		{"breaker", "works", func(*world) {}, event.Pass, ""},

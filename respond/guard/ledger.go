@@ -122,7 +122,7 @@ func (l *Ledger) update(ctx context.Context, now time.Time, change func(*Book) b
 // theirs in the same write. Without one (reserved is nil) the verdicts say why.
 // For a step that has a place it changes nothing.
 func (s *Set) Take(ctx context.Context, c Check, before []event.Verdict) (verdicts []event.Verdict, reserved *event.Reservation) {
-	if !c.acts() || !stands(before, c) {
+	if !c.acts() || c.observes() || !stands(before, c) {
 		return before, nil
 	}
 	if s.ledger == nil {
@@ -169,7 +169,7 @@ func (s *Set) again(ctx context.Context, c Check, verdicts []event.Verdict) []ev
 // Kept says whether a step whose intent is written has its place still. An
 // intent without one must not be carried out.
 func (s *Set) Kept(ctx context.Context, c Check) (bool, error) {
-	if s.ledger == nil || !c.acts() {
+	if s.ledger == nil || !c.acts() || c.observes() {
 		return true, nil
 	}
 	book, err := s.ledger.recent(ctx)

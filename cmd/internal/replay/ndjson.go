@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -76,6 +77,17 @@ type runLine struct {
 	Incident string     `json:"incident"`
 	Mode     event.Mode `json:"mode"`
 	Steps    []stepLine `json:"steps"`
+	// Asks are the questions that people would be asked.
+	Asks []askLine `json:"asks,omitempty"`
+}
+
+type askLine struct {
+	Steps   []string `json:"steps"`
+	By      []string `json:"by,omitempty"`
+	Need    int      `json:"need"`
+	Within  string   `json:"within"`
+	Never   []string `json:"never,omitempty"`
+	Reasons []string `json:"reasons,omitempty"`
 }
 
 type stepLine struct {
@@ -85,6 +97,10 @@ type stepLine struct {
 	Plan    *event.Plan `json:"plan"`
 	Verdict string      `json:"verdict"`
 	Name    string      `json:"name"`
+	// Reason is the verdict's, Guards what each guard says; where there is no
+	// cluster to look at, what stands against the plan.
+	Reason string          `json:"reason,omitempty"`
+	Guards []event.Verdict `json:"guards,omitempty"`
 }
 
 func (n *ndjson) Run(r Run) error { return n.write(runOf(r)) }
@@ -92,9 +108,22 @@ func (n *ndjson) Run(r Run) error { return n.write(runOf(r)) }
 func runOf(r Run) runLine {
 	l := runLine{Type: "run", Playbook: r.Playbook, Incident: r.Incident.ID, Mode: r.Would, Steps: make([]stepLine, 0, len(r.Steps))}
 	for i, s := range r.Steps {
-		l.Steps = append(l.Steps, stepLine{Name: s.Name, Action: s.Action, Target: r.StepTarget(i), Plan: s.Plan, Verdict: r.Verdicts[i].Decision})
+		l.Steps = append(l.Steps, stepLine{
+			Name: s.Name, Action: s.Action, Target: r.StepTarget(i), Plan: s.Plan, Verdict: r.Verdicts[i].Decision,
+			Reason: r.Verdicts[i].Reason, Guards: guards(r, s),
+		})
+	}
+	for _, a := range r.Run.Would {
+		l.Asks = append(l.Asks, askLine{a.Steps, a.By, a.Need, a.Expires.Sub(a.Requested).String(), a.Excluded, a.Reasons})
 	}
 	return l
+}
+
+func guards(r Run, s event.Step) []event.Verdict {
+	if r.Live {
+		return s.Verdicts
+	}
+	return slices.DeleteFunc(slices.Clone(s.Verdicts), func(v event.Verdict) bool { return v.Decision == event.Pass })
 }
 
 type rejectedLine struct {

@@ -2,10 +2,12 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
@@ -23,6 +25,16 @@ type Run struct {
 	Would event.Mode
 	// Verdicts are one for each step, see [Verdict].
 	Verdicts []Verdict
+	// Live says that it was planned in a cluster.
+	Live bool
+}
+
+// Cluster is one that plans are made in: what is written there is dry run.
+type Cluster struct {
+	// Kube is read, and asked what it says to the writes of plans.
+	Kube *kube.Cache
+	// Guards are what the guards know of the place.
+	Guards guard.Options
 }
 
 // Verdict is what would become of a step: the strongest decision of its
@@ -49,17 +61,34 @@ type planner struct {
 	incidents *incidents
 	logger    *slog.Logger
 	begun     map[string]bool
+	// live is the cluster in which targets are looked up; nil is none.
+	live action.Cluster
 }
 
 func newPlanner(o Options) *planner {
-	cluster := action.Offline{}
-	return &planner{
-		books: o.Playbooks, ceiling: o.Ceiling, incidents: newIncidents(), begun: map[string]bool{}, logger: o.Logger,
-		executor: &respond.Executor{
-			Deps:   action.Deps{Cluster: cluster, Logger: o.Logger, Offline: true},
-			Guards: guard.New(guard.Options{Control: control{o.Ceiling}, Cluster: cluster}),
-		},
+	p := &planner{books: o.Playbooks, ceiling: o.Ceiling, incidents: newIncidents(), begun: map[string]bool{}, logger: o.Logger}
+	if o.Live == nil {
+		p.executor = &respond.Executor{
+			Deps:   action.Deps{Cluster: action.Offline{}, Logger: o.Logger, Offline: true},
+			Guards: guard.New(guard.Options{Control: control{o.Ceiling}, Cluster: action.Offline{}}),
+		}
+		return p
 	}
+	guards := o.Live.Guards
+	guards.Control, guards.Cluster = control{o.Ceiling}, kube.Recent{Cache: o.Live.Kube}
+	p.live = readOnly{kube.Recent{Cache: o.Live.Kube}}
+	p.executor = &respond.Executor{
+		Deps: action.Deps{Cluster: p.live, Logger: o.Logger}, Guards: guard.New(guards), Preview: o.Live.Kube,
+	}
+	return p
+}
+
+// readOnly is a cluster that is only read.
+type readOnly struct{ kube.Recent }
+
+// Apply always gives [action.ErrOffline].
+func (readOnly) Apply(context.Context, event.Write, kube.ApplyOptions) (string, string, error) {
+	return "", "", action.ErrOffline
 }
 
 // control never holds anything back.
@@ -74,7 +103,7 @@ func (p *planner) runs(ctx context.Context, f event.Finding, now time.Time) []Ru
 	if f.Silence != "" {
 		return nil
 	}
-	f.Subject = target(f)
+	f.Subject = p.target(ctx, f)
 	incident := p.incidents.add(f)
 	var runs []Run
 	for _, book := range p.books {
@@ -97,9 +126,17 @@ func (p *planner) runs(ctx context.Context, f event.Finding, now time.Time) []Ru
 }
 
 // target is what the live responder would look up by the finding's subject,
-// as far as the finding itself says it.
-func target(f event.Finding) event.Ref {
+// as far as the finding itself says it, or, in a cluster, as that has it now. What
+// is not there any more has no UID, and no plan.
+func (p *planner) target(ctx context.Context, f event.Finding) event.Ref {
 	t := f.Subject
+	if p.live != nil {
+		live, err := respond.Resolve(ctx, p.live, f)
+		if err != nil && !errors.Is(err, respond.ErrNoTarget) {
+			p.logger.WarnContext(ctx, "look up target", "target", t.String(), "error", err)
+		}
+		t = live
+	}
 	t.Subresource, t.Labels = "", nil
 	switch {
 	case t.IsPod():
@@ -114,6 +151,10 @@ func target(f event.Finding) event.Ref {
 func (p *planner) plan(ctx context.Context, book *respond.Playbook, run event.Run, now time.Time) Run {
 	would := run.Mode
 	run.Mode = event.ModeObserve
+	if would != event.ModeObserve {
+		under := *book
+		under.Mode, book = would, &under // whom it would ask is by the mode that it would have
+	}
 	for range maxMoves {
 		effect, wake := respond.Due(book, run, now)
 		switch {
@@ -131,7 +172,7 @@ func (p *planner) plan(ctx context.Context, book *respond.Playbook, run event.Ru
 		}
 		break
 	}
-	out := Run{Run: run, Would: would}
+	out := Run{Run: run, Would: would, Live: p.live != nil}
 	for i, s := range run.Steps {
 		out.Verdicts = append(out.Verdicts, verdict(book.StepOf(run, i), s, would))
 	}

@@ -25,7 +25,11 @@ type Options struct {
 	Ceiling event.Mode
 	// Cluster is the name that the events get.
 	Cluster string
-	Logger  *slog.Logger
+	// Live, if set, is the cluster that plans are made in: targets are looked up
+	// there as they are now, and each write is sent as a dry run. Without one plans
+	// are made of what the events say, and the same input gives the same output.
+	Live   *Cluster
+	Logger *slog.Logger
 	// Progress, if set, is told now and then how far it is.
 	Progress func(Progress)
 	// Explained, if set, is told of each event how the rules looked at it, or of

@@ -12,6 +12,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond/journal"
 )
 
 // Text writes a timeline for people, and counts at its end. Whatever events
@@ -98,8 +99,28 @@ func (t *text) Run(r Run) error {
 			fmt.Fprintf(t.w, "  [%s]", tame(v.Reason, 300))
 		}
 		fmt.Fprintln(t.w)
+		if s.Plan != nil && r.Live {
+			t.plan(*s.Plan)
+		}
+	}
+	for _, a := range r.Run.Would {
+		fmt.Fprintf(t.w, "      would ask %s\n", strings.Join(journal.Asked(a), "; "))
 	}
 	return nil
+}
+
+// plan prints what a plan that was made in a cluster would send, what that takes
+// away, and what the API server says to it.
+func (t *text) plan(p event.Plan) {
+	for _, w := range p.Writes {
+		fmt.Fprintf(t.w, "               %s %s %s  %s\n", w.Verb, w.Resource, tame(strings.Trim(w.Namespace+"/"+w.Name, "/"), 300), tame(string(w.Body), 600))
+	}
+	for _, l := range journal.Lost(p.Loss) {
+		fmt.Fprintf(t.w, "               lost: %s\n", l)
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintf(t.w, "               note: %s\n", tame(n, 500))
+	}
 }
 
 func (t *text) Rejected(r event.Rejected) error {

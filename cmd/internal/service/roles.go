@@ -181,7 +181,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		control := s.control()
 		executor := &respond.Executor{Deps: deps, Guards: guard.New(s.guards(control, self))}
 		if s.kube != nil {
-			executor.Recent = kube.Recent{Cache: s.kube}
+			executor.Recent, executor.Preview = kube.Recent{Cache: s.kube}, s.kube
 		}
 		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
 			Alone: s.Config.NATS.URL == "", Importance: s.Config.Respond.Importance,

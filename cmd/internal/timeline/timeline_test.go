@@ -22,6 +22,10 @@ func records() []event.Run {
 		Action: "pod.quarantine", Target: target, Summary: "quarantine pods/shop/web-1: take off labels app",
 		Writes: []event.Write{{Verb: "patch", Resource: "pods", Namespace: "shop", Name: "web-1", Body: []byte(`{"metadata":{"labels":{"app":null}}}`)}},
 		Notes:  []string{"open connections may survive"},
+		Loss: &event.Loss{
+			Endpoints: []string{"shop/web"}, Workload: "Deployment shop/web", Wanted: 3, Ready: 3, ReadyAfter: 2, Replaced: true,
+			Budgets: []event.Headroom{{Budget: "shop/web", Allowed: 1}},
+		},
 	}
 	until := at.Add(time.Hour)
 	list := make([]event.Run, 5)
@@ -36,9 +40,9 @@ func records() []event.Run {
 	for i := range list[1:] {
 		r, s := &list[i+1], &list[i+1].Steps[0]
 		s.State, s.Plan, s.Digest = event.StepPlanned, plan, "aaaaaaaaaaaaaaaaaaaa"
-		s.Verdicts = []event.Verdict{{Guard: "mode", Decision: event.Ask, Reason: "mode ask"}, {Guard: "pause", Decision: event.Pass}}
+		s.Verdicts = []event.Verdict{{Guard: "mode", Decision: event.Ask, Reason: "mode ask"}, {Guard: "pause", Decision: event.Pass}, {Guard: "budget", Decision: event.Pass, Reason: "2 of 10 pods are quarantined"}}
 		r.State = event.RunAwaiting
-		r.Approval = &event.Approval{Digest: "bbbbbbbbbbbbbbbbbbbb", Need: 1, State: event.ApprovalOpen, Expires: at.Add(15 * time.Minute), Reasons: []string{"isolate: mode: mode ask"}}
+		r.Approval = &event.Approval{Digest: "bbbbbbbbbbbbbbbbbbbb", Need: 1, By: []string{"group/oncall"}, Steps: []string{"isolate"}, State: event.ApprovalOpen, Requested: at, Expires: at.Add(15 * time.Minute), Reasons: []string{"isolate: mode: mode ask"}}
 		if i >= 1 {
 			r.Approval.State = event.ApprovalGranted
 			r.Approval.Votes = []event.Vote{{User: "ann", Approve: true, Digest: r.Approval.Digest, Time: at.Add(time.Minute), Reason: "seen it"}}
@@ -70,19 +74,26 @@ const golden = `2026-01-02 03:04:05.000  #1  begun: playbook contain for shell o
 
 run       0123456789abcdef0123456789abcdef  closed
 because   undone by ann
+why       shell: A shell in a pod (high, trust T2)
+who       the finding began it
 playbook  contain (version fedcba987654), mode ask
-finding   shell: A shell in a pod (high, trust T2)
 target    pods/shop/web-1 uid u1
 step      isolate (pod.quarantine): reverted
-            plan aaaaaaaaaaaa: quarantine pods/shop/web-1: take off labels app
-            guard mode says ask: mode ask
-            guard pause says pass: 
-            2026-01-02 03:06:05.000  applied-unverified
-              open connections may survive
-            2026-01-02 03:07:05.000  undone
-approval  bbbbbbbbbbbb: granted, 1 needed, until 2026-01-02 03:19:05.000
-            asked because isolate: mode: mode ask
-            2026-01-02 03:05:05.000  ann approved seen it
+            plan    aaaaaaaaaaaa: quarantine pods/shop/web-1: take off labels app
+                      patch pods shop/web-1  {"metadata":{"labels":{"app":null}}}
+            lost    no longer an endpoint of shop/web
+                    Deployment shop/web has 3 of 3 pods ready, then 2, until it has made another
+                    PodDisruptionBudget shop/web lets 1 more go
+            guards  mode says ask: mode ask
+                    budget says pass: 2 of 10 pods are quarantined
+                    pass: pause
+            did     2026-01-02 03:06:05.000  applied-unverified
+                      open connections may survive
+            undone  2026-01-02 03:07:05.000  undone
+approval  bbbbbbbbbbbb: granted, until 2026-01-02 03:19:05.000
+            asks    1 person of group/oncall about isolate, within 15m0s
+                    because isolate: mode: mode ask
+            said    2026-01-02 03:05:05.000  ann approved: seen it
 message   tell to ops is delivered after 2 attempts
 `
 
@@ -106,10 +117,22 @@ func TestPlanShowsTheWrites(t *testing.T) {
 	r.Steps[0].Plan.Writes[0].Body = []byte(body)
 	var b strings.Builder
 	Plan(&b, r)
-	for _, want := range []string{"isolate would send:\n  patch pods shop/web-1\n    " + body + "\n", "  note: open connections may survive\n"} {
+	for _, want := range []string{"patch pods shop/web-1  " + body + "\n", "note    open connections may survive\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("printed\n%.2000s\nwant %.200q in it", b.String(), want)
 		}
+	}
+}
+
+// TestWouldAsk: of a run that only observes it is said whom it would have asked.
+func TestWouldAsk(t *testing.T) {
+	r := records()[1]
+	r.State, r.Would, r.Approval = event.RunObserved, []event.Approval{*r.Approval}, nil
+	var b strings.Builder
+	Run(&b, r)
+	want := "would ask 1 person of group/oncall about isolate, within 15m0s\n          because isolate: mode: mode ask\n"
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("printed\n%s\nwant at its end\n%s", b.String(), want)
 	}
 }
 
