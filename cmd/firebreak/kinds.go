@@ -13,12 +13,13 @@ import (
 	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // kindLine is one entry of a catalogue.
 type kindLine struct {
 	// Catalogue is source, detector, shared (what rules share), function (of
-	// rules), aggregate (of windows), action or guard.
+	// rules), aggregate (of windows), action, receiver or guard.
 	Catalogue string `json:"catalogue"`
 	Name      string `json:"name"`
 	Doc       string `json:"doc"`
@@ -34,7 +35,7 @@ type kindLine struct {
 func newKinds() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use: "kinds", Short: "List the sources, detectors, functions, actions and guards that there are", Args: usage(cobra.NoArgs),
+		Use: "kinds", Short: "List the sources, detectors, functions, actions, receivers and guards that there are", Args: usage(cobra.NoArgs),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -65,6 +66,9 @@ func catalogues() []kindLine {
 		all = append(all, kindLine{
 			Catalogue: "action", Name: k.Name, Doc: k.Doc, Targets: k.Targets, Effect: k.Class == action.Effect, Reversible: k.Reversible,
 		})
+	}
+	for _, k := range notify.Kinds() {
+		all = append(all, kindLine{Catalogue: "receiver", Name: k.Name, Doc: k.Doc})
 	}
 	for _, k := range guard.Kinds() {
 		all = append(all, kindLine{Catalogue: "guard", Name: k.Name, Doc: k.Doc})

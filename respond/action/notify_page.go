@@ -136,19 +136,31 @@ func (a page) pages(ctx context.Context, r Request) (pages []notify.Page, notes 
 	if len(pages) > 0 || a.Offline && len(a.Routes) == 0 {
 		return pages, nil
 	}
-	// Labels that could not be read are unknown, and no reason to tell nobody.
-	var labels map[string]string
-	if ns := r.Target.Namespace; ns == "" {
-		labels = map[string]string{}
-	} else if object, err := a.Cluster.Get(ctx, "", "v1", "namespaces", "", ns); err == nil {
-		if labels = object.GetLabels(); labels == nil {
-			labels = map[string]string{}
-		}
-	} else if slices.ContainsFunc(a.Routes, func(r notify.Route) bool { return len(r.Namespaces) > 0 }) {
+	labels, known := a.labels(ctx, r.Target.Namespace)
+	if !known && slices.ContainsFunc(a.Routes, func(r notify.Route) bool { return len(r.Namespaces) > 0 }) {
 		notes = []string{"the labels of the namespace are not known: all routes that ask for some fit"}
 	}
 	pages = a.Routes.For(notice(r).Severity, labels, r.Now)
 	return pages[:min(len(pages), maxReceivers)], notes
+}
+
+// labels are those of a namespace. What could not be read is unknown, and no
+// reason to tell nobody.
+func (a page) labels(ctx context.Context, namespace string) (labels map[string]string, known bool) {
+	if namespace == "" {
+		return map[string]string{}, true
+	}
+	if a.Offline {
+		return nil, false
+	}
+	object, err := a.Cluster.Get(ctx, "", "v1", "namespaces", "", namespace)
+	if err != nil {
+		return nil, false
+	}
+	if labels = object.GetLabels(); labels == nil {
+		labels = map[string]string{}
+	}
+	return labels, true
 }
 
 // Do puts the pages into the outbox. All that is put again is there once.

@@ -22,6 +22,7 @@ const privateVar = "FIREBREAK_TORTURE_PRIVATE"
 
 // roles are what a child can be; each runs until it is killed.
 var roles = map[string]func() error{
+	"notifier":  notifier,
 	"responder": responder,
 	"nats":      natsServer,
 	"publisher": publisher,

@@ -10,6 +10,7 @@ import (
 	"github.com/firebreak-io/firebreak/ingest"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // load reads a config with the given spec, which begins in line 5.
@@ -165,5 +166,42 @@ func TestSourcesAndWebhooks(t *testing.T) {
 	}
 	if c.Decoded["falco"] == nil || c.Webhooks[0].Secret.IsZero() {
 		t.Errorf("config is %+v", c)
+	}
+}
+
+func TestNotify(t *testing.T) {
+	const mail = "{host: mail.example.com, from: a@example.com, to: [b@example.com]}"
+	c, err := load(t, `  webhooks: [{name: chat, url: 'https://chat.example.com/'}]
+  notify:
+    link: https://firebreak.example.com/incidents/
+    receivers:
+      - {name: oncall, kind: pagerduty, with: {routing_key: {file: key}}, rate: 30, expire: 12h}
+      - {name: soc, kind: email, with: `+mail+`}
+    routes:
+      - {priority: critical, namespaces: {team: pay}, hours: {days: [mon], from: "08:00", to: "18:00", zone: Europe/Berlin}, to: [oncall], escalate: [{after: 10m, to: [soc, chat]}]}
+      - {to: [soc]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := c.Notify.Receivers[0]
+	if pd, ok := r.Decoded.(*notify.PagerDutyConfig); !ok || pd.URL == "" || pd.RoutingKey.IsZero() || r.Limits().Expire != 12*time.Hour || r.Limits().Rate != 30 {
+		t.Errorf("%+v", r)
+	}
+	for text, want := range map[string]string{
+		"receivers: [{name: a, kind: pigeon}]":                                   `"pigeon" is none of alertmanager, email, opsgenie, pagerduty, webhook`,
+		"receivers: [{name: a, kind: kubernetes-event}]":                         "is none of",
+		"receivers: [{name: kubernetes-event, kind: email, with: " + mail + "}]": "is there twice",
+		"receivers: [{name: A, kind: email, with: " + mail + "}]":                "is no name",
+		"receivers: [{name: a, kind: email, with: {host: h}}]":                   "from",
+		"receivers: [{name: a, kind: pagerduty, with: {routing_key: abc}}]":      "a secret is given as the file",
+		"receivers: [{name: a, kind: email, timeout: 1h, with: " + mail + "}]":   "timeout: 1h0m0s is not over 0",
+		"routes: [{to: [a]}]":       `there is no receiver "a"`,
+		"routes: [{}]":              "to",
+		"link: http://example.com/": "want an https URL",
+	} {
+		if _, err := load(t, "  notify: {"+text+"}\n"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
 	}
 }
