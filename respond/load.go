@@ -198,7 +198,7 @@ func (l *loader) approve(at string, s approveSpec) Approve {
 			l.problem(fmt.Sprintf("%s.by[%d]", at, i), "%q is neither user/NAME nor group/NAME", by)
 		}
 	}
-	choose(l, at+".otherwise", s.Otherwise, "deny")
+	a.Page = choose(l, at+".otherwise", s.Otherwise, "deny", "page") == "page"
 	return a
 }
 

@@ -65,7 +65,7 @@ func TestPlaybookMistakes(t *testing.T) {
 		"a crowd needed":     {"  when: 'true'\n  approve: {need: 11}\n" + step, []string{`6:19: 11: between 1 and 10`}},
 		"nobody named":       {"  when: 'true'\n  approve: {by: [group/, oncall]}\n" + step, []string{`6:18: "group/" is neither user/NAME nor group/NAME`, `6:26: "oncall" is neither`}},
 		"too long to decide": {"  when: 'true'\n  approve: {within: 25h}\n" + step, []string{`6:21: 25h0m0s is more than 24h0m0s`}},
-		"allowed by silence": {"  when: 'true'\n  approve: {otherwise: allow}\n" + step, []string{`6:24: "allow" is none of deny`}},
+		"allowed by silence": {"  when: 'true'\n  approve: {otherwise: allow}\n" + step, []string{`6:24: "allow" is none of deny, page`}},
 		"an unbounded loop":  {"  when: all(1..900, {all(1..900, {all(1..900, {true})})})\n" + step, []string{"5:"}},
 	}
 	for name, tt := range tests {

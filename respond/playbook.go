@@ -36,6 +36,8 @@ type Approve struct {
 	Within time.Duration
 	// Explain says that a decision needs a reason.
 	Explain bool
+	// Page says that people are paged when nobody decided in time.
+	Page bool
 }
 
 // OnFailure says what becomes of a run when a step fails.

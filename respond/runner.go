@@ -152,6 +152,10 @@ func (r *runner) move(ctx context.Context, in Input) error {
 			}
 			return nil
 		}
+		// Before the record says so: it would be forgotten over a crash.
+		if err := r.w.executor.Unanswered(ctx, r.book, r.rec.Run, next, r.w.now()); err != nil {
+			return err
+		}
 		rec, err := r.w.log.Append(ctx, r.rec, next)
 		if err == nil {
 			r.moved(ctx, rec)

@@ -32,8 +32,8 @@ type approveSpec struct {
 	Within conf.Duration `yaml:"within"`
 	// Explain says that whoever decides has to give a reason.
 	Explain bool `yaml:"explain"`
-	// Otherwise is what no answer means: deny. Paging somebody else comes with
-	// the pagers.
+	// Otherwise is what no answer means: deny, or page, which also pages people
+	// by the routes of the config.
 	Otherwise string `yaml:"otherwise"`
 }
 

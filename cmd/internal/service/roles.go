@@ -168,6 +168,11 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 	if s.kube != nil {
 		deps.Cluster = s.kube
 	}
+	for _, b := range books {
+		if b.Pages() && len(s.Config.Notify.Routes) == 0 {
+			return fmt.Errorf("playbook %s pages people when nobody approves in time (otherwise: page): the config says nobody (notify.routes)", b.Name)
+		}
+	}
 	outbox, err := s.notify(ctx, group)
 	if err != nil {
 		return err
