@@ -5,6 +5,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 // Env is what the expressions of a playbook see.
@@ -78,8 +79,9 @@ type StepEnv struct {
 	Each []StepEnv `expr:"each"`
 }
 
-// functions are those of playbooks beside the built-in ones: node(name) and
-// pod(namespace, name) are objects for target and for_each.
+// functions are those of playbooks beside the built-in ones: node(name),
+// pod(namespace, name), workload(pod) and service_account(pod) are objects for
+// target and for_each.
 func functions() []conf.Func {
 	text := func(v any) string { s, _ := v.(string); return s }
 	return []conf.Func{
@@ -91,7 +93,33 @@ func functions() []conf.Func {
 			Name: "pod", Signature: new(func(any, any) event.Ref),
 			Fn: func(a ...any) (any, error) { return event.PodRef(text(a[0]), text(a[1])), nil },
 		},
+		{
+			Name: "workload", Signature: new(func(any) event.Ref),
+			Fn: func(a ...any) (any, error) { return workloadOf(a[0]), nil },
+		},
+		{
+			Name: "service_account", Signature: new(func(any) event.Ref),
+			Fn: func(a ...any) (any, error) { return accountOf(a[0]), nil },
+		},
 	}
+}
+
+// workloadOf is the workload that a pod belongs to. A pod of none, and what no
+// action works on, give no object.
+func workloadOf(v any) event.Ref {
+	pod, _ := v.(event.Ref)
+	ref, _ := action.WorkloadRef(pod.Namespace, pod.Workload)
+	return ref
+}
+
+// accountOf is the service account that a pod runs as, where that is known.
+func accountOf(v any) event.Ref {
+	pod, _ := v.(event.Ref)
+	namespace, name, ok := strings.Cut(pod.ServiceAccount, "/")
+	if !ok {
+		return event.Ref{}
+	}
+	return event.Ref{Resource: "serviceaccounts", Kind: "ServiceAccount", Namespace: namespace, Name: name}
 }
 
 // EnvOf is the environment of a run in its present state.

@@ -141,6 +141,9 @@ func (x *Executor) plan(ctx context.Context, p *Planned, book *Playbook, run eve
 			p.Plan, err = act.Plan(ctx, req)
 		}
 		if deps.Cluster == x.Deps.Cluster || err == nil && len(p.Plan.Writes) > 0 {
+			if err == nil && !deps.Offline {
+				p.Plan.Notes = append(p.Plan.Notes, action.KeeperNotes(ctx, deps.Cluster, p.Plan)...)
+			}
 			return err
 		}
 		deps.Cluster = x.Deps.Cluster

@@ -33,3 +33,25 @@ func (p *Playbook) PolicyKeys() (labels, annotations []string, err error) {
 	slices.Sort(annotations)
 	return slices.Compact(labels), slices.Compact(annotations), nil
 }
+
+// Grants are the permissions that the playbook's parameters need beside those of
+// its actions, on objects that they name. What stands in an expression is not
+// known before a run, and is granted to nobody.
+func (p *Playbook) Grants() ([]action.Permission, error) {
+	env := Env{Target: event.PodRef("namespace", "name"), Steps: map[string]StepEnv{}}
+	for _, s := range p.Steps {
+		env.Steps[s.Name] = StepEnv{}
+	}
+	var all []action.Permission
+	for _, s := range p.Steps {
+		if s.Kind.Grants == nil {
+			continue
+		}
+		config, err := s.Config(env)
+		if err != nil {
+			return nil, fmt.Errorf("playbook %s: grants of step %s: %w", p.Name, s.Name, err)
+		}
+		all = append(all, s.Kind.Grants(config)...)
+	}
+	return all, nil
+}

@@ -61,7 +61,7 @@ func (r *reconciler) run(ctx context.Context, every time.Duration) error {
 
 // round compares once.
 func (r *reconciler) round(ctx context.Context) error {
-	found, err := action.Find(ctx, r.w.executor.Deps.Cluster)
+	found, err := action.Find(ctx, r.w.executor.Deps.Cluster, homes(r.w.executor.Deps)...)
 	if err != nil {
 		return fmt.Errorf("list what is held: %w", err)
 	}
@@ -313,4 +313,12 @@ func (r *reconciler) policies(ctx context.Context, namespaces []string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// homes is Firebreak's own namespace, if it is known.
+func homes(d action.Deps) []string {
+	if d.Home == "" {
+		return nil
+	}
+	return []string{d.Home}
 }

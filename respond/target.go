@@ -26,8 +26,9 @@ var ErrNoTarget = errors.New("no such target")
 
 // Resolve finds the live object that a finding is about, and gives it with its
 // UID, node, workload and the labels that it has now. [ErrNoTarget] says that there is none: the pod is
-// gone, was made after the event, or does not run the event's container. A
-// subject that is neither a pod nor a node comes back as it is.
+// gone, was made after the event, or does not run the event's container. What
+// else actions work on comes back with its UID if it may be read, and any other
+// subject as it is.
 func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (event.Ref, error) {
 	t := f.Subject
 	t.Subresource = ""
@@ -43,6 +44,34 @@ func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (even
 			return t, missing(t, err)
 		}
 		t.Kind, t.UID = "Node", string(node.UID)
+	default:
+		return resolveOther(ctx, cluster, f, t)
+	}
+	return t, nil
+}
+
+// resolveOther finds any other object that actions work on. One that may not be
+// read stays without a UID: a step that only tells of it needs none, and any
+// other refuses it.
+func resolveOther(ctx context.Context, cluster action.Cluster, f event.Finding, t event.Ref) (event.Ref, error) {
+	x, ok := action.ResourceOf(t)
+	if !ok || !named(t) {
+		return t, nil
+	}
+	o, err := cluster.Get(ctx, x.Group, x.Version, x.Resource, t.Namespace, t.Name)
+	switch {
+	case errors.Is(err, kube.ErrForbidden), err == nil && o.GetUID() == "":
+		return t, nil
+	case err != nil:
+		return t, missing(t, err)
+	case t.UID != "" && t.UID != string(o.GetUID()):
+		return t, fmt.Errorf("resolve %s: the object of that name has another UID: %w", t, ErrNoTarget)
+	case t.UID == "" && o.GetCreationTimestamp().After(happened(f).Add(clockSkew)):
+		return t, fmt.Errorf("resolve %s: the object of that name was made after the event: %w", t, ErrNoTarget)
+	}
+	t.UID, t.Labels = string(o.GetUID()), nil
+	if kind := o.GetKind(); kind != "" {
+		t.Kind = kind
 	}
 	return t, nil
 }

@@ -17,7 +17,7 @@ import (
 
 func newRBAC() *cobra.Command {
 	var s selection
-	var all, policy bool
+	var all, policy, lockouts bool
 	var only string
 	var protect []string
 	var to kube.Account
@@ -39,7 +39,11 @@ With --admission it is a ValidatingAdmissionPolicy and its binding instead: RBAC
 can't say which fields of a pod may be patched, the policy can. Of what the
 service account writes the API server then takes what the actions write and
 nothing else, nothing at all in protected namespaces, and of labels of pods those
-that the playbooks set. Kubernetes 1.30 is the first that has it.`,
+that the playbooks set. Kubernetes 1.30 is the first that has it.
+
+With --lockouts it is the static policies that identity.deny and admission.deny
+need. They do nothing until Firebreak makes a ConfigMap in its namespace that says
+whom or what is kept out, and Firebreak has no rights on policies.`,
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&s.playbooks, "playbooks", nil, "file or directory of playbooks (repeatable)")
@@ -49,7 +53,8 @@ that the playbooks set. Kubernetes 1.30 is the first that has it.`,
 	f.StringVarP(&to.Namespace, "namespace", "n", "firebreak", "namespace of the service account")
 	f.StringVar(&to.Name, "service-account", "firebreak", "name of the service account")
 	f.BoolVar(&policy, "admission", false, "print the admission policy instead of the role")
-	f.StringArrayVar(&protect, "protect", nil, "with --admission: a namespace in which nothing is written, besides those that never are (repeatable)")
+	f.BoolVar(&lockouts, "lockouts", false, "print the static policies of lockouts instead of the role")
+	f.StringArrayVar(&protect, "protect", nil, "with --admission and --lockouts: a namespace in which nothing is written, besides those that never are (repeatable)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		roles, err := service.ParseRoles(only)
 		if err != nil {
@@ -59,9 +64,14 @@ that the playbooks set. Kubernetes 1.30 is the first that has it.`,
 			to.Role = kube.RoleName + "-" + strings.ReplaceAll(only, ",", "-")
 		}
 		var manifest []byte
-		if policy {
+		switch {
+		case policy && lockouts:
+			return exit{2, errors.New("--admission or --lockouts, not both")}
+		case lockouts:
+			manifest, err = kube.LockoutManifest(to, append(guard.ProtectedNamespaces(), protect...))
+		case policy:
 			manifest, err = s.admission(all, to, protect)
-		} else {
+		default:
 			manifest, err = s.role(all, roles, to)
 		}
 		if err != nil {
@@ -122,7 +132,32 @@ func (s selection) permissions(all bool, roles []service.Role) ([]kube.Permissio
 		return nil, err
 	}
 	acts, err := action.Permissions(names...)
-	return append(permissions, acts...), err
+	if err != nil {
+		return nil, err
+	}
+	grants, err := s.grants()
+	return append(append(permissions, acts...), grants...), err
+}
+
+// grants are what the playbooks' own parameters need: bind on the roles that
+// they name.
+func (s selection) grants() ([]kube.Permission, error) {
+	if len(s.playbooks) == 0 {
+		return nil, nil
+	}
+	books, err := files.Playbooks(s.playbooks, !s.noShipped)
+	if err != nil {
+		return nil, exit{1, err}
+	}
+	var all []kube.Permission
+	for _, b := range books {
+		grants, err := b.Grants()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, grants...)
+	}
+	return all, nil
 }
 
 // actions are the names of all actions, of those that the playbooks use, or,

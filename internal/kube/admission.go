@@ -80,7 +80,7 @@ func same(of string) string {
 // labels are left to the expression), oursBut (the same, and the annotations of
 // annotationKeys may change too), system (the pod is one that the cluster can't
 // do without), protected (the namespaces in which nothing is written),
-// labelKeys and annotationKeys.
+// labelKeys, annotationKeys and home (the account's namespace).
 func AdmissionManifest(a Admission) ([]byte, error) {
 	if a.To.Namespace == "" || a.To.Name == "" {
 		return nil, fmt.Errorf("admission manifest: no service account")
@@ -104,7 +104,7 @@ func AdmissionManifest(a Admission) ([]byte, error) {
 			MatchConditions: []admissionregistrationv1.MatchCondition{{
 				Name: "account", Expression: fmt.Sprintf("request.userInfo.username == 'system:serviceaccount:%s:%s'", a.To.Namespace, a.To.Name),
 			}},
-			Variables:   variables(a),
+			Variables:   append(variables(a), a.home()...),
 			Validations: validations(a),
 		},
 	}
@@ -146,6 +146,14 @@ func variables(a Admission) []admissionregistrationv1.Variable {
 			"'kubernetes.io/config.mirror' in variables.oldAnnotations || " +
 			"has(oldObject.metadata.ownerReferences) && oldObject.metadata.ownerReferences.exists(o, o.kind == 'Node')"},
 	}
+}
+
+// home is the account's namespace, where an expression asks for it.
+func (a Admission) home() []admissionregistrationv1.Variable {
+	if !slices.ContainsFunc(a.Admits, func(x Admit) bool { return strings.Contains(x.Expression, "variables.home") }) {
+		return nil
+	}
+	return []admissionregistrationv1.Variable{{Name: "home", Expression: "'" + a.To.Namespace + "'"}}
 }
 
 // reviews are what the service asks the API server about people and itself.

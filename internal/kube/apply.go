@@ -191,11 +191,16 @@ func remove(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o 
 	if w.UID == "" || w.ResourceVersion == "" {
 		return ErrUnconditional
 	}
+	var options metav1.DeleteOptions
+	if len(w.Body) > 0 {
+		if err := json.Unmarshal(w.Body, &options); err != nil {
+			return fmt.Errorf("decode body: %w", err)
+		}
+	}
 	uid := types.UID(w.UID)
-	return to.Delete(ctx, w.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &w.ResourceVersion},
-		DryRun:        dry(o),
-	})
+	options.Preconditions = &metav1.Preconditions{UID: &uid, ResourceVersion: &w.ResourceVersion}
+	options.DryRun = dry(o)
+	return to.Delete(ctx, w.Name, options)
 }
 
 func (c *Client) resource(at schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {

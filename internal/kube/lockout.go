@@ -21,9 +21,10 @@ const LockoutLabel = event.AnnotationPrefix + "lockout"
 //   - [LockoutIdentity]: user, and extra with value for one that may go on
 //     with stronger authentication;
 //   - [LockoutPods]: digest, image, registry, serviceAccount or privileged,
-//     and namespace;
+//     and namespace.
 //
-// and both until, a time in UTC to the second (RFC 3339).
+// The annotation firebreak.io/until is when it is over, a time in UTC to the
+// second (RFC 3339).
 const (
 	LockoutIdentity = "identity"
 	LockoutPods     = "pods"

@@ -94,8 +94,9 @@ var ErrTooMuch = errors.New("permission is never asked for")
 // MergePermissions gives one permission for each resource and set of names,
 // with verbs and names sorted and without repeats. Wildcards, escalate,
 // impersonate and reading secrets are errors: whatever an action declares, the
-// role can't hold them. Nor can it hold bind, exec, attach, a proxy or deleting
-// secrets unless they are declared as grave.
+// role can't hold them. Nor can it hold exec, attach, a proxy or deleting secrets
+// unless they are declared as grave, and bind or getting a secret only so and for
+// names.
 func MergePermissions(all []Permission) ([]Permission, error) {
 	merged := map[string]*Permission{}
 	for _, p := range all {
@@ -137,8 +138,8 @@ func check(p Permission) error {
 	resource, sub, _ := strings.Cut(p.Resource, "/")
 	secret := p.Group == "" && resource == "secrets"
 	for _, v := range p.Verbs {
-		bad = bad || slices.Contains([]string{"*", "escalate", "impersonate"}, v) || v == "bind" && !p.Grave
-		bad = bad || secret && !(p.Grave && v == "delete")
+		bad = bad || slices.Contains([]string{"*", "escalate", "impersonate"}, v) || v == "bind" && !(p.Grave && len(p.Names) > 0)
+		bad = bad || secret && !(p.Grave && (v == "delete" || v == "get" && len(p.Names) > 0))
 	}
 	bad = bad || p.Group == "" && !p.Grave && (sub == "exec" || sub == "attach" || sub == "proxy")
 	if bad {

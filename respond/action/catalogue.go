@@ -70,6 +70,9 @@ type Kind struct {
 	// Helps are permissions without which it does its work less well, and says so:
 	// on kinds that a cluster may not have, or to look further.
 	Helps []Permission
+	// Grants, if there is one, are permissions that it needs besides for
+	// parameters as Config gave them: on objects that they name.
+	Grants func(config any) []Permission
 	// Admits are the writes that doing and undoing make.
 	Admits []Admit
 	// New makes the action with parameters as Config gave them. It checks

@@ -61,6 +61,8 @@ type Outbox interface {
 // Deps are what actions are made with.
 type Deps struct {
 	Cluster Cluster
+	// Home is Firebreak's own namespace, in which lockouts are.
+	Home string
 	// Receivers are those of messages to people. Outbox takes the messages;
 	// without one they are sent at once, and only once.
 	Receivers notify.Receivers

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
@@ -51,10 +53,11 @@ type Found struct {
 }
 
 // Find lists the holds that the cluster shows: what every object with a label
-// of ours says of itself.
-func Find(ctx context.Context, c Cluster) (Found, error) {
+// of ours says of itself. What may not be listed everywhere is listed in the
+// given namespaces.
+func Find(ctx context.Context, c Cluster, namespaces ...string) (Found, error) {
 	var found Found
-	seen, namespaces := map[string]bool{}, map[string]bool{}
+	seen, quarantines := map[string]bool{}, map[string]bool{}
 	for _, label := range []string{HoldKey, HeldKey} {
 		pods, err := c.Pods(ctx, "", label)
 		if err != nil && !errors.Is(err, kube.ErrForbidden) {
@@ -62,7 +65,7 @@ func Find(ctx context.Context, c Cluster) (Found, error) {
 		}
 		for _, p := range pods {
 			if _, quarantined := p.Labels[HoldKey]; quarantined {
-				namespaces[p.Namespace] = true
+				quarantines[p.Namespace] = true
 			}
 			if seen[string(p.UID)] {
 				continue
@@ -83,10 +86,7 @@ func Find(ctx context.Context, c Cluster) (Found, error) {
 		found.add(target, n.Labels, n.Annotations)
 	}
 	for _, x := range held() {
-		list, err := c.List(ctx, x.Group, x.Version, x.Resource, "", HeldKey+"="+HeldYes)
-		if errors.Is(err, kube.ErrForbidden) || errors.Is(err, kube.ErrNotFound) {
-			continue // who has no right to it holds none, nor does a cluster that has no such kind
-		}
+		list, err := listHeld(ctx, c, x, namespaces)
 		if err != nil {
 			return found, err
 		}
@@ -94,8 +94,27 @@ func Find(ctx context.Context, c Cluster) (Found, error) {
 			found.add(x.ref(&o), o.GetLabels(), o.GetAnnotations())
 		}
 	}
-	found.Namespaces = slices.Sorted(maps.Keys(namespaces))
+	found.Namespaces = slices.Sorted(maps.Keys(quarantines))
 	return found, nil
+}
+
+// listHeld lists the objects of a resource that show holds. Who has no right to
+// it holds none, nor does a cluster that has no such kind.
+func listHeld(ctx context.Context, c Cluster, x Resource, namespaces []string) ([]unstructured.Unstructured, error) {
+	var all []unstructured.Unstructured
+	for _, ns := range append([]string{""}, namespaces...) {
+		list, err := c.List(ctx, x.Group, x.Version, x.Resource, ns, HeldKey+"="+HeldYes)
+		switch {
+		case err == nil && ns == "":
+			return list, nil
+		case errors.Is(err, kube.ErrNotFound):
+			return nil, nil
+		case err != nil && !errors.Is(err, kube.ErrForbidden):
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
 }
 
 // held are the resources besides pods and nodes on which holds show.

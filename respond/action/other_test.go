@@ -269,6 +269,11 @@ func TestOfflinePlans(t *testing.T) {
 		a := build(t, k.Name, d, config)
 		r := exampleRequest(k)
 		p, err := a.Plan(t.Context(), r)
+		// What these change is found in the cluster.
+		finds := slices.Contains([]string{gitopsSuspend, identityUnbind, workloadRollback}, k.Name)
+		if err == nil && finds && len(p.Writes) == 0 && slices.Contains(p.Notes, noteOffline) {
+			continue
+		}
 		if err != nil || len(p.Writes) == 0 && !k.Evidence && k.Name != nodeDrain {
 			t.Fatal(k.Name, p, err)
 		}
@@ -292,6 +297,12 @@ func exampleRequest(k Kind) Request {
 		r.Target = event.Ref{Resource: k.Targets[0], Name: "x", Namespace: ns}
 		if x := slices.IndexFunc(k.Holds, func(x Resource) bool { return x.Resource == k.Targets[0] }); x >= 0 {
 			r.Target.Group = k.Holds[x].Group
+		}
+		if strings.HasPrefix(k.Name, "workload.") {
+			r.Target.Group = map[string]string{"cronjobs": "batch"}[k.Targets[0]]
+			if r.Target.Group == "" {
+				r.Target.Group = "apps"
+			}
 		}
 		if k.Targets[0] == "nodes" {
 			r.Target = event.NodeRef("n1")

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
@@ -98,9 +99,12 @@ func as(t *testing.T, user string) kubernetes.Interface {
 func lockout(t *testing.T, of string, until time.Time, data map[string]string) (remove func()) {
 	t.Helper()
 	client := admin(t)
-	data["until"] = until.UTC().Format(time.RFC3339)
 	made, err := client.CoreV1().ConfigMaps(lockoutHome).Create(t.Context(), &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "firebreak-", Labels: map[string]string{kube.LockoutLabel: of}}, Data: data,
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "firebreak-", Labels: map[string]string{kube.LockoutLabel: of},
+			Annotations: map[string]string{action.UntilKey: until.UTC().Format(time.RFC3339)},
+		},
+		Data: data,
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,9 @@ type fixture struct {
 	// themselves, changes that the plan is another once it has landed, fulfilled
 	// that a target that is gone is what was wanted.
 	again, moves, changes, fulfilled bool
+	// apart says that the kind changes nothing of its target or near it: whether
+	// that is there or protected makes no difference to it.
+	apart bool
 }
 
 func (x fixture) results() []event.Result {
@@ -108,7 +112,6 @@ func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
 	account := kube.Account{Namespace: "home-of-" + c.ns, Name: "firebreak", Role: c.ns}
 	user := "system:serviceaccount:" + account.Namespace + ":firebreak"
 	c.tap, c.kube = newTap(t, user)
-	c.role(user, k.Needs)
 	var parameters any
 	if k.Example != nil {
 		parameters = k.Example()
@@ -116,6 +119,10 @@ func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
 	if x.config != nil {
 		parameters = x.config(c)
 	}
+	if k.Grants != nil {
+		c.kind.Needs = slices.Concat(k.Needs, k.Grants(parameters))
+	}
+	c.role(user, c.kind.Needs)
 	c.fence(account, parameters)
 	d := action.Deps{Cluster: c.kube}
 	if x.deps != nil {

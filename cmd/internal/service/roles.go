@@ -184,6 +184,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			return ended(ctx, err)
 		}
 		control := s.control()
+		deps.Home = guard.Home(s.guards(control, self))
 		executor := &respond.Executor{Deps: deps, Guards: guard.New(s.guards(control, self))}
 		if s.kube != nil {
 			executor.Recent, executor.Preview = kube.Recent{Cache: s.kube}, s.kube

@@ -29,7 +29,10 @@ var (
 	istio        = module{"istio.io/api", "v1.31.1", "h1:5Yb5ihcz4YQsCkciusK7DnFpBMwRB6EFWeUKH1Atuyk="}
 	gateway      = module{"sigs.k8s.io/gateway-api", "v1.6.3", "h1:lKpJa5bGlraC/QeACvCpsHLdmO6y0iKfzVl6gzaFEYc="}
 	envoyGateway = module{"github.com/envoyproxy/gateway", "v1.9.1", "h1:vAVp6/AlBXJ1aOhp1mxL7fNEzVEfjADUguUhm2wzxQY="}
-	cilium       = module{"github.com/cilium/cilium", "v1.20.2", "h1:dqiEGIcXc+gqCLYG/l7VCFJ8GHyb4HUrwbZOpkX5dL8="}
+	// The last ones whose modules the toolchain here reads.
+	argo   = module{"github.com/argoproj/argo-cd/v3", "v3.2.0", "h1:m2eGAV+nXQGgzZbH5SyJD5laaPW27mzWXBrgisUHY/0="}
+	flux   = module{"github.com/fluxcd/kustomize-controller", "v1.7.3", "h1:SzNnGn/4ObAPEHHleM5U7y/AKxKXph3Vj6ZhteeXw8M="}
+	cilium = module{"github.com/cilium/cilium", "v1.20.2", "h1:dqiEGIcXc+gqCLYG/l7VCFJ8GHyb4HUrwbZOpkX5dL8="}
 )
 
 // manifest is the file of a module that holds a definition.
@@ -59,6 +62,8 @@ var manifests = func() map[string]manifest {
 	add(envoyGateway, "gateway.envoyproxy.io", "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_",
 		"backendtrafficpolicies", "clienttrafficpolicies", "securitypolicies")
 	add(gateway, "gateway.networking.k8s.io", "config/crd/standard/gateway.networking.k8s.io_", "gatewayclasses", "gateways", "httproutes", "grpcroutes")
+	add(argo, "argoproj.io", "manifests/crds/application-crd.yaml", "applications")
+	add(flux, "kustomize.toolkit.fluxcd.io", "config/crd/bases/kustomize.toolkit.fluxcd.io_", "kustomizations")
 	return all
 }()
 

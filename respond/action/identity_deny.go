@@ -1,0 +1,79 @@
+package action
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/firebreak-io/firebreak/internal/kube"
+)
+
+const identityDeny = "identity.deny"
+
+func init() {
+	register(Kind{
+		Name: identityDeny,
+		Doc: "Denies an identity every write to the API, and exec, for a time, by a shipped admission policy; or lets it go on only with stronger authentication, " +
+			"by what its authenticator says of it. Reads pass no admission and are not denied.",
+		Class:      Effect,
+		OptIn:      true,
+		Reversible: true,
+		Holds:      []Resource{configMaps},
+		Config:     func() any { return new(IdentityDenyConfig) },
+		Check:      func(config any) error { return checked(identityDeny, config, IdentityDenyConfig.check) },
+		Needs:      append(needsLockout(kube.LockoutIdentity), Permission{Resource: "pods", Verbs: []string{"get"}}, Permission{Resource: "serviceaccounts", Verbs: []string{"get"}}),
+		Admits:     admitLockout(kube.LockoutIdentity),
+		New: func(d Deps, config any) (Action, error) {
+			c, err := params[IdentityDenyConfig](identityDeny, config)
+			if err != nil {
+				return nil, err
+			}
+			return lockout{d, identityDeny, kube.LockoutIdentity, deny{d, *c}.data}.make(), c.check()
+		},
+	})
+}
+
+// IdentityDenyConfig are the parameters of identity.deny.
+type IdentityDenyConfig struct {
+	// User is the identity, as the API server names it. Empty is the target, if
+	// it is a service account, or the one that the target pod runs as.
+	User string `yaml:"user" json:"user,omitempty"`
+	// UnlessExtra and UnlessValue let it go on when its authenticator gives it
+	// this value under this key of extra: example.com/amr and mfa, where OIDC's
+	// claim is mapped to it.
+	UnlessExtra string `yaml:"unless_extra" json:"unless_extra,omitempty"`
+	UnlessValue string `yaml:"unless_value" json:"unless_value,omitempty"`
+}
+
+func (c IdentityDenyConfig) check() error {
+	if (c.UnlessExtra == "") != (c.UnlessValue == "") {
+		return fmt.Errorf("%s: unless_extra and unless_value go together", identityDeny)
+	}
+	if len(c.UnlessExtra) > maxText || len(c.UnlessValue) > maxText || len(c.User) > maxUser {
+		return fmt.Errorf("%s: a parameter is over %d bytes", identityDeny, maxText)
+	}
+	return nil
+}
+
+type deny struct {
+	Deps
+	IdentityDenyConfig
+}
+
+func (a deny) data(ctx context.Context, r Request) (map[string]string, string, []string, error) {
+	s, err := identityOf(ctx, a.Deps, r.Target, a.User)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	name := cut(s.user(), maxText)
+	notes := []string{
+		"reads are not denied: no admission is asked about them",
+		"members of system:masters are never denied",
+		"what is created is denied until the hold's end even if Firebreak is gone; changes and deletes until the ConfigMap is taken away",
+	}
+	data := map[string]string{"user": s.user()}
+	if a.UnlessExtra != "" {
+		data["extra"], data["value"] = a.UnlessExtra, a.UnlessValue
+		return data, fmt.Sprintf("ask stronger authentication of %s for writes (%s=%s)", name, a.UnlessExtra, a.UnlessValue), notes, nil
+	}
+	return data, fmt.Sprintf("deny every write of %s", name), notes, nil
+}
