@@ -17,13 +17,14 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/test/controlplane"
+	"github.com/firebreak-io/firebreak/test/workspace"
 )
 
 const loopBooks = `apiVersion: firebreak.io/v1alpha1
 kind: Playbook
 metadata: {name: quarantine-shell}
 spec:
-  when: finding.source == "falco" && target.namespace != "asked"
+  when: finding.source == "falco" && !(target.namespace in ["asked", "chatted"])
   mode: act
   steps:
     - {name: isolate, action: pod.quarantine, undo_after: 1h}
@@ -40,6 +41,16 @@ spec:
   approve: {need: 1, within: 10m}
   steps:
     - {name: isolate, action: pod.quarantine}
+---
+apiVersion: firebreak.io/v1alpha1
+kind: Playbook
+metadata: {name: ask-two}
+spec:
+  when: finding.source == "falco" && target.namespace == "chatted"
+  mode: ask
+  approve: {by: [group/oncall], need: 2, within: 10m}
+  steps:
+    - {name: isolate, action: pod.quarantine, undo_after: 15s, at_end: restore}
 `
 
 // loop is a control plane whose API server posts its audit events to a
@@ -50,6 +61,8 @@ type loop struct {
 	admin kubernetes.Interface
 	// user is the Firebreak account's name in the audit log.
 	user string
+	// chat is the workspace in which people decide.
+	chat *workspace.Server
 }
 
 func newLoop(t *testing.T) *loop {
@@ -58,6 +71,7 @@ func newLoop(t *testing.T) *loop {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
 	l := &loop{process: prepare(t, "act", loopBooks)}
+	l.talk()
 	l.up(l.webhook(l.api), 10*time.Second)
 	return l
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -231,9 +232,12 @@ func (h *history) one() pressed {
 	body := workspace.Form(workspace.Press{User: p.user, Team: team, Channel: channel, Action: "x", Value: value, At: h.clock().Add(time.Duration(h.roll(1000)) * time.Second)}.Payload())
 	header := workspace.Sign(secret, body, at)
 	send := func() {
-		status, _, _, err := workspace.Send(h.http.Client(), h.http.URL+"/slack/interactions", body, header)
-		if err != nil || status != http.StatusOK && (status != http.StatusUnauthorized || !p.forged) {
-			h.t.Errorf("status %d, %v", status, err)
+		req := httptest.NewRequestWithContext(h.t.Context(), http.MethodPost, "/slack/interactions", strings.NewReader(body))
+		req.Header = header
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, req)
+		if w.Code != http.StatusOK && (w.Code != http.StatusUnauthorized || !p.forged) {
+			h.t.Errorf("status %d", w.Code)
 		}
 	}
 	send()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -37,16 +38,18 @@ func (a authority) Allowed(_ context.Context, u kube.User, verb, group, resource
 
 // rig is an app on a real store, with a strict workspace.
 type rig struct {
-	t      testing.TB
-	space  *workspace.Server
-	bus    *bus.Bus
-	log    *respond.RunLog
-	app    *App
-	http   *httptest.Server
-	clock  func() time.Time
-	rights authority
-	config Config
-	dir    string
+	t     testing.TB
+	space *workspace.Server
+	bus   *bus.Bus
+	log   *respond.RunLog
+	app   *App
+	http  *httptest.Server
+	// handler is what the server serves.
+	handler http.Handler
+	clock   func() time.Time
+	rights  authority
+	config  Config
+	dir     string
 }
 
 var members = []workspace.Member{
@@ -125,7 +128,8 @@ func (r *rig) start() {
 	if r.http != nil {
 		r.http.Close()
 	}
-	r.http = httptest.NewServer(app.Handler(r.t.Context()))
+	r.handler = app.Handler(r.t.Context())
+	r.http = httptest.NewServer(r.handler)
 	r.t.Cleanup(r.http.Close)
 }
 
