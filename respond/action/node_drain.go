@@ -260,7 +260,7 @@ func checkDrain(r Request, p event.Plan) error {
 		named := slices.ContainsFunc(p.Also, func(t event.Ref) bool {
 			return t.UID == w.UID && t.UID != "" && t.Namespace == w.Namespace && t.Name == w.Name
 		})
-		if !named && w.UID != "" || w.Verb != "create" || w.Resource != "pods" || w.Subresource != "eviction" {
+		if !named || w.Verb != "create" || w.Resource != "pods" || w.Subresource != "eviction" {
 			return refuse(r.Target, "plan has a write that is no eviction of a pod that it names: %s %s/%s", w.Verb, w.Namespace, w.Name)
 		}
 	}
