@@ -288,10 +288,20 @@ func (w *Worker) resume(ctx context.Context) error {
 	}
 	open, recs := 0, []Record{}
 	var runs []event.Run
-	for rec, err := range w.log.All(ctx) {
-		if err != nil {
-			return fmt.Errorf("resume runs: %w", err)
-		}
+	index, read, err := readIndex(ctx, w.bus)
+	if err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	w.mu.Lock()
+	for state, n := range index.Over {
+		w.states[state] += n
+	}
+	w.mu.Unlock()
+	records, err := index.load(ctx, w.log)
+	if err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	for _, rec := range records {
 		w.count("", rec.Run.State)
 		w.incidents.note(rec.Run)
 		if rec.Run.State.Terminal() {
@@ -307,7 +317,8 @@ func (w *Worker) resume(ctx context.Context) error {
 	for _, rec := range recs {
 		w.start(ctx, rec)
 	}
-	w.logger.Info("resumed", "open_runs", open, "open_incidents", len(w.incidents.open), "epoch", w.log.epoch)
+	w.group.Go(func() error { return w.index(ctx, index) })
+	w.logger.Info("resumed", "open_runs", open, "records_read", read+len(index.Runs), "open_incidents", len(w.incidents.open), "epoch", w.log.epoch)
 	return nil
 }
 

@@ -229,13 +229,13 @@ func (l *loop) patches(namespace string) (taken, cut map[string]int) {
 	lines.Buffer(nil, 4<<20)
 	for lines.Scan() {
 		var e struct {
-			Verb, Stage string
-			User        struct{ Username string }
-			ObjectRef   struct{ Resource, Namespace, Name, Subresource string }
-			Response    struct{ Code int } `json:"responseStatus"`
+			Verb, Stage, RequestURI string
+			User                    struct{ Username string }
+			ObjectRef               struct{ Resource, Namespace, Name, Subresource string }
+			Response                struct{ Code int } `json:"responseStatus"`
 		}
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			continue // the last line may be half written
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || strings.Contains(e.RequestURI, "dryRun=All") {
+			continue // the last line may be half written; a dry run writes nothing
 		}
 		if e.User.Username != l.user || e.Verb != "patch" || e.ObjectRef.Resource != "pods" || e.ObjectRef.Namespace != namespace ||
 			e.Stage != "ResponseComplete" {
