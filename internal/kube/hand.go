@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/exec"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -39,11 +41,22 @@ func (c *Client) Command(ctx context.Context, w event.Write, s Streams) error {
 	if w.Verb != "create" || w.Resource != "pods" || w.Group != "" || w.Subresource != "exec" || len(command.Command) == 0 {
 		return fmt.Errorf("exec %s/%s: write is no command", w.Namespace, w.Name)
 	}
-	return c.Exec(ctx, ExecRequest{
+	err := c.Exec(ctx, ExecRequest{
 		Namespace: w.Namespace, Pod: w.Name, Container: command.Container, Command: command.Command,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 	})
+	var code exec.CodeExitError
+	if errors.As(err, &code) {
+		return &ExitError{Code: code.Code}
+	}
+	return err
 }
+
+// ExitError says that a command ran, and ended with another code than 0.
+type ExitError struct{ Code int }
+
+// Error says the code.
+func (e *ExitError) Error() string { return fmt.Sprintf("command ended with %d", e.Code) }
 
 // Call sends a planned write that the API server hands on, as it does with
 // nodes/proxy, by POST, and gives at most that many bytes of the answer;
@@ -77,13 +90,15 @@ type LogOptions struct {
 	// end. Zero is the beginning.
 	Since time.Duration
 	Tail  int64
+	// Times puts the time before each line.
+	Times bool
 	// Most is how many bytes the kubelet gives at most; zero is all.
 	Most int64
 }
 
 // Logs reads a container's log. Whoever asks closes it.
 func (c *Client) Logs(ctx context.Context, namespace, pod string, o LogOptions) (io.ReadCloser, error) {
-	options := &corev1.PodLogOptions{Container: o.Container, Previous: o.Previous, Timestamps: true}
+	options := &corev1.PodLogOptions{Container: o.Container, Previous: o.Previous, Timestamps: o.Times}
 	if o.Since > 0 {
 		at := metav1.NewTime(time.Now().Add(-o.Since))
 		options.SinceTime = &at

@@ -95,6 +95,23 @@ func TestNeverAskedFor(t *testing.T) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
+	grave := []Permission{
+		{Resource: "pods/exec", Verbs: []string{"create"}, Grave: true},
+		{Resource: "secrets", Verbs: []string{"delete"}, Grave: true},
+		{Group: "rbac.authorization.k8s.io", Resource: "clusterroles", Verbs: []string{"bind"}, Names: []string{"view"}, Grave: true},
+	}
+	if merged, err := MergePermissions(grave); err != nil || !merged[0].Grave {
+		t.Error(merged, err)
+	}
+	for _, p := range []Permission{
+		{Resource: "secrets", Verbs: []string{"get"}, Grave: true},
+		{Resource: "users", Verbs: []string{"impersonate"}, Grave: true},
+		{Resource: "*", Verbs: []string{"get"}, Grave: true},
+	} {
+		if _, err := MergePermissions([]Permission{p}); !errors.Is(err, ErrTooMuch) {
+			t.Errorf("grave %s: %v", p, err)
+		}
+	}
 	base, err := MergePermissions(BasePermissions())
 	if err != nil || !slices.IsSortedFunc(base, func(a, b Permission) int {
 		return slices.Compare([]string{a.Group, a.Resource}, []string{b.Group, b.Resource})

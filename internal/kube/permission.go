@@ -111,6 +111,7 @@ func MergePermissions(all []Permission) ([]Permission, error) {
 			merged[key] = m
 		}
 		m.Verbs = sorted(append(m.Verbs, p.Verbs...))
+		m.Grave = m.Grave || p.Grave
 	}
 	out := make([]Permission, 0, len(merged))
 	for _, p := range merged {

@@ -11,9 +11,11 @@ import (
 // Class says whether people must be asked before a step in mode ask.
 type Class string
 
-// The classes: telling somebody, and changing the cluster.
+// The classes: telling somebody, keeping what can be read without a change to
+// the cluster, and changing it.
 const (
 	Notify Class = "notify"
+	Keep   Class = "keep"
 	Effect Class = "effect"
 )
 

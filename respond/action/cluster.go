@@ -11,6 +11,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/evidence"
 	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
@@ -69,6 +70,8 @@ type Deps struct {
 	Routes    notify.Routes
 	Outbox    Outbox
 	Logger    *slog.Logger
+	// Evidence is where captures are kept; nil is nowhere.
+	Evidence *evidence.Store
 	// Offline says that there is no cluster: plans are made of what the
 	// target's reference says.
 	Offline bool

@@ -315,7 +315,7 @@ func TestCatalogue(t *testing.T) {
 	var names []string
 	for _, k := range Kinds() {
 		names = append(names, k.Name)
-		if k.Doc == "" || k.Config == nil || k.New == nil || k.Class != Effect && k.Class != Notify || k.Config() == k.Config() && k.Config() == nil {
+		if k.Doc == "" || k.Config == nil || k.New == nil || k.Class != Effect && k.Class != Notify && k.Class != Keep || k.Config() == k.Config() && k.Config() == nil {
 			t.Errorf("%+v", k)
 		}
 		if k.Reversible && k.Class != Effect {

@@ -59,6 +59,9 @@ func inexact(w event.Write, p event.Plan) string {
 	if made && strings.HasPrefix(w.Name, ownName) {
 		return empty(w)
 	}
+	if !w.Dry() && w.Verb == "create" && w.UID != "" {
+		return "" // a command in the target, or a request to its kubelet
+	}
 	if !slices.ContainsFunc(append([]event.Ref{p.Target}, p.Also...), func(t event.Ref) bool { return t.Namespace == w.Namespace }) {
 		return "is in another namespace than the target"
 	}

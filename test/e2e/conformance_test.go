@@ -28,8 +28,8 @@ import (
 func TestConformance(t *testing.T) {
 	plane(t)
 	for _, k := range action.Kinds() {
-		if k.Class != action.Effect {
-			continue // it changes nothing that could be undone
+		if k.Class == action.Notify {
+			continue // it changes nothing in the cluster
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			x, ok := fixtures[k.Name]
@@ -62,6 +62,13 @@ func (c *trial) usual() {
 	c.no(err, "plan")
 	if n := c.tap.count(); n > 0 || c.read(o.GetName()).GetResourceVersion() != o.GetResourceVersion() {
 		c.t.Errorf("planning wrote %d times", n)
+	}
+	if c.x.refused != "" {
+		_, err := c.act.Do(c.ctx(), r, p)
+		if err == nil || errors.Is(err, kube.ErrForbidden) {
+			c.t.Errorf("do, here where %s: %v", c.x.refused, err)
+		}
+		return
 	}
 	p, done := c.do(r)
 	if done.Key != r.Key {
@@ -173,7 +180,7 @@ func (c *trial) over(r action.Request, p event.Plan, what string) {
 	}
 	around := c.surroundings()
 	_, err := c.act.Do(c.ctx(), r, p)
-	if !errors.Is(err, action.ErrGone) && !errors.Is(err, action.ErrConflict) && !(err == nil && c.x.wanted(what)) {
+	if !errors.Is(err, action.ErrGone) && !errors.Is(err, action.ErrConflict) && !(err == nil && c.x.fulfilled) {
 		c.t.Errorf("do, target %s: %v", what, err)
 	}
 	if c.kind.Reversible {
@@ -197,6 +204,9 @@ func (c *trial) lost() {
 		done, err := c.act.Do(c.ctx(), r, p)
 		sent := c.tap.count()
 		c.tap.begin(0)
+		if c.x.refused != "" {
+			return
+		}
 		if sent < n {
 			c.no(err, "do")
 			if c.kind.Reversible {
@@ -353,6 +363,9 @@ func (c *trial) role(user string, needs []kube.Permission) {
 
 // protected marks the namespace, and sees that the API server itself refuses.
 func (c *trial) protected() {
+	if c.kind.Class == action.Keep || c.x.refused != "" {
+		return // what only reads, reads everywhere
+	}
 	o := c.target()
 	patch := []byte(`{"metadata":{"annotations":{"firebreak.io/protected":"true"}}}`)
 	_, err := c.admin.CoreV1().Namespaces().Patch(c.ctx(), c.ns, types.MergePatchType, patch, metav1.PatchOptions{})

@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -56,6 +55,9 @@ type fixture struct {
 	// protect makes a target one that must not be touched, where that is not its
 	// namespace's doing.
 	protect func(c *trial, name string)
+	// refused says why this cluster can't do it, so that it is tried up to the
+	// request.
+	refused string
 	// trim takes what others do to the target by themselves out of what is
 	// compared.
 	trim func(o map[string]any)
@@ -75,8 +77,6 @@ func (x fixture) results() []event.Result {
 	}
 	return []event.Result{event.ResultApplied, event.ResultEnforced}
 }
-
-func (x fixture) wanted(what string) bool { return x.fulfilled && what == "gone" }
 
 // fixtures is filled by the init function of each fixture's file.
 var fixtures = map[string]fixture{}
@@ -102,11 +102,7 @@ type trial struct {
 
 func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
 	c := &trial{t: t, kind: k, x: x, admin: admin(t), targets: map[string]bool{}}
-	config, err := clientcmd.BuildConfigFromFlags("", plane(t).Kubeconfig)
-	c.no(err, "read kubeconfig")
-	config.QPS, config.Burst = 200, 400
-	c.all, err = dynamic.NewForConfig(config)
-	c.no(err, "make client")
+	c.all = dynamicClient(t)
 	c.ns = namespace(t, c.admin)
 	// The account's own namespace is protected: it is another, which there need not be.
 	account := kube.Account{Namespace: "home-of-" + c.ns, Name: "firebreak", Role: c.ns}
@@ -128,8 +124,9 @@ func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
 	if x.deps != nil {
 		x.deps(c, &d)
 	}
-	c.act, err = k.New(d, parameters)
+	act, err := k.New(d, parameters)
 	c.no(err, "make action")
+	c.act = act
 	return c
 }
 
