@@ -16,8 +16,11 @@ const (
 	// more in, and how long it must be quiet until it is resolved by itself.
 	IncidentWindow = time.Hour
 	maxFindings    = 256
-	maxRuns        = 32
-	maxKeys        = 64
+	// maxLater is how many of the findings beyond that are known again. It is more
+	// than are taken in between two times that the position is saved.
+	maxLater = 2048
+	maxRuns  = 32
+	maxKeys  = 64
 	// maxKey is how long a key may be; a longer one is named by its hash.
 	maxKey = 512
 )
@@ -34,20 +37,40 @@ func Group(open []event.Incident, f event.Finding) (incident event.Incident, cha
 // groupInto is Group for a finding whose subject is of some importance.
 func groupInto(open []event.Incident, f event.Finding, importance event.Importance) (incident event.Incident, changed bool) {
 	for _, in := range open {
-		if slices.Contains(in.Findings, f.ID) {
+		if has(in, f.ID) {
 			return in, false
 		}
 	}
 	for _, key := range keys(f) {
 		for _, in := range open {
 			if takes(in, f) && slices.Contains(in.Keys, key) {
-				return join(in, f, importance), true
+				return link(join(in, f, importance), f, open), true
 			}
 		}
 	}
 	in := event.Incident{ID: f.ID, State: event.IncidentOpen, Subject: f.Subject, Created: f.Received}
 	in.Subject.Labels = nil
-	return join(in, f, importance), true
+	return link(join(in, f, importance), f, open), true
+}
+
+// has says whether a finding is one of an incident's.
+func has(in event.Incident, finding string) bool {
+	return slices.Contains(in.Findings, finding) || len(in.Later) > 0 && slices.Contains(in.Later, beginning(finding))
+}
+
+// beginning is as much of an id as is kept of a finding beyond [maxFindings].
+func beginning(id string) string { return id[:min(len(id), 16)] }
+
+// link notes the other incidents that a finding shares a key with. It joins one
+// of them alone; who looks at that should see the others.
+func link(in event.Incident, f event.Finding, open []event.Incident) event.Incident {
+	shared := keys(f)
+	for _, o := range open {
+		if o.ID != in.ID && !o.State.Over() && slices.ContainsFunc(shared, func(k string) bool { return slices.Contains(o.Keys, k) }) {
+			in.Linked = add(in.Linked, o.ID)
+		}
+	}
+	return in
 }
 
 func takes(in event.Incident, f event.Finding) bool {
@@ -64,6 +87,8 @@ func join(in event.Incident, f event.Finding, importance event.Importance) event
 	in.Count++
 	if len(in.Findings) < maxFindings {
 		in.Findings = append(slices.Clone(in.Findings), f.ID)
+	} else {
+		in.Later = append(slices.Clone(in.Later[max(len(in.Later)+1-maxLater, 0):]), beginning(f.ID))
 	}
 	in.Rules = add(in.Rules, f.Rule+f.Model)
 	in.Subjects = subjects(in.Subjects, f.Subject)

@@ -106,6 +106,40 @@ func (n *incidents) update(ctx context.Context, id string, f func(event.Incident
 	return in, err
 }
 
+// ofFinding takes in what somebody said of one finding. A finding may have no
+// incident: it was silenced, or its incident is long over; then only the
+// detectors learn it.
+func (n *incidents) ofFinding(ctx context.Context, order event.Input) error {
+	id := ""
+	n.mu.Lock()
+	for _, in := range n.open {
+		if has(in, order.Finding) {
+			id = in.ID
+		}
+	}
+	n.mu.Unlock()
+	for m, err := range n.bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
+		if id != "" {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read incidents: %w", err)
+		}
+		var in event.Incident
+		if err := json.Unmarshal(m.Data, &in); err != nil {
+			return fmt.Errorf("read incident %s: %w", m.Subject, err)
+		}
+		if has(in, order.Finding) {
+			id = in.ID
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	_, err := n.update(ctx, id, func(in event.Incident) event.Incident { return saidOf(in, order.Finding, order) })
+	return err
+}
+
 func same(a, b event.Incident) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)

@@ -114,6 +114,28 @@ func said(in event.Incident, order event.Input) event.Incident {
 	return in
 }
 
+// saidOf takes in what a person said of one finding of an incident. What was
+// right makes the incident right; it is a false alarm when all of it is.
+func saidOf(in event.Incident, finding string, order event.Input) event.Incident {
+	if slices.ContainsFunc(in.Timeline, func(m event.Moment) bool { return m.By == order.User && m.Time.Equal(order.Time) }) {
+		return in // it was taken in before
+	}
+	in.Refuted = slices.DeleteFunc(slices.Clone(in.Refuted), func(id string) bool { return id == finding })
+	if order.Verdict == "false" && len(in.Refuted) < maxFindings {
+		in.Refuted = append(in.Refuted, finding)
+	}
+	if len(in.Refuted) == 0 {
+		in.Refuted = nil
+	}
+	if order.Verdict != "false" || len(in.Refuted) == in.Count {
+		return said(in, order)
+	}
+	return remember(in, event.Moment{
+		Time: order.Time, What: event.MomentVerdict, ID: finding, By: order.User,
+		Text: shorten(fmt.Sprintf("%s says of finding %s: %s %s", order.User, beginning(finding), order.Verdict, order.Reason)),
+	})
+}
+
 func enter(in event.Incident, state event.IncidentState, by, why string, now time.Time) event.Incident {
 	text := fmt.Sprintf("incident is %s", state)
 	if why != "" {

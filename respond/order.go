@@ -18,6 +18,9 @@ func (w *Worker) order(ctx context.Context, m bus.Message, in event.Input) (own 
 	switch in.Kind {
 	case event.InputClose, event.InputVerdict:
 		do = func(ctx context.Context) error {
+			if in.Finding != "" {
+				return w.incidents.ofFinding(ctx, in)
+			}
 			_, err := w.incidents.update(ctx, in.Run, func(i event.Incident) event.Incident { return said(i, in) })
 			return err
 		}

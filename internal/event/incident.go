@@ -36,9 +36,17 @@ type Incident struct {
 	// Findings are the ids, oldest first, up to a bound; Count is of all.
 	// Rules are the distinct names, Keys what the findings share.
 	Findings []string `json:"findings" expr:"findings"`
-	Count    int      `json:"count" expr:"count"`
-	Keys     []string `json:"keys" expr:"keys"`
-	Rules    []string `json:"rules" expr:"rules"`
+	// Later are the beginnings of the ids of the newest beyond those, so that
+	// one that is delivered again is known. Refuted are the findings that people
+	// call false alarms, up to a bound.
+	Later   []string `json:"later,omitempty" expr:"-"`
+	Refuted []string `json:"refuted,omitempty" expr:"refuted"`
+	// Linked are other incidents that were open and shared something with this
+	// one, up to a bound. They stay apart.
+	Linked []string `json:"linked,omitempty" expr:"linked"`
+	Count  int      `json:"count" expr:"count"`
+	Keys   []string `json:"keys" expr:"keys"`
+	Rules  []string `json:"rules" expr:"rules"`
 	// Recommended are the playbooks that apply, in the order in which they are
 	// to run; Runs those that were begun, oldest first, up to a bound.
 	Recommended []string      `json:"recommended,omitempty" expr:"recommended"`
@@ -63,7 +71,7 @@ const MaxSubjects = 64
 // first few of its findings.
 func (i Incident) Brief() Incident {
 	const few = 16
-	i.Timeline, i.Forgotten = nil, 0
+	i.Timeline, i.Forgotten, i.Later = nil, 0, nil
 	if len(i.Findings) > few {
 		i.Findings = i.Findings[:few:few]
 	}

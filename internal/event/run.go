@@ -341,7 +341,9 @@ type Input struct {
 	Until  time.Time `json:"until,omitzero"`
 	// Over lets an undo leave what others changed since as it is.
 	Over bool `json:"over,omitempty"`
-	// Verdict is true or false.
+	// Verdict is true or false. Finding is what it is of, where that is not a
+	// whole incident; Run is then the finding's id too.
+	Finding string `json:"finding,omitempty"`
 	Verdict string `json:"verdict,omitempty"`
 	// Playbook and Target are of a run that is to begin.
 	Playbook string    `json:"playbook,omitempty"`

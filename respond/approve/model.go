@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,7 +60,14 @@ func (a *API) verdict(c call) error {
 	}
 	v := event.FindingVerdict{Finding: id, True: *body.True, Who: c.user.Name, Why: body.Why}
 	a.Logger.InfoContext(c.r.Context(), "verdict", "finding", id, "true", v.True, "user", v.Who)
-	return a.detectors(c, v.Event(a.now()))
+	now := a.now()
+	order := event.Input{
+		ID: rand.Text(), Run: id, Finding: id, Kind: event.InputVerdict, Verdict: fmt.Sprint(v.True), User: v.Who, Reason: v.Why, Time: now,
+	}
+	if _, err := a.desk().store(c.r.Context(), order); err != nil {
+		return err
+	}
+	return a.detectors(c, v.Event(now))
 }
 
 // model takes an order to a model.

@@ -44,7 +44,7 @@ func newCluster(given []conf.Raw) (*cluster, error) {
 		}
 		key := keyOf(o)
 		if key == "" {
-			return nil, raw.Errorf("an object needs a kind (Pod, Node, Service, NetworkPolicy, Namespace) and metadata.name")
+			return nil, raw.Errorf("an object needs a kind (Pod, Node, Service, NetworkPolicy, Namespace, ReplicaSet, StatefulSet, DaemonSet) and metadata.name")
 		}
 		meta := metaOf(o)
 		if meta["uid"] == nil {
@@ -59,6 +59,7 @@ func newCluster(given []conf.Raw) (*cluster, error) {
 func resources() map[string]string {
 	return map[string]string{
 		"Pod": "pods", "Node": "nodes", "Service": "services", "NetworkPolicy": "networkpolicies", "Namespace": "namespaces", "Event": "events",
+		"ReplicaSet": "replicasets", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets",
 	}
 }
 

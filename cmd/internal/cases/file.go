@@ -43,6 +43,9 @@ type Case struct {
 	Cluster *[]conf.Raw `yaml:"cluster"`
 	During  []happening `yaml:"during"`
 	Objects []conf.Raw  `yaml:"objects"`
+	// Limits are those of the guards, as in respond.guards of a config, over the
+	// shipped ones; with them what is done is counted, from nothing.
+	Limits conf.Raw `yaml:"limits"`
 	// Repeat has the events come again; {n} in them is how often they came before.
 	Repeat repeat `yaml:"repeat"`
 	// Find are what has to be found, and nothing else may be; see [Expected].

@@ -27,6 +27,11 @@ type happening struct {
 	Groups []string `yaml:"groups"`
 	Undo   string   `yaml:"undo"`
 	End    string   `yaml:"end"`
+	// Extend is who lets the holds last For longer from then on, Keep who lets
+	// them last until somebody says undo.
+	Extend string        `yaml:"extend"`
+	For    conf.Duration `yaml:"for"`
+	Keep   string        `yaml:"keep"`
 	// Fail is a step that fails from now on, On do (or plan, undo), as As says:
 	// retry, conflict, gone or final; Times is how often, 1 if it says nothing.
 	Fail  string `yaml:"fail"`
@@ -74,6 +79,10 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 	if err != nil {
 		return nil, err
 	}
+	limits, err := c.guards(objects)
+	if err != nil {
+		return nil, err
+	}
 	p := &player{books: r.Playbooks, cluster: objects, begin: time.Time(c.At), to: slices.Clone(c.During)}
 	if p.begin.IsZero() {
 		p.begin = begin
@@ -83,7 +92,7 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 		Deps: action.Deps{
 			Cluster: objects, Receivers: receivers(r.Playbooks), Routes: routes, Outbox: control{}, Logger: slog.New(slog.DiscardHandler),
 		},
-		Guards: guard.New(guard.Options{Control: control{}, Cluster: objects}),
+		Guards: guard.New(limits),
 	}
 	slices.SortStableFunc(p.to, func(a, b happening) int { return int(a.At.Std() - b.At.Std()) })
 	for _, f := range findings {
@@ -92,6 +101,23 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 		}
 	}
 	return p, p.all(ctx)
+}
+
+// guards are those of a case. Without limits of its own nothing is counted.
+func (c *Case) guards(objects *cluster) (guard.Options, error) {
+	o := guard.Options{Control: control{}, Cluster: objects}
+	if c.Limits.IsZero() {
+		return o, nil
+	}
+	o.Limits = guard.DefaultLimits()
+	if err := c.Limits.Decode(&o.Limits); err != nil {
+		return o, err
+	}
+	if err := o.Limits.Check(); err != nil {
+		return o, c.Limits.Errorf("%v", err)
+	}
+	o.Ledger = guard.NewLedger(&store{})
+	return o, nil
 }
 
 // routes lead to oncall, where a playbook leaves it to the config who is paged.
@@ -195,6 +221,10 @@ func (p *player) happen(h happening) {
 		p.failing = append(p.failing, &h)
 	case h.Undo != "":
 		p.tell(event.Input{Kind: event.InputUndo, User: h.Undo, AtEnd: event.AtEnd(h.End), Time: p.now})
+	case h.Extend != "":
+		p.tell(event.Input{Kind: event.InputExtend, User: h.Extend, Until: p.now.Add(h.For.Std()), Time: p.now})
+	case h.Keep != "":
+		p.tell(event.Input{Kind: event.InputKeep, User: h.Keep, Time: p.now})
 	default:
 		who, yes := h.Vote, true
 		if who == "" {
@@ -272,6 +302,15 @@ func (p *player) carry(ctx context.Context, r *played, e respond.Effect) respond
 			r.did = append(r.did, "undo "+name)
 		}
 		return respond.Input{Undone: &d}
+	case respond.EffectMark:
+		d := p.executor.Mark(ctx, r.book, r.run, e.Step, p.now)
+		if d.Failure == "" {
+			r.did = append(r.did, "mark "+name)
+		}
+		return respond.Input{Marked: &d}
+	case respond.EffectReset:
+		d := p.executor.Reset(ctx, r.book, r.run, e.Step, p.now)
+		return respond.Input{Reset: &d}
 	}
 	return respond.Input{Tick: true}
 }
