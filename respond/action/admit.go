@@ -40,14 +40,6 @@ const (
 		" && object.spec.podSelector.matchExpressions.exists(e, e.key == '" + HoldKey + "' && e.operator == 'Exists')" +
 		" && (!has(object.spec.ingress) || size(object.spec.ingress) == 0) && (!has(object.spec.egress) || size(object.spec.egress) == 0)"
 
-	admitCordon = "variables.ours" +
-		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labels)" +
-		" && variables.labels.all(k, " + ownLabel + " || (k in variables.oldLabels && variables.oldLabels[k] == variables.labels[k]))" +
-		" && !('node-role.kubernetes.io/control-plane' in variables.oldLabels) && !('node-role.kubernetes.io/master' in variables.oldLabels)" +
-		" && has(object.spec.taints) == has(oldObject.spec.taints) && (!has(object.spec.taints) || object.spec.taints == oldObject.spec.taints)" +
-		" && has(object.spec.podCIDRs) == has(oldObject.spec.podCIDRs) && (!has(object.spec.podCIDRs) || object.spec.podCIDRs == oldObject.spec.podCIDRs)" +
-		" && has(object.spec.providerID) == has(oldObject.spec.providerID) && (!has(object.spec.providerID) || object.spec.providerID == oldObject.spec.providerID)"
-
 	admitEvent = "object.metadata.name.startsWith('firebreak-')" +
 		" && '" + kube.ManagedByLabel + "' in variables.labels && variables.labels['" + kube.ManagedByLabel + "'] == '" + kube.ManagedBy + "'" +
 		" && has(object.reportingController) && object.reportingController == '" + reportingController + "'"

@@ -14,8 +14,8 @@ import (
 )
 
 // reported is what the evaluator of policies says of a pod of the namespace
-// when the object stands beside a policy that allows everything.
-func reported(t *testing.T, o own) *reach.Report {
+// when the object stands alone, or beside a policy that allows everything.
+func reported(t *testing.T, o own, beside bool) *reach.Report {
 	t.Helper()
 	w, err := o.write(networkDeny, Request{Key: "run1/s", Target: event.Ref{UID: "u"}, Now: noon, Until: noon})
 	if err != nil {
@@ -37,7 +37,7 @@ func reported(t *testing.T, o own) *reach.Report {
 			t.Fatal(err)
 		}
 		s.NetworkPolicies = append(s.NetworkPolicies, p)
-	} else {
+	} else if beside {
 		s.NetworkPolicies = append(s.NetworkPolicies, networkingv1.NetworkPolicy{
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "allow-all"},
 			Spec: networkingv1.NetworkPolicySpec{
@@ -45,6 +45,8 @@ func reported(t *testing.T, o own) *reach.Report {
 				Ingress:     []networkingv1.NetworkPolicyIngressRule{{}}, Egress: []networkingv1.NetworkPolicyEgressRule{{}},
 			},
 		})
+	}
+	if o.Resource != plainPolicies {
 		s.Objects = append(s.Objects, reach.Object{Group: o.Group, Version: o.Version, Kind: o.Kind, Namespace: o.Namespace, Name: w.Name, Body: w.Body})
 	}
 	report, err := reach.New(s).Report(ns, "web")
@@ -76,7 +78,7 @@ func TestMeansEvaluated(t *testing.T) {
 	deny := mustPrefixes(t, "192.0.2.0/24", "2001:db8::/32")
 	tier, _ := deny.toward(directionEgress).tier()
 	for name, o := range map[string]own{"tier": tier, "cilium": deny.cilium(), "plain": deny.plain()} {
-		r := reported(t, o)
+		r := reported(t, o, false)
 		if passes(r.Egress, "192.0.2.7") || passes(r.Egress, "2001:db8::7") || !passes(r.Egress, "198.51.100.7") {
 			t.Errorf("%s: egress %v", name, r.Egress)
 		}
@@ -86,23 +88,23 @@ func TestMeansEvaluated(t *testing.T) {
 	}
 	quarantine := barrier{namespace: ns, only: true, ingress: true, egress: true}
 	for name, o := range map[string]own{"cilium": quarantine.cilium(), "plain": quarantine.plain()} {
-		if r := reported(t, o); passes(r.Flows(), "198.51.100.7") || pods(r.Flows()) {
+		if r := reported(t, o, true); passes(r.Flows(), "198.51.100.7") || pods(r.Flows()) {
 			t.Errorf("%s: %v", name, r.Flows())
 		}
 	}
 	tier, _ = quarantine.tier()
-	if r := reported(t, tier); passes(r.Egress, "198.51.100.7") || pods(r.Flows()) || !passes(r.Ingress, "198.51.100.7") {
+	if r := reported(t, tier, true); passes(r.Egress, "198.51.100.7") || pods(r.Flows()) || !passes(r.Ingress, "198.51.100.7") {
 		t.Errorf("tier: %v", r.Flows())
 	}
 	admin, _ := quarantine.admin()
-	if r := reported(t, admin); pods(r.Flows()) || !passes(r.Egress, "198.51.100.7") {
+	if r := reported(t, admin, true); pods(r.Flows()) || !passes(r.Egress, "198.51.100.7") {
 		t.Errorf("admin: %v", r.Flows())
 	}
 	allow := quarantine
 	allow.allow, allow.namespaces = deny.deny, []string{"bank"}
 	tier, _ = allow.tier()
 	for name, o := range map[string]own{"tier": tier, "cilium": allow.cilium(), "plain": allow.plain()} {
-		if r := reported(t, o); !passes(r.Egress, "192.0.2.7") || passes(r.Egress, "198.51.100.7") || !pods(r.Egress) || !pods(r.Ingress) {
+		if r := reported(t, o, true); !passes(r.Egress, "192.0.2.7") || passes(r.Egress, "198.51.100.7") || !pods(r.Egress) || !pods(r.Ingress) {
 			t.Errorf("%s: %v", name, r.Flows())
 		}
 	}

@@ -65,16 +65,6 @@ func toNode(o *unstructured.Unstructured) (*corev1.Node, error) {
 	return node, convert(o, node)
 }
 
-// controlPlane says that a node runs the control plane.
-func controlPlane(o *unstructured.Unstructured) bool {
-	for _, key := range []string{"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"} {
-		if _, ok := o.GetLabels()[key]; ok {
-			return true
-		}
-	}
-	return false
-}
-
 // cordoned says that a node takes no new pods, as its fields were set.
 func cordoned(_ context.Context, _ Request, _ *unstructured.Unstructured) (event.Result, []string, error) {
 	return event.ResultEnforced, nil, nil

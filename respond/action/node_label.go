@@ -49,7 +49,7 @@ func (c *NodeLabelConfig) PolicyKeys() (labels, annotations []string) {
 }
 
 func (c NodeLabelConfig) check() error {
-	err := LabelConfig{Labels: c.Labels}.check()
+	err := LabelConfig(c).check()
 	for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
 		if err == nil {
 			err = clusterKey(k)
