@@ -84,6 +84,12 @@ func (r *rig) put(t *testing.T, incident, key string) {
 	}
 }
 
+// pass lets time pass, and all come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // status is how a message fares.
 func (r *rig) status(t *testing.T, incident, key string) event.Delivery {
 	t.Helper()
@@ -107,10 +113,10 @@ func TestDelivered(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		one, two := r.start(t), r.start(t)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		r.put(t, "i1", "r/a") // it was sent meanwhile
 		r.put(t, "i1", "r/b")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		one()
 		two()
 		if !slices.Equal(r.took, []string{"r/a", "r/b"}) {
@@ -146,7 +152,7 @@ func TestOrder(t *testing.T) {
 		}
 		r.put(t, "i2", "r/other")
 		defer r.start(t)()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		slices.Sort(r.took) // between two incidents there is no order
 		if !slices.Equal(r.took, []string{"r/0", "r/other"}) {
 			t.Errorf("took %v", r.took)
@@ -154,7 +160,7 @@ func TestOrder(t *testing.T) {
 		if d := r.status(t, "i1", "r/1"); d.State != event.DeliveryRetrying || d.Error != "answered 500" || !d.Next.After(time.Now()) {
 			t.Errorf("%+v", d)
 		}
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		if !slices.Equal(r.took, []string{"r/0", "r/other", "r/1", "r/3"}) {
 			t.Errorf("took %v", r.took)
 		}
@@ -186,11 +192,11 @@ func TestLater(t *testing.T) {
 			r.put(t, strconv.Itoa(i), "r/"+strconv.Itoa(i))
 		}
 		defer r.start(t)()
-		time.Sleep(9 * time.Minute)
+		pass(9 * time.Minute)
 		if n := len(r.asked); n > 8+1 {
 			t.Errorf("it was asked %d times while it wanted nothing", n)
 		}
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		if len(r.took) != 20 || r.most > 8 {
 			t.Errorf("took %d, %d at a time", len(r.took), r.most)
 		}
@@ -204,11 +210,11 @@ func TestExpires(t *testing.T) {
 		r.answer = func(Message, time.Time) error { return errors.New("answered 503") }
 		r.put(t, "i1", "r/a")
 		defer r.start(t)()
-		time.Sleep(59 * time.Minute)
+		pass(59 * time.Minute)
 		if d := r.status(t, "i1", "r/a"); d.State != event.DeliveryRetrying || d.Attempts < 30 {
 			t.Errorf("%+v", d)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		d := r.status(t, "i1", "r/a")
 		if d.State != event.DeliveryDead || d.Error != "it does not matter any more: answered 503" || len(r.alarms) != 1 || len(r.store.dead) != 1 {
 			t.Errorf("%+v, %d alarms, %d dead", d, len(r.alarms), len(r.store.dead))
@@ -224,7 +230,7 @@ func TestRate(t *testing.T) {
 		}
 		begin := time.Now()
 		defer r.start(t)()
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if len(r.took) != 100 {
 			t.Fatalf("took %d", len(r.took))
 		}
@@ -248,7 +254,7 @@ func TestEscalation(t *testing.T) {
 			r.put(t, incident, incident+"/now") // it waits for no escalation
 		}
 		defer r.start(t)()
-		time.Sleep(14 * time.Minute)
+		pass(14 * time.Minute)
 		if len(r.took) != 2 {
 			t.Errorf("took %v", r.took)
 		}
@@ -257,7 +263,7 @@ func TestEscalation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if len(r.took) != 3 || r.took[2] != "i2/later" {
 			t.Errorf("took %v", r.took)
 		}
@@ -281,9 +287,11 @@ func TestStoreAway(t *testing.T) {
 			return nil
 		}
 		defer r.start(t)()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
+		r.store.mu.Lock()
 		away = false
-		time.Sleep(time.Minute)
+		r.store.mu.Unlock()
+		pass(time.Minute)
 		if d := r.status(t, "i1", "r/a"); d.State != event.DeliveryDelivered || len(r.took) != 1 {
 			t.Errorf("%+v, took %v", d, r.took)
 		}
@@ -307,11 +315,11 @@ func TestForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.start(t)()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(r.store.dead) != 1 {
 			t.Errorf("dead: %+v", r.store.dead)
 		}
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		if d := r.status(t, "i1", "r/a"); d.State != event.DeliveryDead || len(r.store.dead) != 2 {
 			t.Errorf("%+v, %d dead", d, len(r.store.dead))
 		}

@@ -50,7 +50,7 @@ func TestOutage(t *testing.T) {
 		}
 		for i := range pages {
 			if i%(max(pages/50, 1)) == 0 {
-				time.Sleep(30 * time.Second)
+				pass(30 * time.Second)
 			}
 			r.put(t, strconv.Itoa(i%(pages/2)), fmt.Sprintf("run%d/page", i))
 			if i%max(pages/kills, 1) == 0 {
@@ -58,7 +58,7 @@ func TestOutage(t *testing.T) {
 				stops[i%2] = r.mortal(t)
 			}
 		}
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		for _, stop := range stops {
 			stop()
 		}
