@@ -66,8 +66,8 @@ func (j *judge) press(p pressed) bool {
 // histories is how many are played; make torture plays 200,000.
 func histories(t *testing.T) int {
 	n := 10_000
-	if testing.Short() {
-		n = 200
+	if os.Getenv("FIREBREAK_TORTURE") != "" {
+		n = 200_000
 	}
 	if text := os.Getenv("FIREBREAK_HISTORIES"); text != "" {
 		var err error
