@@ -82,7 +82,7 @@ func (x *Executor) resolve(ctx context.Context, f event.Finding, ref event.Ref) 
 
 // Plan plans step i of a run and asks the guards. It writes nothing.
 func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
-	p := Planned{Step: i}
+	p, before := Planned{Step: i}, run
 	check := check(book, run, i, now)
 	check.Would = x.Preview != nil
 	s := run.Steps[i]
@@ -110,12 +110,27 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 	check.Approved, check.Yes = s.Approved != "" && s.Approved == p.Digest, s.Yes
 	p.Verdicts = x.Guards.Judge(ctx, check)
 	x.preview(ctx, &p, book, run, i)
-	if s.State == event.StepPlanned {
+	follows := s.State == event.StepPlanned
+	if s.State == event.StepPending {
+		// Where the step's turn comes with this very plan, the effect need not be
+		// planned again.
+		check.Run, follows = x.follows(book, before, p, now)
+		p.Follows = follows
+	}
+	if follows {
 		// The effect follows if nothing stands against it: its place in the
 		// budgets is taken before the intent is written.
 		p.Verdicts, p.Reserved = x.Guards.Take(ctx, check, p.Verdicts)
 	}
 	return p
+}
+
+// follows is the run with a step's first plan, and says whether the step's turn
+// is then.
+func (x *Executor) follows(book *Playbook, run event.Run, p Planned, now time.Time) (event.Run, bool) {
+	next := Next(book, run, Input{Planned: &p}, now)
+	due, _ := DueAll(book, next, now)
+	return next, slices.Contains(due, Effect{Kind: EffectPlan, Step: p.Step})
 }
 
 // check is what the guards are asked about step i.

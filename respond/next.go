@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -55,8 +56,11 @@ type Planned struct {
 	Verdicts []event.Verdict
 	// Reserved is the place in the budgets that was taken for the effect.
 	Reserved *event.Reservation
-	Failure  Failure
-	Error    string
+	// Follows says that the step's turn came with its first plan: the intent
+	// follows in the same record.
+	Follows bool
+	Failure Failure
+	Error   string
 }
 
 // Done reports how an effect, or the undo of one, ended.
@@ -100,6 +104,11 @@ func Next(book *Playbook, before event.Run, in Input, now time.Time) event.Run {
 		m.targets(*in.Targets)
 	case in.Planned != nil && m.valid(in.Planned.Step):
 		m.planned(*in.Planned)
+		if in.Planned.Follows {
+			if m.settle(); !m.run.State.Terminal() && slices.Contains(m.turns().ready, in.Planned.Step) {
+				m.planned(*in.Planned)
+			}
+		}
 	case in.Done != nil && m.valid(in.Done.Step):
 		m.done(*in.Done)
 	case in.Undone != nil && m.valid(in.Undone.Step):

@@ -90,8 +90,10 @@ func TestOneTries(t *testing.T) {
 		_, r := c.s.Take(t.Context(), a, c.s.Judge(t.Context(), a))
 		return r != nil
 	}
-	if !try(1, 0) || !try(1, 0) {
-		t.Fatal("the first approved run does not go through")
+	for range 2 {
+		if !try(1, 0) {
+			t.Fatal("the first approved run does not go through")
+		}
 	}
 	if try(2, time.Second) {
 		t.Fatal("a second run goes through while the first is tried")

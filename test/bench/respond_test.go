@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -63,6 +65,57 @@ func BenchmarkFindingToAction(b *testing.B) {
 				arrive(b, plane, fmt.Sprintf("bench%d", i), rate, map[int]int{1: 15, 10: 100, 100: 300, 0: 300}[rate])
 			}
 		})
+	}
+}
+
+// BenchmarkBare reads and patches as many pods of the same control plane as come all at once above, sixteen at a
+// time, with nothing around it: what the API server beside it can do at all.
+func BenchmarkBare(b *testing.B) {
+	if testing.Short() {
+		b.Skip("starts a control plane, and builds it if the cache is cold")
+	}
+	plane, err := controlplane.Start(b.Context(), controlplane.Options{Nodes: 1, Log: os.Stderr})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			b.Error(err)
+		}
+	})
+	config, err := clientcmd.BuildConfigFromFlags("", plane.Kubeconfig)
+	if err != nil {
+		b.Fatal(err)
+	}
+	config.QPS, config.Burst = 5000, 10_000
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	for b.Loop() {
+		const pods = 300
+		list := manyPods(b, plane, fmt.Sprint("bare", n), pods)
+		n++
+		began := time.Now()
+		var group errgroup.Group
+		group.SetLimit(16)
+		for _, pod := range list {
+			group.Go(func() error {
+				api := client.CoreV1().Pods(pod.Namespace)
+				if _, err := api.Get(b.Context(), pod.Name, metav1.GetOptions{}); err != nil {
+					return err
+				}
+				patch := []byte(`{"metadata":{"labels":{"firebreak.io/hold":"quarantine","app":null},"annotations":{"firebreak.io/hold":"{}"}}}`)
+				_, err := api.Patch(b.Context(), pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(pods/time.Since(began).Seconds(), "pods/s")
+		b.ReportMetric(0, "ns/op")
 	}
 }
 
