@@ -14,6 +14,7 @@ import (
 // gauges are asked whenever somebody looks at the metrics.
 type gauges struct {
 	notices notices
+	drills  drills
 	mu      sync.Mutex
 	runs    func() map[event.RunState]int
 	lags    map[string]func(context.Context) (uint64, error)

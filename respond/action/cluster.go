@@ -69,7 +69,11 @@ type Deps struct {
 	Receivers notify.Receivers
 	Routes    notify.Routes
 	Outbox    Outbox
-	Logger    *slog.Logger
+	// Drill says whether network policies are enforced; nil is that nobody knows.
+	Drill interface {
+		Works() (works, known bool, note string)
+	}
+	Logger *slog.Logger
 	// Evidence is where captures are kept; nil is nowhere.
 	Evidence *evidence.Store
 	// Offline says that there is no cluster: plans are made of what the

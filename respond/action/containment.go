@@ -153,7 +153,8 @@ func labelled(pod *corev1.Pod, without []string) *corev1.Pod {
 
 // Verify evaluates every policy that selects the pod, as the cluster has them
 // now: held, or partial with what leaks, by which policy, with whom and on which
-// ports. No packet is tried, so what holds is still unverified.
+// ports. No packet is tried, so what holds is still unverified, unless a drill
+// has lately seen that the cluster enforces policies (enforced) or not (void).
 func (q quarantine) Verify(ctx context.Context, r Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
 	if q.Offline {
 		return done, nil
@@ -172,11 +173,20 @@ func (q quarantine) Verify(ctx context.Context, r Request, _ event.Plan, done ev
 	if err != nil {
 		return done, err
 	}
-	result := event.ResultUnverified
+	result, notes := event.ResultUnverified, found.notes()
+	if q.Drill != nil {
+		works, known, note := q.Drill.Works()
+		notes = append(notes, note)
+		if known && works {
+			result = event.ResultEnforced
+		} else if known {
+			return changed(done, event.ResultVoid, notes...), nil
+		}
+	}
 	if len(found.flows) > 0 {
 		result = event.ResultPartial
 	}
-	return changed(done, result, found.notes()...), nil
+	return changed(done, result, notes...), nil
 }
 
 // live evaluates the policies as they are. The hold policy is read for itself:

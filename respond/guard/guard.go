@@ -88,6 +88,8 @@ type Options struct {
 	Ledger *Ledger
 	// Switch is another way to pause, besides Control; nil is none.
 	Switch Switch
+	// Drill says whether network policies are enforced; nil is that nobody knows.
+	Drill Drill
 	// Limits are the operators' numbers; the zero value is [DefaultLimits].
 	Limits Limits
 	// Self is the service's own Kubernetes user, Namespace and Node where it

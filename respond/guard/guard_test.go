@@ -470,7 +470,7 @@ func TestEachGuard(t *testing.T) {
 		{"trust", "to tell", func(w *world) { w.check.Run.Finding.Trust = event.TrustText; w.check.Effect = false }, event.Pass, ""},
 	}
 	seen := map[string]bool{}
-	for _, tt := range append(tests, lookedAt()...) {
+	for _, tt := range append(append(tests, lookedAt()...), enforced()...) {
 		seen[tt.guard] = true
 		t.Run(tt.guard+"/"+tt.name, func(t *testing.T) {
 			w := good()

@@ -19,6 +19,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve/slack"
+	"github.com/firebreak-io/firebreak/respond/drill"
 	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
@@ -112,6 +113,8 @@ type Respond struct {
 	Guards guard.Limits `yaml:"guards"`
 	// Trust says how playbooks earn it.
 	Trust respond.TrustRules `yaml:"trust"`
+	// Drill proves that containment works.
+	Drill drill.Config `yaml:"drill"`
 }
 
 // Protected adds to what is never touched.
@@ -163,7 +166,7 @@ func Load(path string) (*Config, error) {
 func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
-		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
 		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}
@@ -180,6 +183,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkNotify(p)
 	c.checkAssets(p)
 	c.checkSlack(p)
+	c.checkDrill(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err
 	}

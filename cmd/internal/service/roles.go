@@ -184,8 +184,16 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			return ended(ctx, err)
 		}
 		control := s.control()
-		deps.Home = guard.Home(s.guards(control, self))
-		executor := &respond.Executor{Deps: deps, Guards: guard.New(s.guards(control, self))}
+		options := s.guards(control, self)
+		deps.Home = guard.Home(options)
+		held, err := s.drill(deps, control)
+		if err != nil {
+			return err
+		}
+		if held != nil {
+			deps.Drill, options.Drill = held, held
+		}
+		executor := &respond.Executor{Deps: deps, Guards: guard.New(options)}
 		if s.kube != nil {
 			executor.Recent, executor.Preview = kube.Recent{Cache: s.kube}, s.kube
 		}
@@ -200,6 +208,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		s.tel.Health().Add("respond", worker.Ready)
 		s.tel.Metrics().WatchRuns(worker.Counts)
 		s.tel.Metrics().WatchLag("respond", worker.Lag)
+		s.holdDrills(ctx, group, held, worker.Active)
 		return worker.Run(ctx)
 	})
 	return nil
