@@ -65,7 +65,7 @@ func placed(doc *conf.Document, err error) error {
 
 // modelForm changes with how models remember: what was saved otherwise can't be
 // read.
-const modelForm = 2
+const modelForm = 3
 
 // memory is the digest of what decides what the model remembers: one whose
 // title, message or budget changes goes on where it was.

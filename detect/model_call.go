@@ -131,7 +131,7 @@ func (m *modeller) answer(i int) float64 {
 		v, err := c.Args[0].Any(o.env)
 		m.failed(err)
 		c.given = toNumber(v)
-		ask := m.base.Relative
+		ask := m.base.Lasting
 		if c.Name == fnJump {
 			ask = m.base.Jump
 		}
@@ -203,6 +203,9 @@ func (m *modeller) unusual(c *measure, o *observation) float64 {
 	}
 	worst := math.NaN()
 	for _, v := range c.seen {
+		if m.without != nil && m.without(c.category, v) {
+			continue
+		}
 		var bits float64
 		if c.Name == fnNovelty {
 			bits = m.base.Novelty(o.e, c.category, v, o.at)

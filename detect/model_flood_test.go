@@ -47,7 +47,7 @@ func TestFloodHidesNothing(t *testing.T) {
 	b, m := attack(n)
 	t.Logf("without: score %.3f p %.2g; with %d: score %.3f p %.2g, %s; %d entities take %d KiB, %d forgotten; %s",
 		a.Score, a.P, n, b.Score, b.P, b.Explanation, m.Groups, m.Bytes>>10, m.Evicted, time.Since(began).Round(time.Millisecond))
-	if b.Score < a.Score-0.05 || b.P > 1e-6 || a.Features[0].Name != b.Features[0].Name {
+	if b.Score < a.Score-0.05 || b.P > 1e-4 || b.P > 10*a.P || a.Features[0].Name != b.Features[0].Name {
 		t.Errorf("without the flood score %.3f, p %v, first %s; with it %.3f, %v, %s", a.Score, a.P, a.Features[0].Name, b.Score, b.P, b.Features[0].Name)
 	}
 	if m.Bytes > 72<<20 {

@@ -164,11 +164,7 @@ func (m *modeller) soFar(in *interval) {
 		return
 	}
 	m.now = o
-	for i, f := range m.features {
-		v, err := f.Any(o.env)
-		m.failed(err)
-		m.row[i] = toNumber(v)
-	}
+	m.fill(o)
 	m.now = nil
 	score := m.forest.Score(m.row)
 	n.look = m.lookOf(o, score, m.budget.P(score), m.budget.Need())

@@ -40,8 +40,10 @@ type modeller struct {
 	warm   warming
 	pinned []byte // what was pinned, for rollback
 
-	now     *observation
-	row     []float64
+	now *observation
+	row []float64
+	// without says which values are left out, while that is asked; else nil.
+	without func(category int, v baseline.Value) bool
 	trouble error
 	// traced is told of every score; for tests.
 	traced func(o *observation, score float64, d budget.Decision)
@@ -131,7 +133,7 @@ func (m *modeller) remember(l Limits) error {
 	}, forest.Learning{Reservoir: s.Forest.Reservoir, Memory: s.Forest.Memory.Std(), Share: s.Forest.Share}); err != nil {
 		return err
 	}
-	o := budget.Options{PerDay: s.Budget.AlertsPerDay, P: s.Budget.P, Contamination: s.Budget.Contamination, WithRules: s.Budget.WithRules, Floor: usualScore}
+	o := budget.Options{PerDay: s.Budget.AlertsPerDay, P: s.Budget.P, Contamination: s.Budget.Contamination, WithRules: s.Budget.WithRules, Floor: usualScore, Clear: clearScore}
 	if o.PerDay == 0 && o.P == 0 && o.Contamination == 0 {
 		o.Contamination = aloneShare // the condition decides
 	}
@@ -171,6 +173,10 @@ func (m *modeller) counts() []bool {
 const (
 	// usualScore is the score below which a forest finds a row usual.
 	usualScore = 0.5
+	// clearScore is one of a row that stands alone after a third of the usual cuts:
+	// by itself it says that it is odd, however little is known of how often that
+	// happens.
+	clearScore = 0.8
 	// aloneShare is what anomaly.decision goes by when nothing says so.
 	aloneShare = 0.01
 )

@@ -99,6 +99,8 @@ func (w *waiting) save(out *pack.Writer) {
 		out.Text(o.who.Label)
 		out.Float(o.score)
 		out.Uint(o.as)
+		out.Float(o.p)
+		out.Uint(o.count)
 		saveTime(out, o.until)
 		out.Bool(o.done)
 		out.Len(len(o.seen))
@@ -116,7 +118,7 @@ func (w *waiting) load(in *pack.Reader, categories int) {
 		o := waits{finding: in.Text()}
 		copy(o.who.Entity[:], in.Fixed(len(o.who.Entity)))
 		copy(o.who.Peers[:], in.Fixed(len(o.who.Peers)))
-		o.who.Space, o.who.Label, o.score, o.as, o.until, o.done = in.Uint(), in.Text(), in.Float(), in.Uint(), loadTime(in), in.Bool()
+		o.who.Space, o.who.Label, o.score, o.as, o.p, o.count, o.until, o.done = in.Uint(), in.Text(), in.Float(), in.Uint(), in.Float(), in.Uint(), loadTime(in), in.Bool()
 		for range in.Count(maxFeatures * maxCellValues) {
 			o.seen = append(o.seen, seenValue{in.Len(categories - 1), baseline.Value{Hash: in.Uint(), Text: in.Text()}})
 		}

@@ -41,11 +41,7 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	m.now = o
 	defer func() { m.now = nil }()
 	m.renew(o)
-	for i, f := range m.features {
-		v, err := f.Any(o.env)
-		m.failed(err)
-		m.row[i] = toNumber(v)
-	}
+	m.fill(o)
 	score := m.forest.Score(m.row)
 	found, d := m.judge(o, score)
 	if m.traced != nil {
@@ -59,9 +55,9 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	var out []event.Finding
 	if found {
 		f := m.finding(o, score, d)
-		m.quiet.first(o.who.Entity, &f, o.at, false)
+		m.quiet.anew(o.who.Entity, &f, o.at)
 		out = append(out, f)
-		m.hold(o, &f, score)
+		m.hold(o, &f, score, d.P)
 	}
 	m.learn(o, score, found || d.P <= d.Need && m.ready(o.at))
 	if m.remark(o); !o.silent {
@@ -69,6 +65,26 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	}
 	m.freeze(o.at)
 	return out
+}
+
+// fill makes the row of what is observed.
+func (m *modeller) fill(o *observation) {
+	for i, f := range m.features {
+		v, err := f.Any(o.env)
+		m.failed(err)
+		m.row[i] = toNumber(v)
+	}
+}
+
+// settled says whether a row was measured against enough of its entity's past:
+// only such rows tell how odd the usual is.
+func (m *modeller) settled(o *observation) bool {
+	for _, c := range m.measures {
+		if c.number >= 0 && !math.IsNaN(c.given) && !m.base.Settled(o.e, c.number) {
+			return false
+		}
+	}
+	return true
 }
 
 // freeze lets the anchors stand still when it is time for that the first time:
@@ -126,9 +142,9 @@ func (m *modeller) missing(now time.Time) (events int, left time.Duration) {
 // judge says whether a score is found.
 func (m *modeller) judge(o *observation, score float64) (bool, budget.Decision) {
 	entity := entityNumber(o.who)
-	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at), Newcomer: !o.e.Established()}
+	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at), Newcomer: !o.e.Established(), Before: m.waitingOf(o.who.Entity)}
 	silent := !m.ready(o.at)
-	again := m.quiet.holds(o.who.Entity, o.at)
+	again := !silent && m.again(o, score, c.Rule)
 	c.Quiet = silent || again || m.threshold != nil
 	if m.threshold != nil {
 		p := m.budget.P(score)
@@ -161,6 +177,9 @@ func (m *modeller) alone() bool {
 func (m *modeller) fresh(o *observation, again bool) bool {
 	if again {
 		m.quiet.first(o.who.Entity, &event.Finding{Time: o.env.Time}, o.at, false)
+		if i := m.lastOf(o.who.Entity); i >= 0 {
+			m.wait.list[i].count = m.quiet.counted(o.who.Entity)
+		}
 	}
 	return !again
 }

@@ -30,6 +30,9 @@ type waits struct {
 	seen    []seenValue
 	// as is who its score was counted for.
 	as uint64
+	// p is that of its score, count how often it came by now.
+	p     float64
+	count uint64
 	// done says that the row waits no more.
 	done bool
 }
@@ -57,8 +60,8 @@ func rowID(finding string) uint64 {
 }
 
 // hold keeps what was found out of what is learned.
-func (m *modeller) hold(o *observation, f *event.Finding, score float64) {
-	w := waits{finding: f.ID, who: o.who, score: score, as: principal(o), until: o.at.Add(m.d.Spec.Quarantine.Std())}
+func (m *modeller) hold(o *observation, f *event.Finding, score, p float64) {
+	w := waits{finding: f.ID, who: o.who, score: score, as: principal(o), p: p, count: 1, until: o.at.Add(m.d.Spec.Quarantine.Std())}
 	for _, c := range m.measures {
 		for _, v := range c.seen {
 			v.Text = strings.Clone(v.Text)

@@ -114,6 +114,30 @@ func (q *quiet) first(k [16]byte, f *event.Finding, now time.Time, again bool) b
 	return true
 }
 
+// anew begins a group with a finding; one that was there ends.
+func (q *quiet) anew(k [16]byte, f *event.Finding, now time.Time) {
+	if h := q.groups[k]; h != nil {
+		q.drop(h)
+	}
+	q.first(k, f, now, false)
+}
+
+// resume goes on with a finding whose time was over, where its count was.
+func (q *quiet) resume(k [16]byte, f *event.Finding, now time.Time, count uint64) {
+	if q.first(k, f, now, false) {
+		h := q.groups[k]
+		h.count, h.told = max(1, count), max(1, count)
+	}
+}
+
+// counted is how often a group's finding came, 0 if its time is over.
+func (q *quiet) counted(k [16]byte) uint64 {
+	if h := q.groups[k]; h != nil {
+		return h.count
+	}
+	return 0
+}
+
 // Evict makes room: it forgets the group that is missed least.
 func (q *quiet) Evict() {
 	if len(q.groups) > 0 {

@@ -127,6 +127,26 @@ func (s *Store) Relative(e *Entity, number int, x float64, b Basis, now time.Tim
 	return s.distance(e, number, x, q.expected(now), deviation(q.variance, q.n, s.spreads[number].slow), b, now)
 }
 
+// Lasting is by how many deviations a number is off, or, where that is more, the
+// last dozen of them were on average, in deviations of such an average: what is a
+// little off for long is as odd as what is far off once. What is as usual again
+// does not last.
+func (s *Store) Lasting(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
+	z, ok := s.Relative(e, number, x, b, now)
+	if !ok {
+		return z, ok
+	}
+	q := &e.series[number]
+	long := within(q.lasts(z)/q.latelyDeviation(), stillOff*math.Abs(z))
+	if long*z > 0 && math.Abs(long) > math.Abs(z) {
+		z = within(long, farthest)
+	}
+	return z, true
+}
+
+// Settled says whether enough of a number is known to say how far off one is.
+func (s *Store) Settled(e *Entity, number int) bool { return e.series[number].n >= enough }
+
 // Jump is [Store.Relative] against the last hour.
 func (s *Store) Jump(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]
@@ -176,6 +196,7 @@ func (s *Store) Learn(e *Entity, number int, x float64, b Basis, now time.Time) 
 	if !e.InGrace(now) {
 		if z, ok := s.Relative(e, number, x, b, now); ok {
 			q.peaks(z * q.wider())
+			q.noteLately(z)
 		}
 	}
 	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], e.InGrace(now))

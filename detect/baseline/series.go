@@ -20,6 +20,9 @@ type series struct {
 	// peak is how many deviations it is off in one of rarely times, 0 before
 	// anything is known.
 	peak float64
+	// lately is by how many deviations it was off over the last times, on average,
+	// and latelyVariance how much that varies.
+	lately, latelyVariance float64
 	// hours are of the week, made when the first is over; hour, sum and count
 	// are of the one that is not.
 	hours *[hoursOfWeek]hour
@@ -51,13 +54,16 @@ const (
 	maxWeeks = 6
 	// longest is the least weight of a number in the variance.
 	longest                 = 1.0 / 500
-	seriesBytes, hoursBytes = 104, 8 * hoursOfWeek
+	seriesBytes, hoursBytes = 120, 8 * hoursOfWeek
 	// rarely is the share of numbers beyond what counts as a peak, plain how many
 	// deviations that is of numbers without any, and climb by how much of itself
 	// it moves.
 	rarely = 1.0 / 200
 	plain  = 3.0
 	climb  = 0.1
+	// lasting is over about how many of the last numbers it is told whether it is
+	// off for long, and stillOff how many times as far as the last one that may be.
+	lasting, stillOff = 12, 4
 )
 
 // squash makes numbers comparable. Of counts that are small it takes the root,
@@ -177,6 +183,25 @@ func (s *series) peaks(z float64) {
 	}
 }
 
+// lasts moves what it was off by lately, by one more number that is z off.
+func (s *series) lasts(z float64) float64 {
+	return s.lately + (within(z, outlier)-s.lately)/lasting
+}
+
+// noteLately takes by how many deviations a number was off.
+func (s *series) noteLately(z float64) {
+	s.lately = s.lasts(z)
+	most := outlier * s.latelyDeviation()
+	off := within(s.lately, most)
+	s.latelyVariance += max(1/float64(s.n+1), longest) * (off*off - s.latelyVariance)
+}
+
+// latelyDeviation is how much lately varies: at least as much as when numbers know
+// nothing of each other.
+func (s *series) latelyDeviation() float64 {
+	return math.Sqrt(max(s.latelyVariance, 1.0/(2*lasting-1)))
+}
+
 func within(v, most float64) float64 { return min(most, max(-most, v)) }
 
 // tiny is the least deviation: of numbers that never vary.
@@ -232,7 +257,7 @@ func (s *series) bytes() int {
 func (s *series) save(out *pack.Writer) {
 	out.Uint(uint64(s.n))
 	out.Int(s.last)
-	for _, v := range []float64{s.slow, s.fast, s.variance, s.fastVariance, s.peak, s.sum} {
+	for _, v := range []float64{s.slow, s.fast, s.variance, s.fastVariance, s.peak, s.lately, s.latelyVariance, s.sum} {
 		out.Float(v)
 	}
 	out.Int(s.hour)
@@ -251,7 +276,7 @@ func (s *series) save(out *pack.Writer) {
 
 func (s *series) load(in *pack.Reader) {
 	s.n, s.last = uint32(in.Len(math.MaxUint32-1)), in.Int() // #nosec G115 -- bounded
-	for _, v := range []*float64{&s.slow, &s.fast, &s.variance, &s.fastVariance, &s.peak, &s.sum} {
+	for _, v := range []*float64{&s.slow, &s.fast, &s.variance, &s.fastVariance, &s.peak, &s.lately, &s.latelyVariance, &s.sum} {
 		*v = finite(in)
 	}
 	s.hour, s.count = in.Int(), uint32(in.Len(math.MaxUint32-1)) // #nosec G115 -- bounded

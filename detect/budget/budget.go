@@ -26,6 +26,9 @@ type Options struct {
 	Span time.Duration
 	// Floor is a score below which nothing is found.
 	Floor float64
+	// Clear is a score from which on something is found on credit; 0 means that it
+	// goes by p.
+	Clear float64
 }
 
 // What Options leave open.
@@ -49,6 +52,11 @@ const (
 	below, above = 3.0, 6.0
 	// rateOver is the time over which scores are counted.
 	rateOver = 24 * time.Hour
+	// perBefore is by how much each alert of an entity raises what it needs, up to so
+	// many.
+	perBefore, mostBefore = 1.4, 5
+	// riseOver is the time in which most of what an alert raises is raised.
+	riseOver = time.Hour
 )
 
 // Budget decides which scores are found. It is not safe for concurrent use.
@@ -64,8 +72,10 @@ type Budget struct {
 	// spare are the tokens of newcomers, extra is by how much more they need, and
 	// fresh how many of the scores of rate are theirs.
 	spare, extra, fresh float64
-	verdict             verdicts
-	count               Counts
+	// rising and rises are by how much need and extra go on to rise.
+	rising, rises float64
+	verdict       verdicts
+	count         Counts
 }
 
 // Counts are since the beginning.
@@ -94,6 +104,9 @@ type Circumstance struct {
 	// Quiet says that nothing may be found: while warming up, or because it
 	// was found just now.
 	Quiet bool
+	// Before is how many alerts of the entity nobody said anything of yet: each asks
+	// for a p that is four times smaller, and after two nothing more is found on credit.
+	Before int
 	// Newcomer says that the entity has not been there for long. Newcomers have a
 	// bucket of their own and a threshold that only they raise: who invents any
 	// number of them changes nothing for the others.
@@ -139,7 +152,7 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	if c.Newcomer && b.o.Contamination == 0 {
 		need += b.extra
 	}
-	alone := need + b.verdict.of(entity, now)
+	alone := need + b.verdict.of(entity, now) + perBefore*float64(min(c.Before, mostBefore))
 	need = alone
 	if c.Rule {
 		need -= math.Log(max(1, b.o.WithRules))
@@ -149,7 +162,7 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	if c.Quiet || !b.armed || y < need || score < b.o.Floor {
 		return d
 	}
-	if !b.take(y-need > clear, c.Newcomer) {
+	if !b.take(c.Before < 2 && b.clear(y-need, score), c.Newcomer) {
 		b.count.Held++
 		d.Held = true
 		return d
@@ -161,9 +174,13 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	switch {
 	case b.o.Contamination > 0:
 	case c.Newcomer:
-		b.extra = min(above, b.extra+b.gain())
+		b.rises += b.gain()
 	default:
-		b.need = b.clamp(b.need + b.gain())
+		if b.o.PerDay > 0 {
+			b.rising += b.gain()
+		} else {
+			b.need = b.clamp(b.need + b.gain())
+		}
 	}
 	d.Found = true
 	return d

@@ -7,8 +7,9 @@
 // in a Random World", 2005). The recent scores are a bounded set that forgets by
 // time, and nobody has more than a share of it: so somebody's own noise does not
 // make the threshold. Beyond what the set can tell, the excess over a high score
-// is taken to be exponential, which for scores that end at 1 says rather too
-// little than too much.
+// is taken to be exponential, of a scale that is known no better than the number
+// of entities behind it allows (the tail is Lomax's): what few say of the tail is
+// not taken for certain.
 //
 // What p is needed follows from what was found: it falls with each alert and
 // rises with time (a quantile by the pinball loss, on the logarithm of p). So

@@ -10,9 +10,29 @@ import (
 // does not hide a large one. The credit is half a day's.
 const clear = 2.0
 
+// clear says whether a score is found on credit.
+func (b *Budget) clear(beyond, score float64) bool {
+	if b.o.Clear > 0 {
+		return score >= b.o.Clear
+	}
+	return beyond > clear
+}
+
 // refill is how fast the bucket fills, as a multiple of the budget. A little
 // faster: what it holds back by chance is spent later.
-const refill = 1.1
+const refill = 1.05
+
+// young is by how much of that it fills slower at first: who was just begun knows
+// least, and on the first day everything comes for the first time.
+const young = 0.5
+
+// fill is how fast the bucket fills now.
+func (b *Budget) fill() float64 {
+	if b.o.PerDay == 0 {
+		return refill
+	}
+	return refill * (1 - young*math.Exp(-float64(b.last.Sub(b.began))/float64(rateOver)))
+}
 
 // pass moves the time to now, and the threshold and the tokens with it.
 func (b *Budget) pass(now time.Time, armed, newcomer bool) {
@@ -27,21 +47,25 @@ func (b *Budget) pass(now time.Time, armed, newcomer bool) {
 	}
 	if !b.armed {
 		b.armed = true
-		b.tokens, b.spare = b.room(), b.room()
+		b.tokens, b.spare = 1, 0
 		b.need = b.usual()
 	}
 	spend := b.o.P
 	if b.o.PerDay > 0 {
 		spend = b.perDay() * took.Hours() / 24
 	}
-	b.need = b.clamp(b.need - b.gain()*spend)
-	b.tokens = min(b.room(), b.tokens+refill*spend)
-	b.extra = max(0, b.extra-b.gain()*spend/newcomers)
-	b.spare = min(b.room(), b.spare+refill*spend/newcomers)
+	up := b.rising * (1 - math.Exp(-float64(took)/float64(riseOver)))
+	b.rising -= up
+	b.need = b.clamp(b.need + up - b.gain()*spend)
+	b.tokens = min(b.room(), b.tokens+b.fill()*spend)
+	up = b.rises * (1 - math.Exp(-float64(took)/float64(riseOver)))
+	b.rises -= up
+	b.extra = min(above, max(0, b.extra+up-b.gain()*spend/newcomers))
+	b.spare = min(b.room()/2, b.spare+b.fill()*spend/newcomers)
 }
 
 // newcomers is by how much slower the bucket of newcomers fills.
-const newcomers = 2
+const newcomers = 8
 
 // scored counts a score, of newcomers as many as of others, so that nobody who
 // invents them says how many there are.
@@ -92,7 +116,7 @@ func (b *Budget) room() float64 {
 // credit is how many more there may be that are clear.
 func (b *Budget) credit() float64 {
 	if b.o.PerDay > 0 {
-		return max(2, b.o.PerDay/2)
+		return max(2, b.o.PerDay)
 	}
 	return b.room()
 }
@@ -102,13 +126,13 @@ func (b *Budget) take(clearly, newcomer bool) bool {
 	if b.o.Contamination > 0 {
 		return true
 	}
-	from := &b.tokens
+	from, credit := &b.tokens, b.credit()
 	if newcomer {
-		from = &b.spare
+		from, credit = &b.spare, 2
 	}
 	least := 1.0
 	if clearly {
-		least -= b.credit()
+		least -= credit
 	}
 	if *from < least {
 		return false

@@ -98,7 +98,8 @@ func (r *recent) extend(s *set, p, n, base, score float64) float64 {
 		return p
 	}
 	atHigh := base * (1 + float64(s.atLeast(high))) / (n + 1)
-	return max(atHigh*math.Exp(-(score-high)/max(finest, s.excess(high))), least)
+	k := s.sources(high)
+	return max(atHigh*math.Exp(-k*math.Log1p((score-high)/max(finest, s.excess(high))/k)), least)
 }
 
 // least is the smallest p that is told.

@@ -15,7 +15,7 @@ func (b *Budget) Save(out *pack.Writer) {
 	out.Bool(b.armed)
 	saveTime(out, b.began)
 	saveTime(out, b.last)
-	for _, v := range []float64{b.need, b.rate, b.tokens, b.spare, b.extra, b.fresh} {
+	for _, v := range []float64{b.need, b.rate, b.tokens, b.spare, b.extra, b.fresh, b.rising, b.rises} {
 		out.Float(v)
 	}
 	for _, n := range b.counters() {
@@ -30,7 +30,7 @@ func (b *Budget) Load(in *pack.Reader) error {
 	b.verdict.load(in)
 	b.armed = in.Bool()
 	b.began, b.last = loadTime(in), loadTime(in)
-	for _, v := range []*float64{&b.need, &b.rate, &b.tokens, &b.spare, &b.extra, &b.fresh} {
+	for _, v := range []*float64{&b.need, &b.rate, &b.tokens, &b.spare, &b.extra, &b.fresh, &b.rising, &b.rises} {
 		if *v = in.Float(); math.IsNaN(*v) || math.IsInf(*v, 0) {
 			return errors.New("load budget: a number is none")
 		}

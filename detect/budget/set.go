@@ -114,6 +114,17 @@ func (s *set) excess(score float64) float64 {
 	return sum / float64(max(1, len(s.sorted)-at))
 }
 
+// sources is how many entities those above a score are of, at least 1.
+func (s *set) sources(score float64) float64 {
+	seen := make(map[uint64]bool, len(s.held))
+	for _, it := range s.items {
+		if it.score > score {
+			seen[it.entity] = true
+		}
+	}
+	return float64(max(1, len(seen)))
+}
+
 func (s *set) save(out *pack.Writer) {
 	out.Len(len(s.items))
 	for _, it := range s.items {

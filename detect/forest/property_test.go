@@ -199,7 +199,7 @@ func TestAlone(t *testing.T) {
 		f := fit(t, x, dims, Options{Seed: rapid.Uint64().Draw(t, "seed")})
 		row := make([]float64, dims)
 		for i := range row {
-			row[i] = 5
+			row[i] = 12
 		}
 		alone := f.Score(row)
 		for i, score := range f.ScoreAll(nil, x) {

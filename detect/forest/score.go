@@ -71,8 +71,8 @@ func (g *grove) shortened(depth, excess float64) float64 {
 
 // ScoreAll puts the score of each row of rows, one after the other, into dst and
 // returns it; dst is made longer when it is too short. The scores are those of
-// Score to the bit. Up to 32 features, and with the usual sample, it takes less
-// than two thirds of the time of as many calls of Score.
+// Score to the bit. With the usual sample it takes less than two thirds of the
+// time of as many calls of Score.
 func (g *grove) ScoreAll(dst, rows []float64) []float64 {
 	n := len(rows) / g.dims
 	if len(rows) != n*g.dims {
@@ -82,7 +82,7 @@ func (g *grove) ScoreAll(dst, rows []float64) []float64 {
 		dst = make([]float64, n)
 	}
 	dst = dst[:n]
-	if len(g.near) == 0 {
+	if g.depth != 8 {
 		for i := range dst {
 			dst[i] = g.Score(rows[i*g.dims : (i+1)*g.dims])
 		}

@@ -1,6 +1,7 @@
 package forest
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -39,6 +40,31 @@ func TestSpeed(t *testing.T) {
 	}
 	if batch > single {
 		t.Errorf("a batch takes %s, its rows one by one %s", batch, single)
+	}
+}
+
+// Rows of more features than a byte can number have the same scores in batches as
+// one by one, and take less time.
+func TestWideBatches(t *testing.T) {
+	for _, dims := range []int{32, 33, 48, 64, 100} {
+		f, err := Fit(cloud(2048, dims, 1), dims, Options{Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, one := cloud(2050, dims, 2), make([]float64, 2050)
+		rows[7*dims+3] = math.NaN()
+		single := best(func() {
+			for i := range one {
+				one[i] = f.Score(rows[i*dims : (i+1)*dims])
+			}
+		})
+		all := f.ScoreAll(nil, rows)
+		same(t, one, all)
+		batch := best(func() { f.ScoreAll(all, rows) })
+		t.Logf("%d features: %s in a batch, one %s", dims, batch/2050, single/2050)
+		if batch > single {
+			t.Errorf("%d features: a batch takes %s, its rows one by one %s", dims, batch, single)
+		}
 	}
 }
 

@@ -64,7 +64,40 @@ func (f *trees) walkFour(t int, row []float64, sum float64) float64 {
 func (f *trees) walkAll(sums *[block]float64, rows []float64, stride int) {
 	for t := range f.count {
 		tree := f.tree(t)
+		if len(tree.near) == 0 {
+			walkWide((*[256]float64)(tree.cuts), (*[256]uint16)(tree.at), (*[256]float64)(tree.depths), sums, rows, stride)
+			continue
+		}
 		walkRows((*[256]float64)(tree.cuts), (*[256]uint8)(tree.near), (*[256]float64)(tree.depths), sums, rows, stride)
+	}
+}
+
+// walkWide is walkRows over more features than a byte can number.
+func walkWide(cuts *[256]float64, at *[256]uint16, depths *[256]float64, sums *[block]float64, rows []float64, stride int) {
+	for n := uint8(0); len(rows) >= stride && n < block; n += lanes {
+		x := rows[:stride]
+		rows = rows[stride:]
+		a, b, c, d := uint8(1), uint8(1), uint8(1), uint8(1)
+		i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
+		for range 8 {
+			a = 2*a + bit8(x[at[a]] > cuts[a])
+			b = 2*b + bit8(x[int(at[b])+1] > cuts[b])
+			c = 2*c + bit8(x[int(at[c])+2] > cuts[c])
+			d = 2*d + bit8(x[int(at[d])+3] > cuts[d])
+			i = 2*i + bit8(x[int(at[i])+4] > cuts[i])
+			j = 2*j + bit8(x[int(at[j])+5] > cuts[j])
+			k = 2*k + bit8(x[int(at[k])+6] > cuts[k])
+			l = 2*l + bit8(x[int(at[l])+7] > cuts[l])
+		}
+		eight := (*[lanes]float64)(sums[n:])
+		eight[0] += depths[a]
+		eight[1] += depths[b]
+		eight[2] += depths[c]
+		eight[3] += depths[d]
+		eight[4] += depths[i]
+		eight[5] += depths[j]
+		eight[6] += depths[k]
+		eight[7] += depths[l]
 	}
 }
 

@@ -84,15 +84,14 @@ func steadyDays(t *testing.T, seed uint64, days int) []byte {
 	return out.Bytes()
 }
 
-// TestSteadyAuditStaysNearBudget: what the models as shipped tell of days of ordinary
-// work. It is more than their budgets: 17 of 10 and 8 of 6 were seen in the first two
-// days, when nothing is known yet and people come for the first time. What is held
-// here is twice the budget, so that it does not grow; the aim is 1.2 times.
-func TestSteadyAuditStaysNearBudget(t *testing.T) {
+// TestSteadyAuditStaysInBudget: what the models as shipped tell of the first two
+// days of ordinary work, when nothing is known yet and people come for the first
+// time, is no more than their budgets.
+func TestSteadyAuditStaysInBudget(t *testing.T) {
 	const days = 2
 	seeds := uint64(1)
 	if os.Getenv("FIREBREAK_TORTURE") != "" {
-		seeds = 5
+		seeds = 12
 	}
 	o := shipped(t)
 	rules, err := files.Rules([]string{"../../../detect/rules/model-api.yaml", "../../../detect/rules/model-api-traffic.yaml"}, false)
@@ -105,10 +104,10 @@ func TestSteadyAuditStaysNearBudget(t *testing.T) {
 		found := map[string]int{}
 		for _, f := range run(t, o).findings {
 			found[f.Model]++
-			t.Logf("%s %.3f %s", f.Model, f.Score, f.Explanation)
+			t.Logf("%s %s %.3f %s", f.Time.Format("2T15:04"), f.Model, f.Score, f.Explanation)
 		}
 		for model, perDay := range map[string]float64{"api-identity": 5, "api-traffic": 3} {
-			if most := 2 * perDay * days; float64(found[model]) > most {
+			if most := perDay * days; float64(found[model]) > most {
 				t.Errorf("seed %d: %s found %d in %d days, its budget is %v a day", seed, model, found[model], days, perDay)
 			}
 		}

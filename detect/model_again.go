@@ -1,0 +1,78 @@
+package detect
+
+import (
+	"slices"
+
+	"github.com/firebreak-io/firebreak/detect/baseline"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// worse is by what factor p has to be smaller for an entity to be found again
+// while it is quiet: what is told of something small does not hide what is large.
+const worse = 100
+
+// again says whether what is odd in a row is to be counted with what was found of
+// its entity before.
+func (m *modeller) again(o *observation, score float64, rule bool) bool {
+	if !m.quiet.holds(o.who.Entity, o.at) {
+		return !rule && m.goesOn(o, score)
+	}
+	last := m.lastOf(o.who.Entity)
+	return last < 0 || worse*m.budget.P(score) > m.wait.list[last].p
+}
+
+// goesOn says whether what is odd in a row is what was told of its entity before
+// and still waits to be learned: without the values that wait it would be usual.
+// It is counted for the finding that told it, and takes nothing of the budget.
+func (m *modeller) goesOn(o *observation, score float64) bool {
+	if m.budget.P(score) > m.budget.Need() {
+		return false
+	}
+	last := m.lastOf(o.who.Entity)
+	if last < 0 || m.budget.P(m.scoreWithout(o)) <= m.budget.Need() {
+		return false
+	}
+	w := &m.wait.list[last]
+	m.quiet.resume(o.who.Entity, &event.Finding{ID: w.finding, Time: o.env.Time}, o.at, w.count)
+	return true
+}
+
+// lastOf is the place of the last of an entity's findings that waits, -1 if there
+// is none.
+func (m *modeller) lastOf(k baseline.Key) int {
+	for i := len(m.wait.list) - 1; i >= 0; i-- {
+		if w := &m.wait.list[i]; !w.done && w.who.Entity == k {
+			return i
+		}
+	}
+	return -1
+}
+
+// waitingOf is how many findings of an entity wait.
+func (m *modeller) waitingOf(k baseline.Key) (n int) {
+	for i := range m.wait.list {
+		if w := &m.wait.list[i]; !w.done && w.who.Entity == k {
+			n++
+		}
+	}
+	return n
+}
+
+// scoreWithout is the score of a row without the values that wait for its entity.
+func (m *modeller) scoreWithout(o *observation) float64 {
+	m.without = func(category int, v baseline.Value) bool {
+		for i := range m.wait.list {
+			if w := &m.wait.list[i]; !w.done && w.who.Entity == o.who.Entity && slices.ContainsFunc(w.seen, func(s seenValue) bool {
+				return s.category == category && s.Hash == v.Hash
+			}) {
+				return true
+			}
+		}
+		return false
+	}
+	m.fill(o)
+	score := m.forest.Score(m.row)
+	m.without = nil
+	m.fill(o)
+	return score
+}
