@@ -152,7 +152,7 @@ func (a *attempt) send(ctx context.Context) error {
 	}
 	a.Metrics.Notified(ctx, a.to.Kind, string(event.DeliveryRetrying))
 	a.Logger.WarnContext(ctx, "a message was not taken", "receiver", a.to.Name, "key", telemetry.Tame(a.m.Key, maxKey), "attempts", a.d.Attempts, "next", a.d.Next, "error", a.d.Error)
-	if _, err := a.Outbox.note(ctx, a.m, a.d, a.last); err != nil {
+	if err := a.Outbox.note(ctx, a.m, a.d, a.last); err != nil {
 		return err
 	}
 	return a.back(a.d.Next.Sub(now))
@@ -187,7 +187,7 @@ func (a *attempt) end(ctx context.Context, state event.DeliveryState, reason str
 	defer cancel()
 	a.d.State, a.d.Error, a.d.Next, a.d.Updated = state, reason, time.Time{}, a.Outbox.clock()
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		_, err := a.Outbox.note(ctx, a.m, a.d, a.last)
+		err := a.Outbox.note(ctx, a.m, a.d, a.last)
 		if err == nil {
 			break
 		}

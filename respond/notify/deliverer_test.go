@@ -51,7 +51,6 @@ type rig struct {
 	store  *memory
 	outbox *Outbox
 	alarms []event.Delivery
-	stop   func()
 }
 
 func newRig(t *testing.T, l Limits) *rig {
@@ -86,7 +85,7 @@ func (r *rig) put(t *testing.T, incident, key string) {
 
 // pass lets time pass, and all come to rest.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 

@@ -77,7 +77,7 @@ func (o *Outbox) Put(ctx context.Context, m Message) error {
 	if err != nil && !errors.Is(err, bus.ErrExists) {
 		return fmt.Errorf("put message %s: %w", m.Key, err)
 	}
-	_, err = o.note(ctx, m, m.delivery(r.Kind), 0)
+	err = o.note(ctx, m, m.delivery(r.Kind), 0)
 	if err != nil && !errors.Is(err, bus.ErrConflict) {
 		return fmt.Errorf("put message %s: %w", m.Key, err)
 	}
@@ -97,16 +97,15 @@ func (o *Outbox) status(ctx context.Context, m Message) (event.Delivery, uint64,
 
 // note writes how a message fares after the record of sequence last.
 // [bus.ErrConflict] says that somebody else wrote.
-func (o *Outbox) note(ctx context.Context, m Message, d event.Delivery, last uint64) (uint64, error) {
+func (o *Outbox) note(ctx context.Context, m Message, d event.Delivery, last uint64) error {
 	data, err := json.Marshal(d)
 	if err != nil {
-		return 0, fmt.Errorf("note message %s: %w", m.Key, err)
+		return fmt.Errorf("note message %s: %w", m.Key, err)
 	}
-	seq, err := o.store.Append(ctx, bus.SubjectSent(m.sentAbout(), m.hash()), data, last)
-	if err != nil {
-		return 0, fmt.Errorf("note message %s: %w", m.Key, err)
+	if _, err := o.store.Append(ctx, bus.SubjectSent(m.sentAbout(), m.hash()), data, last); err != nil {
+		return fmt.Errorf("note message %s: %w", m.Key, err)
 	}
-	return seq, nil
+	return nil
 }
 
 // Deliveries are how the messages about an incident fared, in the order in
