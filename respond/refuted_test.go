@@ -66,7 +66,10 @@ func TestVerdictOnAFinding(t *testing.T) {
 		r.say(event.Input{Run: finding, Finding: finding, Kind: event.InputVerdict, Verdict: verdict, User: "ann", Reason: "drill", Time: time.Now().UTC()})
 	}
 	say(0, "false")
-	r.until("one is refuted", func() bool { in := all(); return len(in) == 1 && len(in[0].Refuted) == 1 && in[0].State == event.IncidentOpen })
+	r.until("one is refuted", func() bool {
+		in := all()
+		return len(in) == 1 && len(in[0].Refuted) == 1 && in[0].State == event.IncidentOpen
+	})
 	say(0, "true")
 	r.until("it was right after all", func() bool { in := all(); return in[0].Verdict == "true" && len(in[0].Refuted) == 0 })
 	say(0, "false")
@@ -77,5 +80,8 @@ func TestVerdictOnAFinding(t *testing.T) {
 		return err == nil && in.State == event.IncidentFalsePositive && in.Verdict == "false"
 	})
 	say(1, "true") // of one that is over
-	r.until("it is open again", func() bool { in := all(); return len(in) == 1 && in[0].State == event.IncidentOpen && in[0].Verdict == "true" })
+	r.until("it is open again", func() bool {
+		in := all()
+		return len(in) == 1 && in[0].State == event.IncidentOpen && in[0].Verdict == "true"
+	})
 }

@@ -31,6 +31,12 @@ func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run, told 
 	if in.Verdict != "" {
 		fmt.Fprintf(w, "verdict     %s, says %s\n", clean(in.Verdict, 10), clean(in.VerdictBy, 120))
 	}
+	if len(in.Refuted) > 0 {
+		fmt.Fprintf(w, "refuted     %d of its findings are false alarms, people say\n", len(in.Refuted))
+	}
+	if len(in.Linked) > 0 {
+		fmt.Fprintf(w, "linked      %s\n", clean(strings.Join(in.Linked, ", "), 500))
+	}
 	type moment struct {
 		at   time.Time
 		text string
