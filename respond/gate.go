@@ -53,6 +53,9 @@ func (g *gate) Call(ctx context.Context, w event.Write, most int64) ([]byte, err
 	return g.Cluster.Call(ctx, w, most)
 }
 
+// Pass says why a write may not be sent now that does not go to the cluster.
+func (g *gate) Pass(ctx context.Context, w event.Write) error { return g.pass(ctx, w, false) }
+
 // pass says why a write may not be sent now.
 func (g *gate) pass(ctx context.Context, w event.Write, dry bool) error {
 	if !dry && !g.listed(w) {

@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -94,4 +96,17 @@ func (c *Client) CreateToken(ctx context.Context, of Account, good time.Duration
 		return "", request{"create", "", "serviceaccounts/token", of.Namespace, of.Name}.fail(err)
 	}
 	return review.Status.Token, nil
+}
+
+// DecodeJobSpec reads the spec of a batch/v1 Job, YAML or JSON, and gives it as
+// JSON. A field that it does not have is an error.
+func DecodeJobSpec(text []byte) ([]byte, error) {
+	var spec batchv1.JobSpec
+	if err := yaml.UnmarshalStrict(text, &spec); err != nil {
+		return nil, fmt.Errorf("read job: %w", err)
+	}
+	if len(spec.Template.Spec.Containers) == 0 {
+		return nil, errors.New("read job: no container")
+	}
+	return json.Marshal(spec)
 }

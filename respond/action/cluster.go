@@ -64,6 +64,9 @@ type Deps struct {
 	Cluster Cluster
 	// Home is Firebreak's own namespace, in which lockouts are.
 	Home string
+	// Functions and Jobs are those of the operator's config, by name.
+	Functions map[string]Function
+	Jobs      map[string]JobTemplate
 	// Receivers are those of messages to people. Outbox takes the messages;
 	// without one they are sent at once, and only once.
 	Receivers notify.Receivers

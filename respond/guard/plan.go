@@ -55,6 +55,9 @@ func inexact(w event.Write, p event.Plan) string {
 	if w.Name == "" || w.Resource == "" {
 		return "has no name or resource"
 	}
+	if w.Verb == "post" && w.Resource == "functions" && w.Namespace == "" {
+		return "" // a call of a function of the config, by its name
+	}
 	made := (w.Verb == "create" || w.Verb == "apply") && w.Subresource == ""
 	if made && strings.HasPrefix(w.Name, ownName) {
 		return empty(w)

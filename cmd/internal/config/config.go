@@ -47,6 +47,8 @@ type Config struct {
 	Respond   Respond   `yaml:"respond"`
 	Webhooks  []Webhook `yaml:"webhooks"`
 	Notify    Notify    `yaml:"notify"`
+	// Functions are what function.webhook calls and function.job runs.
+	Functions Functions `yaml:"functions"`
 	// Slack is where people see incidents and decide; without it they do by the
 	// command line alone.
 	Slack     *slack.Config `yaml:"slack"`
@@ -130,6 +132,31 @@ type Webhook struct {
 	Secret conf.SecretFile `yaml:"secret"`
 	// AllowPrivate lets it be in a private network.
 	AllowPrivate bool `yaml:"allow_private"`
+}
+
+// Functions are what steps may have done by others.
+type Functions struct {
+	// Hosts are those that the URLs of webhooks may lead to; each must be in it.
+	Hosts    []string          `yaml:"hosts"`
+	Webhooks []FunctionWebhook `yaml:"webhooks"`
+	Jobs     []FunctionJob     `yaml:"jobs"`
+}
+
+// FunctionWebhook is a receiver that does something. Cert and Key are the client
+// certificate with which it is called, CA who signs for the receiver.
+type FunctionWebhook struct {
+	Webhook `yaml:",inline"`
+	Cert    string `yaml:"cert"`
+	Key     string `yaml:"key"`
+	CA      string `yaml:"ca"`
+}
+
+// FunctionJob is a Job that runs in a namespace. Template is a file with the
+// spec of a batch/v1 Job.
+type FunctionJob struct {
+	Name      string `yaml:"name,required"`
+	Namespace string `yaml:"namespace,required"`
+	Template  string `yaml:"template,required"`
 }
 
 // Telemetry says where logs and traces go.
@@ -297,6 +324,7 @@ func (c *Config) checkRest(p *problems) {
 	default:
 		p.add("spec.respond.mode", "%q is none of observe, ask, act", c.Respond.Mode)
 	}
+	c.checkFunctions(p.add)
 	if err := c.Respond.Trust.Check(); err != nil {
 		key, _, _ := strings.Cut(err.Error(), ":")
 		p.add("spec.respond.trust."+key, "%v", err)

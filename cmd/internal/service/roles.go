@@ -177,6 +177,9 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
+	if deps.Functions, deps.Jobs, err = s.functions(); err != nil {
+		return err
+	}
 	deps.Receivers, deps.Routes, deps.Outbox = outbox.Receivers(), s.Config.Notify.Routes, outbox
 	group.Go(func() error {
 		self, err := s.self(ctx)
