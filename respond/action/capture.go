@@ -58,7 +58,7 @@ func (c capturing) store(target event.Ref) (*evidence.Store, error) {
 		return nil, ErrOffline
 	}
 	if c.Evidence == nil {
-		return nil, refuse(target, "there is no object store for evidence: set respond.evidence in the config")
+		return nil, refuse(target, "there is no object store for evidence")
 	}
 	return c.Evidence, nil
 }
