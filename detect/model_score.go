@@ -76,17 +76,6 @@ func (m *modeller) fill(o *observation) {
 	}
 }
 
-// settled says whether a row was measured against enough of its entity's past:
-// only such rows tell how odd the usual is.
-func (m *modeller) settled(o *observation) bool {
-	for _, c := range m.measures {
-		if c.number >= 0 && !math.IsNaN(c.given) && !m.base.Settled(o.e, c.number) {
-			return false
-		}
-	}
-	return true
-}
-
 // freeze lets the anchors stand still when it is time for that the first time:
 // from then on only who approves the model changes them.
 func (m *modeller) freeze(now time.Time) {

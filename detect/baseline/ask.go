@@ -144,9 +144,6 @@ func (s *Store) Lasting(e *Entity, number int, x float64, b Basis, now time.Time
 	return z, true
 }
 
-// Settled says whether enough of a number is known to say how far off one is.
-func (s *Store) Settled(e *Entity, number int) bool { return e.series[number].n >= enough }
-
 // Jump is [Store.Relative] against the last hour.
 func (s *Store) Jump(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]

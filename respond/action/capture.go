@@ -174,7 +174,7 @@ func (capturing) Undo(context.Context, Request, event.Receipt, event.AtEnd) (eve
 // checkCommand makes sure that a plan is this action's for this pod, and runs
 // something in it and nothing else.
 func (c capturing) checkCommand(r Request, p event.Plan, subresource string) error {
-	l := departure{c.Deps, c.action}
+	l := departure(c)
 	verb := "create"
 	if subresource == "ephemeralcontainers" {
 		verb = "patch"

@@ -51,7 +51,7 @@ func init() {
 }
 
 // tokenSecret is the type of Secrets that hold a token without an end.
-const tokenSecret = "kubernetes.io/service-account-token" //nolint:gosec // the name of a type
+const tokenSecret = "kubernetes.io/service-account-token"
 
 // The annotations by which a token Secret says whose it is.
 const (

@@ -88,7 +88,7 @@ func payload(r Request) (json.RawMessage, error) {
 }
 
 // cut shortens text to at most n bytes, whole characters and valid UTF-8.
-func cut(s string, n int) string { //nolint:unparam // a note and a text happen to have the same bound
+func cut(s string, n int) string {
 	if len(s) > n {
 		s = s[:n-len("…")]
 		s = strings.ToValidUTF8(s, "") + "…"

@@ -101,7 +101,7 @@ func TestDrill(t *testing.T) {
 			t.Errorf("%+v %+v", s, p.sent)
 		}
 		// What was seen long ago is not known any more.
-		time.Sleep(4 * time.Hour)
+		<-time.After(4 * time.Hour)
 		if _, known, _ := d.Works(); known {
 			t.Error("an old drill counts")
 		}

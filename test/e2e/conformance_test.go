@@ -218,7 +218,7 @@ func (c *trial) lost() {
 			done, err = c.act.Do(c.ctx(), r, p) // as after a crash
 		}
 		if err != nil {
-			p, done = c.do(r)
+			_, done = c.do(r)
 		}
 		if c.x.held != nil {
 			c.has(c.x.held(c, c.read(o.GetName())))

@@ -96,15 +96,6 @@ func (g *group) ask(p *policy, rest Ports, subject, peer, destination *endpoint,
 	}
 }
 
-// merge is the union of the pieces' ports.
-func merge(pieces []piece) Ports {
-	var s Ports
-	for _, p := range pieces {
-		s = s.union(p.ports)
-	}
-	return s
-}
-
 // apart makes the pieces disjoint: the first that has a port keeps it.
 func apart(pieces []piece) []piece {
 	var seen Ports
