@@ -12,6 +12,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/evidence"
 )
 
 // Group is the API group of the resources that rights are granted on. They
@@ -40,6 +41,8 @@ type API struct {
 	// lowered; the zero value is [respond.DefaultTrustRules].
 	Books []*respond.Playbook
 	Trust respond.TrustRules
+	// Evidence is where captures are kept; nil is nowhere.
+	Evidence *evidence.Store
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
@@ -59,6 +62,7 @@ type API struct {
 //	GET  /v1/incidents/{id}/deliveries  list incidents
 //	POST /v1/incidents/{id}/close    update incidents
 //	POST /v1/incidents/{id}/verdict  create verdicts
+//	GET  /v1/evidence/RUN/STEP/FILE  get evidence in the namespace of the run's target
 //	GET  /v1/dead?limit=N            list deadletters
 //	GET  /v1/readers                 list readers
 //	DELETE /v1/readers/{name}        delete readers NAME
@@ -100,6 +104,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/incidents/{id}/deliveries", a.signed(a.told))
 	mux.HandleFunc("POST /v1/incidents/{id}/close", a.signed(a.closeIncident))
 	mux.HandleFunc("POST /v1/incidents/{id}/verdict", a.signed(a.judge))
+	mux.HandleFunc("GET /v1/evidence/{name...}", a.signed(a.evidence))
 	mux.HandleFunc("GET /v1/dead", a.signed(a.dead))
 	mux.HandleFunc("GET /v1/readers", a.signed(a.readers))
 	mux.HandleFunc("DELETE /v1/readers/{name}", a.signed(a.forget))

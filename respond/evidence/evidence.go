@@ -121,6 +121,9 @@ const maxTries = 8
 
 // Find says what is kept under a name.
 func (s *Store) Find(ctx context.Context, name string) (Object, error) {
+	if checkName(name) != nil {
+		return Object{}, fmt.Errorf("find evidence: %w", ErrNone) // nothing can be kept under it
+	}
 	r, err := s.Blobs.Get(ctx, name+manifest)
 	if err != nil {
 		return Object{}, fmt.Errorf("find %s: %w", name, err)

@@ -5,8 +5,10 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -175,6 +177,27 @@ func (c *Client) pageOfRuns(ctx context.Context, after string) (runs []event.Run
 		return nil, "", fmt.Errorf("%s: read answer: %w", path, err)
 	}
 	return runs, resp.Header.Get(approve.NextHeader), nil
+}
+
+// Evidence writes what a capture kept under RUN/STEP/FILE to w. What does not come
+// whole, or is not what was kept, is an error.
+func (c *Client) Evidence(ctx context.Context, name string, w io.Writer) error {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/evidence/"+name, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return refused(resp)
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(w, hash), resp.Body); err != nil {
+		return fmt.Errorf("read evidence %s: %w", name, err)
+	}
+	if got := hex.EncodeToString(hash.Sum(nil)); got != resp.Header.Get(approve.EvidenceHeader) {
+		return fmt.Errorf("read evidence %s: it has SHA-256 %s, which is not that of what was kept", name, got)
+	}
+	return nil
 }
 
 // Receipt gives the records of a run to the byte.

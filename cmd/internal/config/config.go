@@ -113,6 +113,8 @@ type Respond struct {
 	Assets []Asset `yaml:"assets"`
 	// Guards are their numbers.
 	Guards guard.Limits `yaml:"guards"`
+	// Evidence is where captures are kept.
+	Evidence Evidence `yaml:"evidence"`
 	// Trust says how playbooks earn it.
 	Trust respond.TrustRules `yaml:"trust"`
 	// Drill proves that containment works.
@@ -210,6 +212,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkNotify(p)
 	c.checkAssets(p)
 	c.checkSlack(p)
+	c.checkEvidence(p)
 	c.checkDrill(p)
 	if err := errors.Join(p.list...); err != nil {
 		return nil, err

@@ -60,6 +60,8 @@ func TestMistakes(t *testing.T) {
 		"no body":                  {"  sources: {audit: {token: {file: t}, max_body: 0}}\n", []string{`max_body is not above zero`}},
 		"a channel by name":        {"  slack: {teams: [T1], channel: '#sec', token: {file: t}, app_token: {file: a}}\n", []string{`5:`, `channel: "#sec" is no id of a channel`}},
 		"no way for clicks":        {"  slack: {teams: [T1], channel: C1, token: {file: t}}\n", []string{`one of app_token (Socket Mode) and signing_secret`}},
+		"evidence in two places":   {"  respond: {evidence: {directory: d, bucket: {url: 'https://s', name: b, access_key: {file: a}, secret_key: {file: s}}}}\n", []string{`in a directory or in a bucket, not in both`}},
+		"a bucket in the clear":    {"  respond: {evidence: {bucket: {url: 'http://s', name: b, access_key: {file: a}, secret_key: {file: s}}}}\n", []string{`want an https URL of a host`}},
 		"no log directory":         {"  sources: {log: {directory: ''}}\n", []string{`no directory to read`}},
 		"a log that is never read": {"  sources: {log: {poll: 0s}}\n", []string{`poll is not above zero`}},
 		"no log file":              {"  sources: {log: {max_files: -1}}\n", []string{`max_files is not above zero`}},

@@ -45,8 +45,11 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 		mux.Handle("/", handler)
 	}
 	if s.has(Respond) {
-		api := s.api()
-		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/playbooks", "/v1/playbooks/", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
+		api, err := s.api(ctx)
+		if err != nil {
+			return err
+		}
+		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/evidence/", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/playbooks", "/v1/playbooks/", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
 			mux.Handle(path, api)
 		}
 		if err := s.clicks(ctx, group, mux); err != nil {
@@ -139,16 +142,21 @@ func (s *service) seeing() error {
 	return errors.Join(errs...)
 }
 
-func (s *service) api() http.Handler {
+func (s *service) api(ctx context.Context) (http.Handler, error) {
+	kept, err := s.evidence(ctx)
+	if err != nil {
+		return nil, err
+	}
 	a := &approve.API{
 		Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger, Trust: s.Config.Respond.Trust,
+		Evidence: kept,
 	}
 	// Ones that can't be read keep the responder from starting, which says why.
 	a.Books, _ = files.Playbooks(s.paths(s.Config.Playbooks), !s.Config.NoShipped)
 	if s.reviewer != nil {
 		a.Reviewer = s.reviewer
 	}
-	return a.Handler()
+	return a.Handler(), nil
 }
 
 func (s *service) control() *respond.Control {
@@ -178,6 +186,9 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		return err
 	}
 	if deps.Functions, deps.Jobs, err = s.functions(); err != nil {
+		return err
+	}
+	if deps.Evidence, err = s.evidence(ctx); err != nil {
 		return err
 	}
 	deps.Receivers, deps.Routes, deps.Outbox = outbox.Receivers(), s.Config.Notify.Routes, outbox
