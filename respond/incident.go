@@ -61,12 +61,12 @@ func has(in event.Incident, finding string) bool {
 // beginning is as much of an id as is kept of a finding beyond [maxFindings].
 func beginning(id string) string { return id[:min(len(id), 16)] }
 
-// link notes the other incidents that a finding shares a key with. It joins one
-// of them alone; who looks at that should see the others.
+// link notes the other incidents that a finding could have joined: it joins one
+// of them alone, and who looks at that should see the others.
 func link(in event.Incident, f event.Finding, open []event.Incident) event.Incident {
 	shared := keys(f)
 	for _, o := range open {
-		if o.ID != in.ID && !o.State.Over() && slices.ContainsFunc(shared, func(k string) bool { return slices.Contains(o.Keys, k) }) {
+		if o.ID != in.ID && takes(o, f) && slices.ContainsFunc(shared, func(k string) bool { return slices.Contains(o.Keys, k) }) {
 			in.Linked = add(in.Linked, o.ID)
 		}
 	}

@@ -17,16 +17,17 @@ import (
 // entry is what the demo looks at of a line of the API server's audit log.
 type entry struct {
 	Verb           string
+	RequestURI     string
 	User           struct{ Username string }
 	ObjectRef      struct{ Resource, Namespace, Name, Subresource string }
 	ResponseStatus struct{ Code int }
 }
 
 // write says that the entry is a request that changed something. Asking for a
-// review is a create by its form only.
+// review is a create by its form only, and a dry run is admitted and dropped.
 func (e entry) write() bool {
 	return slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, e.Verb) &&
-		e.ResponseStatus.Code < 300 && !strings.HasSuffix(e.ObjectRef.Resource, "reviews")
+		e.ResponseStatus.Code < 300 && !strings.Contains(e.RequestURI, "dryRun=All") && !strings.HasSuffix(e.ObjectRef.Resource, "reviews")
 }
 
 // wrote proves by the API server's own log that Firebreak changed the pods
