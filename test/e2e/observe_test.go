@@ -94,6 +94,12 @@ func TestObserveWritesNothing(t *testing.T) {
 		t.Errorf("the pod was changed: before %s, after %s", before, after)
 	}
 	stored, dry := writes(t, plane(t).AuditLog, user)
+	// What another test left with Firebreak's mark on it is taken away in every
+	// mode, since every hold ends: it is not what is looked at here.
+	stored = slices.DeleteFunc(stored, func(write string) bool {
+		return strings.HasPrefix(write, "delete ") && strings.Contains(write, "/namespaces/t-") &&
+			!strings.Contains(write, "/"+suspect.Namespace+"/") && !strings.Contains(write, "/"+refused.Namespace+"/")
+	})
 	if len(stored) > 0 || dry < 6 {
 		t.Errorf("%d dry runs, and stored were %q", dry, stored)
 	}
