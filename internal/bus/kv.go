@@ -17,6 +17,10 @@ func (b *Bus) Control() *KV { return &KV{bus: b, prefix: keyPrefix(control)} }
 // Chat holds which message of a chat is about what.
 func (b *Bus) Chat() *KV { return &KV{bus: b, prefix: keyPrefix(chat)} }
 
+// Sessions holds who is signed in to the page, for twelve hours at the most and
+// up to 4,096 of them.
+func (b *Bus) Sessions() *KV { return &KV{bus: b, prefix: keyPrefix(sessions)} }
+
 // Get is the value of a key and its revision, or [ErrNotFound]. It sees every
 // write that has returned.
 func (kv *KV) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {

@@ -26,6 +26,7 @@ const (
 	control   Stream = "KV_CTL"
 	snapshots Stream = "KV_SNAPSHOT"
 	chat      Stream = "KV_CHAT"
+	sessions  Stream = "KV_SESSION"
 )
 
 // SubjectEvents carries the frames of events.
@@ -144,6 +145,7 @@ func topology(o Options) []jetstream.StreamConfig {
 		bucket(control, "operator state and leases", 8),
 		bucket(snapshots, "detector state", 1),
 		chats(),
+		signedIn(),
 	}
 	for i := range table {
 		table[i].Replicas = o.Replicas
@@ -174,6 +176,20 @@ func chats() jetstream.StreamConfig {
 	return c
 }
 
+// The bounds of sessions of the page: what is older has ended, and past the
+// number the oldest end.
+const (
+	sessionAge  = 12 * time.Hour
+	maxSessions = 4096
+)
+
+// signedIn forgets a session when its time is over.
+func signedIn() jetstream.StreamConfig {
+	c := bucket(sessions, "sessions of the page, sealed", 1)
+	c.MaxAge, c.MaxMsgs, c.Discard = sessionAge, maxSessions, jetstream.DiscardOld
+	return c
+}
+
 func keyPrefix(name Stream) string {
 	return "$KV." + strings.TrimPrefix(string(name), "KV_") + "."
 }
@@ -199,7 +215,7 @@ func streamOf(subject string) Stream {
 	case "dead":
 		return DeadStore
 	}
-	for _, name := range []Stream{control, snapshots, chat} {
+	for _, name := range []Stream{control, snapshots, chat, sessions} {
 		if strings.HasPrefix(subject, keyPrefix(name)) {
 			return name
 		}

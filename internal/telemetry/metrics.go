@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -23,6 +24,9 @@ type Metrics struct {
 
 	events, unstored, lost, rejected, findings, transitions, steps, expired, files metric.Int64Counter
 	ingest, effect                                                                 metric.Float64Histogram
+
+	// taken is the sum of events, for who reads it here.
+	taken atomic.Uint64
 }
 
 func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Metrics, error) {
@@ -71,8 +75,17 @@ func (m *Metrics) Event(ctx context.Context, source event.Source, class string) 
 // Events counts n events of one source and class at once.
 func (m *Metrics) Events(ctx context.Context, source event.Source, class string, n int) {
 	if m != nil {
+		m.taken.Add(uint64(max(n, 0)))
 		m.events.Add(ctx, int64(n), metric.WithAttributes(m.labels.source.of(string(source)), m.labels.class.of(class)))
 	}
+}
+
+// Taken is how many events were counted since the process began.
+func (m *Metrics) Taken() uint64 {
+	if m == nil {
+		return 0
+	}
+	return m.taken.Load()
 }
 
 // Unstored counts n events of those that [Metrics.Events] counts, which the

@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,27 +174,35 @@ func (a *API) finding(c call) error {
 	if err := a.allowed(c, "get", "findings", "", ""); err != nil {
 		return err
 	}
-	name := c.r.PathValue("id")
-	if !id.MatchString(name) {
-		return problem{http.StatusNotFound, "there is no such finding"}
+	out, err := a.desk().Finding(c.r.Context(), c.r.PathValue("id"))
+	if err != nil {
+		return err
 	}
-	m, err := a.Bus.Last(c.r.Context(), bus.SubjectFinding(name))
-	if errors.Is(err, bus.ErrNotFound) {
-		return problem{http.StatusNotFound, "there is no such finding"}
-	}
+	answer(c.w, http.StatusOK, out)
+	return nil
+}
+
+// Finding reads a finding; a [Problem] of status 404 says that there is none.
+func (d Desk) Finding(ctx context.Context, name string) (Found, error) {
 	out := Found{Count: 1}
+	if !id.MatchString(name) {
+		return out, Problem{http.StatusNotFound, "there is no such finding"}
+	}
+	m, err := d.Bus.Last(ctx, bus.SubjectFinding(name))
+	if errors.Is(err, bus.ErrNotFound) {
+		return out, Problem{http.StatusNotFound, "there is no such finding"}
+	}
 	if err == nil {
 		err = json.Unmarshal(m.Data, &out.Finding)
 	}
 	if err != nil {
-		return fmt.Errorf("read finding %s: %w", name, err)
+		return out, fmt.Errorf("read finding %s: %w", name, err)
 	}
-	if m, err := a.Bus.Last(c.r.Context(), bus.SubjectFindingCount(name)); err == nil {
+	if m, err := d.Bus.Last(ctx, bus.SubjectFindingCount(name)); err == nil {
 		var n event.FindingCount
 		if json.Unmarshal(m.Data, &n) == nil {
 			out.Count = n.Count
 		}
 	}
-	answer(c.w, http.StatusOK, out)
-	return nil
+	return out, nil
 }

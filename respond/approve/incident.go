@@ -49,21 +49,34 @@ func (a *API) incident(c call) error {
 
 // closeIncident ends an incident as resolved.
 func (a *API) closeIncident(c call) error {
-	if err := a.allowed(c, "update", "incidents", "", ""); err != nil {
-		return err
-	}
 	body, err := read(c)
 	if err != nil {
 		return err
 	}
-	in, err := a.desk().Incident(c.r.Context(), c.r.PathValue("id"))
+	said, err := a.desk().Close(c.r.Context(), c.user, c.r.PathValue("id"), body.Reason)
 	if err != nil {
 		return err
 	}
-	if in.State.Over() {
-		return problem{http.StatusConflict, fmt.Sprintf("the incident is %s already", in.State)}
+	answer(c.w, http.StatusAccepted, said)
+	return nil
+}
+
+// Close ends an incident as resolved. It needs the right to update incidents.
+func (d Desk) Close(ctx context.Context, user kube.User, incident, reason string) (Said, error) {
+	if err := d.May(ctx, user, "update", "incidents", "", ""); err != nil {
+		return Said{}, err
 	}
-	return a.store(c, event.Input{ID: rand.Text(), Run: in.ID, Kind: event.InputClose, User: c.user.Name, Reason: body.Reason, Time: a.now()})
+	if err := short("the reason", reason); err != nil {
+		return Said{}, err
+	}
+	in, err := d.Incident(ctx, incident)
+	if err != nil {
+		return Said{}, err
+	}
+	if in.State.Over() {
+		return Said{}, Problem{http.StatusConflict, fmt.Sprintf("the incident is %s already", in.State)}
+	}
+	return d.store(ctx, event.Input{ID: rand.Text(), Run: in.ID, Kind: event.InputClose, User: user.Name, Reason: reason, Time: d.now()})
 }
 
 // judge takes what somebody says of an incident.

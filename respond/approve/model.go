@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -131,8 +132,11 @@ func (a *API) modelState(c call) error {
 	return nil
 }
 
-func (a *API) modelStates(c call) (all Models, err error) {
-	data, err := a.Bus.Snapshots().Get(c.r.Context(), bus.SnapshotModels)
+func (a *API) modelStates(c call) (Models, error) { return a.desk().Models(c.r.Context()) }
+
+// Models reads the models as the detectors said last.
+func (d Desk) Models(ctx context.Context) (all Models, err error) {
+	data, err := d.Bus.Snapshots().Get(ctx, bus.SnapshotModels)
 	if errors.Is(err, bus.ErrNotFound) {
 		return Models{Models: []event.ModelState{}}, nil
 	}

@@ -51,8 +51,10 @@ type Config struct {
 	Functions Functions `yaml:"functions"`
 	// Slack is where people see incidents and decide; without it they do by the
 	// command line alone.
-	Slack     *slack.Config `yaml:"slack"`
-	Telemetry Telemetry     `yaml:"telemetry"`
+	Slack *slack.Config `yaml:"slack"`
+	// Console is the page in the browser, at /console/ of listen.address.
+	Console   Console   `yaml:"console"`
+	Telemetry Telemetry `yaml:"telemetry"`
 	// Enrich and Heartbeat are about what ingest asks of the cluster.
 	Enrich    Enrich    `yaml:"enrich"`
 	Heartbeat Heartbeat `yaml:"heartbeat"`
@@ -212,6 +214,7 @@ func Parse(doc *conf.Document) (*Config, error) {
 	c.checkNotify(p)
 	c.checkAssets(p)
 	c.checkSlack(p)
+	c.checkConsole(p)
 	c.checkEvidence(p)
 	c.checkDrill(p)
 	if err := errors.Join(p.list...); err != nil {

@@ -49,10 +49,13 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 		if err != nil {
 			return err
 		}
-		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/evidence/", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/playbooks", "/v1/playbooks/", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
+		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/approvals", "/v1/approvals/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/evidence/", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/playbooks", "/v1/playbooks/", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
 			mux.Handle(path, api)
 		}
 		if err := s.clicks(ctx, group, mux); err != nil {
+			return err
+		}
+		if err := s.page(ctx, group, mux); err != nil {
 			return err
 		}
 	}
