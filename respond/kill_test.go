@@ -283,8 +283,8 @@ func (k *killer) finish() {
 	k.calls, k.closed = -1, 0
 	k.mu.Unlock()
 	cmd := k.start()
-	limit := time.AfterFunc(2*time.Minute, func() {
-		k.t.Error("the last responder did not come to rest in two minutes")
+	limit := time.AfterFunc(10*time.Minute, func() {
+		k.t.Error("the last responder did not come to rest in ten minutes")
 		k.kill()
 		k.mu.Lock()
 		k.closed = len(k.names)

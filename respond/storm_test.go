@@ -178,7 +178,7 @@ func (s *storm) publish(i, again int) {
 // rest waits until every run either holds or waits for people.
 func (s *storm) rest(pods int) map[event.RunState]int {
 	s.t.Helper()
-	limit := time.After(4 * time.Minute)
+	limit := time.After(10 * time.Minute)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -195,7 +195,7 @@ func (s *storm) rest(pods int) map[event.RunState]int {
 		select {
 		case <-tick.C:
 		case <-limit:
-			s.t.Fatalf("runs are %v after four minutes", states)
+			s.t.Fatalf("runs are %v after ten minutes", states)
 		}
 	}
 }

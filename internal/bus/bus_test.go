@@ -25,7 +25,7 @@ func open(t testing.TB, dir string) *Bus {
 // within gives a context that fails the test rather than hang it.
 func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

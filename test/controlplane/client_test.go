@@ -39,7 +39,7 @@ func clientOf(t *testing.T, c *controlplane.Cluster, name string) *client {
 	trust := &tls.Config{RootCAs: pool}
 	transport := &http.Transport{TLSClientConfig: trust}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &client{t, c.Server, c.Users[name].Token, trust, &http.Client{Transport: transport, Timeout: 10 * time.Second}}
+	return &client{t, c.Server, c.Users[name].Token, trust, &http.Client{Transport: transport, Timeout: time.Minute}}
 }
 
 // reply is what came back.
@@ -126,8 +126,7 @@ func (c *client) readyPods(namespace, selector string, n int) []pod {
 	return list.Items
 }
 
-// exec runs a command as kubectl does, by WebSocket, and returns the first that it prints; it
-// leaves a command that prints nothing within a second.
+// exec runs a command as kubectl does, by WebSocket, returns the first that it prints, and leaves it.
 func (c *client) exec(path string) string {
 	c.t.Helper()
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(c.server, "https://"), c.tls)
@@ -157,7 +156,7 @@ func (c *client) exec(path string) string {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		c.t.Fatalf("exec: %s", resp.Status)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		c.t.Fatal(err)
 	}
 	for {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -50,6 +51,19 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	for try := 1; ; try++ {
+		c, err := start(ctx, path, opts)
+		// Between the choice of a port and the component that listens at it, anybody may take it.
+		if err == nil || try == 3 || opts.Dir != "" || !strings.Contains(err.Error(), "address already in use") {
+			return c, err
+		}
+		fmt.Fprintf(opts.Log, "starting the cluster once more: %v\n", err)
+	}
+}
+
+// start starts a cluster that is built.
+func start(ctx context.Context, path string, opts Options) (*Cluster, error) {
+	var err error
 	c := &Cluster{cmd: exec.Command(path, opts.args()...), done: make(chan struct{})}
 	// A group of its own: ctrl-c in a terminal is for the caller, who then stops the cluster.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -38,11 +38,8 @@ func start(t *testing.T, opts controlplane.Options) *controlplane.Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Stop() })
-	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("start took %s, want at most 15s", took)
-	} else {
-		t.Logf("started in %s", took.Round(10*time.Millisecond))
-	}
+	// It says nothing of a machine that does other work as well: 3 to 4 s are usual.
+	t.Logf("started in %s", time.Since(began).Round(10*time.Millisecond))
 	return c
 }
 
@@ -103,8 +100,11 @@ func TestNothingSurvivesKill(t *testing.T) {
 	admin.post("/apis/apps/v1/namespaces/default/deployments", deployment).wants(http.StatusCreated)
 	pod := admin.readyPods("default", "app=web", 2)[0]
 	// A command that outlives its connection unless somebody ends it; its argument is how to find it.
-	command := "&command=" + url.QueryEscape("sleep 1000; : "+c.Dir)
-	admin.exec("/api/v1/namespaces/default/pods/" + pod.Metadata.Name + "/exec?stdout=true&command=sh&command=-c" + command)
+	command := "&command=" + url.QueryEscape("echo runs; sleep 1000; : "+c.Dir)
+	at := "/api/v1/namespaces/default/pods/" + pod.Metadata.Name + "/exec?stdout=true&command=sh&command=-c"
+	if out := admin.exec(at + command); out != "runs\n" {
+		t.Fatalf("the command printed %q", out)
+	}
 	running := processes(t, c.Dir)
 	if len(running) < 7 { // up, five components, sh
 		t.Fatalf("%d processes run: %v", len(running), running)

@@ -168,7 +168,7 @@ func (d *deployment) accepted(t *testing.T) {
 // The pod comes up, with the account, its token and the priority.
 func (d *deployment) podReady(t *testing.T) {
 	var got *appsv1.Deployment
-	err := poll.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := poll.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		var err error
 		got, err = d.client.AppsV1().Deployments("firebreak").Get(ctx, "firebreak", metav1.GetOptions{})
 		return err == nil && got.Status.AvailableReplicas == 1, err
@@ -294,7 +294,7 @@ func (d *deployment) allowed(t *testing.T, want bool, user, verb, group, res, na
 	if user == service {
 		review.Spec.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:firebreak", "system:authenticated"}
 	}
-	err := poll.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := poll.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		answer, err := d.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 		return err == nil && answer.Status.Allowed == want, err
 	})
@@ -345,7 +345,7 @@ func (d *deployment) audit(t *testing.T) {
 		"patch services/":               "Request",
 		"patch clusterrolebindings/":    "Request",
 	}
-	err := poll.PollUntilContextTimeout(ctx, 200*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+	err := poll.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		events = d.records(t)
 		for key := range want {
 			if _, ok := events[key]; !ok {

@@ -96,8 +96,13 @@ func nodeReady(o *unstructured.Unstructured) error {
 	return nil
 }
 
-// nodeTrim takes out the taints that the node's controllers set and take off.
+// nodeTrim takes out what the node's controllers set and take off: taints, and
+// how old what its kubelet keeps may be.
 func nodeTrim(o map[string]any) {
+	unstructured.RemoveNestedField(o, "metadata", "annotations", "node.alpha.kubernetes.io/ttl")
+	if notes, _, _ := unstructured.NestedMap(o, "metadata", "annotations"); len(notes) == 0 {
+		unstructured.RemoveNestedField(o, "metadata", "annotations")
+	}
 	taints, _, _ := unstructured.NestedSlice(o, "spec", "taints")
 	taints = slices.DeleteFunc(taints, func(t any) bool {
 		key, _ := t.(map[string]any)["key"].(string)

@@ -66,7 +66,7 @@ func (l *loop) exec() {
 // the suspect, the policy there; and after the undo all as it was.
 func (l *loop) quarantine() {
 	t := l.t
-	pods := l.shop("shop", 3)
+	pods := stay(t, l.admin, l.shop("shop", 3))
 	suspect := pods[0]
 	before := marks(t, suspect.ObjectMeta)
 	if err := l.alert(t.Context(), "Terminal shell in container", "shop", suspect.Name, containerID(suspect.Status.ContainerStatuses[0].ContainerID)); err != nil {

@@ -86,7 +86,7 @@ func namespace(t *testing.T, client kubernetes.Interface) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
@@ -99,11 +99,15 @@ func namespace(t *testing.T, client kubernetes.Interface) string {
 	return name
 }
 
-// eventually waits until check says nil, and fails with its last error after
-// 45 seconds.
+// patience is how long the tests wait for what has to come: no machine is so
+// slow, only what hangs takes so long.
+const patience = 4 * time.Minute
+
+// eventually waits until check says nil, and fails with its last error when it
+// never does.
 func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/test/port"
 )
 
 // binary builds the command once for all tests of the package.
@@ -45,15 +45,34 @@ type process struct {
 	dir        string
 	api, ready string
 	token      string
-	log        *bytes.Buffer
+	log        *output
 	cmd        *exec.Cmd
+}
+
+// output is what a process says, read while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write adds to it.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 // prepare writes the config of a service; kubeconfig may be written later,
 // before it is started.
 func prepare(t *testing.T, mode string, books string) *process {
 	t.Helper()
-	s := &process{t: t, dir: t.TempDir(), token: rand.Text(), log: &bytes.Buffer{}}
+	s := &process{t: t, dir: t.TempDir(), token: rand.Text(), log: &output{}}
 	api, health := freePort(t), freePort(t)
 	s.api, s.ready = "http://"+api, "http://"+health
 	s.write("token", s.token)
@@ -102,12 +121,11 @@ func (s *process) write(name, text string) string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // webhook is the kubeconfig by which the API server posts audit events to an
@@ -169,7 +187,7 @@ func (s *process) stop() {
 	}
 	s.cmd = nil
 	if s.t.Failed() {
-		s.t.Logf("log of firebreak:\n%s", s.log)
+		s.t.Logf("log of firebreak:\n%s", s.log.text())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -250,16 +251,17 @@ func barePod(t *testing.T, client kubernetes.Interface, ns, name string, change 
 	if change != nil {
 		change(pod)
 	}
-	pod, err := client.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var made *corev1.Pod
+	eventually(t, "pod "+name, func(ctx context.Context) (err error) { // once the namespace has its account
+		made, err = client.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{})
+		return err
+	})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		_ = client.CoreV1().Pods(ns).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)}) // it may be gone
 	})
-	return pod
+	return made
 }
 
 // looks is what protected objects look like to whoever would change them, and the policies beside them.
@@ -272,7 +274,10 @@ func looks(t *testing.T, client kubernetes.Interface, targets []event.Ref) map[s
 			if err != nil {
 				t.Fatal(err)
 			}
-			all[target.String()] = fmt.Sprint(marks(t, n.ObjectMeta), n.Spec.Unschedulable, n.Spec.Taints)
+			taints := slices.DeleteFunc(n.Spec.Taints, func(x corev1.Taint) bool { // what its controllers set and take off
+				return x.Key == corev1.TaintNodeNotReady || x.Key == corev1.TaintNodeUnreachable
+			})
+			all[target.String()] = fmt.Sprint(marks(t, n.ObjectMeta), n.Spec.Unschedulable, taints)
 			continue
 		}
 		p, err := client.CoreV1().Pods(target.Namespace).Get(t.Context(), target.Name, metav1.GetOptions{})
@@ -345,7 +350,7 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 	var mu sync.Mutex
 	var since time.Time
 	var effects, late, undone, paused int
-	var worst time.Duration
+	var worst, slowest time.Duration
 	writes.sent = func(w event.Write) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -360,7 +365,9 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 		default:
 			effects++
 			worst = max(worst, time.Since(since))
-			if time.Since(since) > time.Second {
+			// A question that was asked before the pause may be answered as late
+			// as this machine answers any.
+			if time.Since(since) > time.Second+slowest {
 				late++
 			}
 		}
@@ -371,6 +378,16 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
+	all.Go(func() {
+		for ctx.Err() == nil {
+			began := time.Now()
+			_, _ = client.CoreV1().ConfigMaps(ns).Get(ctx, kube.ConfigMapName, metav1.GetOptions{}) // how long it takes is what counts
+			pass(t, 20*time.Millisecond)
+			mu.Lock()
+			slowest = max(slowest, time.Since(began)-20*time.Millisecond)
+			mu.Unlock()
+		}
+	})
 	for i := range 4 {
 		pod := barePod(t, client, ns, fmt.Sprint("p", i), nil)
 		all.Go(func() {
@@ -417,5 +434,5 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 	if late > 0 || paused == 0 {
 		t.Errorf("%d effects later than a second after the pause, the latest %s; %d were undone while paused", late, worst, paused)
 	}
-	t.Logf("%d toggles: %d effects, the latest %s after a pause; %d undone, %d while paused", toggles, effects, worst, undone, paused)
+	t.Logf("%d toggles: %d effects, the latest %s after a pause; %d undone, %d while paused; the slowest question took %s", toggles, effects, worst, undone, paused, slowest)
 }

@@ -46,7 +46,7 @@ func (l *loop) talk() {
 // contained and given back at its time, and the record names them.
 func (l *loop) slack() {
 	t := l.t
-	suspect := l.shop("chatted", 2)[0]
+	suspect := stay(t, l.admin, l.shop("chatted", 2))[0]
 	before := marks(t, suspect.ObjectMeta)
 	if err := l.alert(t.Context(), "Terminal shell in container", "chatted", suspect.Name, containerID(suspect.Status.ContainerStatuses[0].ContainerID)); err != nil {
 		t.Fatal(err)

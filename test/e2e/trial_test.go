@@ -257,11 +257,12 @@ func (c *trial) read(name string) *unstructured.Unstructured {
 	return o
 }
 
-// remove deletes the target at once.
+// remove deletes the target, as its kubelet does when it is a pod. Who deletes
+// a pod at once has kwok delete it, too, by its name and perhaps when another
+// has that name.
 func (c *trial) remove(o *unstructured.Unstructured) {
 	c.t.Helper()
-	zero := int64(0)
-	err := c.api(c.x.at, c.namespaced()).Delete(c.ctx(), o.GetName(), metav1.DeleteOptions{GracePeriodSeconds: &zero})
+	err := c.api(c.x.at, c.namespaced()).Delete(c.ctx(), o.GetName(), metav1.DeleteOptions{})
 	c.no(err, "delete target")
 	eventually(c.t, "end of "+o.GetName(), func(context.Context) error {
 		if now := c.find(o.GetName()); now != nil {

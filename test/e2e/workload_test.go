@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -95,6 +96,23 @@ func endpoints(t *testing.T, client kubernetes.Interface, ns string, pods ...str
 		}
 		return nil
 	})
+}
+
+// stay makes a ReplicaSet with a pod too many take away another than these,
+// which it goes by before anything else that it can choose by: without it, it
+// goes by nodes and rough ages. It gives the pods as they are then.
+func stay(t *testing.T, client kubernetes.Interface, pods []corev1.Pod) []corev1.Pod {
+	t.Helper()
+	var now []corev1.Pod
+	for _, p := range pods {
+		patch := []byte(`{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"1000"}}}`)
+		pod, err := client.CoreV1().Pods(p.Namespace).Patch(t.Context(), p.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = append(now, *pod)
+	}
+	return now
 }
 
 func names(pods []corev1.Pod) []string {

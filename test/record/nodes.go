@@ -93,7 +93,7 @@ func (s *Stage) exec(ctx context.Context, who Who, space, pod string, command ..
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := run.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: nothing{}, Stderr: nothing{}}); err != nil {
 		return fmt.Errorf("exec: %w", err)

@@ -87,8 +87,31 @@ func (s *Stage) setUp(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.known(ctx); err != nil {
+		return err
+	}
 	for _, app := range []string{"shop/web", "shop/mail", "till/till", "legacy/a", "legacy/b", "legacy/c", "legacy/d", "legacy/e", "legacy/f", "lab/a", "demo/a"} {
 		if err := s.calls(ctx, pat, deployment(app, "default", 2, "1.0")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known waits until the API server knows the rights of all who work: it follows its watch, a moment
+// behind what was just granted.
+func (s *Stage) known(ctx context.Context) error {
+	for _, c := range []struct {
+		who  Who
+		line string
+	}{
+		{ann, "GET /api/v1/namespaces/shop/pods?limit=1"}, {ben, "GET /api/v1/namespaces/till/pods?limit=1"}, {mallory, "GET /api/v1/namespaces/shop/pods?limit=1"},
+		{pipeline, "GET /api/v1/namespaces/shop/secrets?limit=1"}, {pipeline, "GET /api/v1/namespaces/ci/secrets?limit=1"}, {pipeline, "GET /api/v1/namespaces?limit=1"},
+		{prometheus, "GET /apis/discovery.k8s.io/v1/endpointslices?limit=1"}, {certs, "GET /api/v1/secrets?limit=1"}, {gitops, "GET /apis/apps/v1/deployments?limit=1"},
+		{backup, "GET /api/v1/persistentvolumes?limit=1"}, {scaler, "GET /api/v1/nodes?limit=1"}, {cart, "GET /api/v1/namespaces/shop/configmaps/settings"},
+		{kubelet("worker-1"), "GET /api/v1/nodes/worker-1"},
+	} {
+		if err := eventually(ctx, func() error { return s.calls(ctx, c.who, c.line) }); err != nil {
 			return err
 		}
 	}

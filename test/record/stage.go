@@ -90,14 +90,14 @@ func readPEM(path string) ([]byte, error) {
 }
 
 func (s *Stage) config(w Who) (*rest.Config, error) {
-	config := &rest.Config{Host: s.cluster.Server, QPS: 200, Burst: 400, UserAgent: w.Agent, Timeout: 20 * time.Second}
+	config := &rest.Config{Host: s.cluster.Server, QPS: 200, Burst: 400, UserAgent: w.Agent, Timeout: 2 * time.Minute}
 	config.CAFile = s.cluster.CA
 	config.Impersonate = rest.ImpersonationConfig{UserName: w.As, Groups: w.Groups}
 	if w.Agent == "" {
 		config.UserAgent = kubectl
 	}
 	if w.From != "" {
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(w.From)}, Timeout: 10 * time.Second}
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(w.From)}, Timeout: time.Minute}
 		config.Dial = dialer.DialContext
 	}
 	if w.Forwarded != "" {
@@ -161,9 +161,9 @@ func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.next.RoundTrip(r)
 }
 
-// eventually asks until the answer is no error, for 30 seconds.
+// eventually asks until the answer is no error, for three minutes: the machine may do other work.
 func eventually(ctx context.Context, ask func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for {
 		err := ask()

@@ -62,15 +62,16 @@ func fullDisk(t *testing.T, suddenly bool) {
 	s.found(t, l.want())
 }
 
-// stuck waits until nothing was accepted for some seconds.
+// stuck waits until nothing was accepted for some seconds, in which senders
+// were refused: a disk that is only slow does not count.
 func stuck(t *testing.T, f *firebreak, l *load) {
 	t.Helper()
-	last, since := -1, time.Now()
+	last, told, since := -1, 0, time.Now()
 	eventually(t, "nothing is accepted any more", func() bool {
 		if n := l.http.done(); n != last {
-			last, since = n, time.Now()
+			last, told, since = n, l.http.told(), time.Now()
 		}
-		return f.p.died() || time.Since(since) > 3*time.Second
+		return f.p.died() || time.Since(since) > 3*time.Second && l.http.told() >= told+10
 	})
 	if f.p.died() {
 		t.Fatalf("firebreak ended by itself (%s):\n%s", f.p.cmd.ProcessState, f.p.tail())

@@ -93,7 +93,7 @@ func (f *flood) run() {
 }
 
 func (f *flood) send(m hostile.Mutant) {
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	client := &http.Client{Timeout: 10 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	defer client.CloseIdleConnections()
 	for f.left.Add(-1) >= 0 {
 		b := f.next(m)

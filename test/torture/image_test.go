@@ -59,7 +59,7 @@ func newImage(t *testing.T, size int64) *image {
 func (i *image) unmount() {
 	i.t.Helper()
 	var last string
-	for range 100 {
+	for range 2400 {
 		out, err := exec.Command("umount", i.dir).CombinedOutput()
 		if err == nil || strings.Contains(string(out), "not mounted") {
 			return

@@ -158,7 +158,7 @@ func TestPagesSurvive(t *testing.T) {
 		revive()
 	}
 	states := map[event.DeliveryState]int{}
-	within(t, 5*time.Minute, "all is delivered", func() bool {
+	within(t, 15*time.Minute, "all is delivered", func() bool {
 		revive()
 		clear(states)
 		for i := range messages / 4 {

@@ -12,6 +12,7 @@ type pace struct {
 	mu             sync.Mutex
 	allowed, taken int
 	accepted       int
+	refused        int
 	moved          chan struct{} // closed and made anew at each move
 }
 
@@ -30,6 +31,16 @@ func (p *pace) allow(n int) { p.move(func() { p.allowed = max(p.allowed, n) }) }
 
 // accept notes that events were answered with 200.
 func (p *pace) accept(n int) { p.move(func() { p.accepted += n }) }
+
+// refuse notes that a body was refused, and is to come again.
+func (p *pace) refuse() { p.move(func() { p.refused++ }) }
+
+// told is how many bodies were refused.
+func (p *pace) told() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused
+}
 
 // take waits until something may be sent, and gives at most n; 0 when ctx is done.
 func (p *pace) take(ctx context.Context, n int) int {

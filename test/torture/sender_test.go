@@ -77,6 +77,9 @@ func (s *sender) deliver(body []byte) bool {
 			s.refused[status]++
 			if status != 0 {
 				s.slowest = max(s.slowest, took)
+				if s.pace != nil {
+					s.pace.refuse()
+				}
 			}
 		default:
 			s.t.Errorf("sender %s was answered with %d", s.name, status)

@@ -10,7 +10,7 @@ import (
 // The patience of the demo: how long something may take on a slow machine, and
 // how often it is looked at.
 const (
-	patience = 45 * time.Second
+	patience = 2 * time.Minute
 	glance   = 200 * time.Millisecond
 )
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
+	ports "github.com/firebreak-io/firebreak/test/port"
 )
 
 const secret = "0123456789abcdef-secret"
@@ -97,6 +97,12 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
+
 func prepare(t *testing.T, soc, otlp string) *process {
 	t.Helper()
 	p := &process{t: t, log: &safeBuffer{}, api: port(t), health: port(t)}
@@ -132,12 +138,11 @@ spec:
 
 func port(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func (p *process) start() *process { return p.startRoles(Roles()...) }
@@ -166,7 +171,7 @@ func (p *process) startRoles(roles ...Role) *process {
 
 func (p *process) until(what string, ok func() bool) {
 	p.t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(4 * time.Minute) // no machine is so slow
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
