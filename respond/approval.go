@@ -42,7 +42,7 @@ func (m move) question(waiting []int) event.Approval {
 	policy := m.policy(waiting[0])
 	a := event.Approval{
 		ID: event.HashID("approval", m.run.ID, ""), By: policy.By, Need: policy.Need,
-		Excluded: m.excluded(), Explain: policy.Explain, Requested: m.now, Expires: m.now.Add(policy.Within), State: event.ApprovalOpen,
+		Excluded: m.excluded(), Explain: policy.Explain, NoChat: policy.NoChat, Requested: m.now, Expires: m.now.Add(policy.Within), State: event.ApprovalOpen,
 	}
 	var steps []int
 	for _, i := range waiting {
@@ -65,12 +65,13 @@ func (m move) question(waiting []int) event.Approval {
 	return a
 }
 
-// policy is who decides on step i.
+// policy is who decides on step i, of an incident of this priority.
 func (m move) policy(i int) Approve {
+	p := m.book.Approve
 	if own := m.step(i).Approve; own != nil {
-		return *own
+		p = *own
 	}
-	return m.book.Approve
+	return p.at(Priority(*m.run))
 }
 
 // asked are the places of the steps that an approval is about, as far as they
@@ -136,7 +137,7 @@ func (m move) void(reason string) {
 	m.run.Reason, m.run.State = reason, event.RunGuarding
 	for i := range m.run.Steps {
 		if s := &m.run.Steps[i]; s.State == event.StepPlanned && m.step(i).Effect() {
-			s.State, s.Approved, s.Yes, s.AtMost, s.NotBefore = event.StepPending, "", 0, 0, nil
+			s.State, s.Approved, s.Yes, s.BrokenBy, s.AtMost, s.NotBefore = event.StepPending, "", 0, "", 0, nil
 		}
 	}
 }
@@ -192,7 +193,9 @@ func (m move) vote(v event.Vote) {
 		m.declined(*a, event.RunDenied, "denied by "+v.User)
 		return
 	}
-	if count(*a) < a.Need {
+	if v.BreakGlass {
+		a.BrokenBy = v.User
+	} else if count(*a) < a.Need {
 		return
 	}
 	asked := m.asked(*a)
@@ -205,6 +208,9 @@ func (m move) vote(v event.Vote) {
 	for _, i := range asked {
 		s := &m.run.Steps[i]
 		s.Approved, s.Yes, s.AtMost = s.Digest, count(*a), shortest(*a)
+		if v.BreakGlass {
+			s.Yes, s.BrokenBy = max(s.Yes, a.Need), v.User // it stands for them
+		}
 	}
 }
 
@@ -225,6 +231,8 @@ func (m move) refused(a event.Approval, v event.Vote) string {
 	switch {
 	case a.State != event.ApprovalOpen:
 		return "the approval is already " + a.State
+	case v.BreakGlass:
+		return m.unbroken(a, v)
 	case !m.now.Before(a.Expires):
 		return "the approval has expired"
 	case v.Digest == "" || v.Digest != a.Digest:
@@ -235,6 +243,8 @@ func (m move) refused(a event.Approval, v event.Vote) string {
 		return "who started the run or is named in the finding cannot decide on it"
 	case a.Explain && strings.TrimSpace(v.Reason) == "":
 		return "a reason has to be given"
+	case a.NoChat && v.Approve && v.From != "":
+		return "this can't be approved in a chat"
 	case !mayApprove(a.By, v):
 		return "not among those who may approve: " + strings.Join(a.By, ", ")
 	}
@@ -242,6 +252,25 @@ func (m move) refused(a event.Approval, v event.Vote) string {
 		if old.Refused == "" && old.User == v.User && old.Approve && v.Approve {
 			return "has approved already"
 		}
+	}
+	return ""
+}
+
+// unbroken says why somebody can't break the glass. Who they are, who else said
+// yes and until when are no reasons; which plan it is about is one, and so are the
+// guards, which come after: what is protected or paused stays so.
+func (m move) unbroken(a event.Approval, v event.Vote) string {
+	switch {
+	case v.Digest == "" || v.Digest != a.Digest:
+		return "the plan has changed since it was shown"
+	case v.User == "":
+		return "nobody is named"
+	case !v.Approve:
+		return "the glass is broken to do something"
+	case strings.TrimSpace(v.Reason) == "":
+		return "a reason has to be given"
+	case a.NoChat && v.From != "":
+		return "this can't be approved in a chat"
 	}
 	return ""
 }

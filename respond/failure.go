@@ -35,7 +35,7 @@ func (m move) failed(i int, f Failure, reason string) {
 	case FailedConflict:
 		s.State = event.StepPlanned
 		if s.Conflicts++; s.Conflicts%maxConflicts == 0 && step.Effect() {
-			s.Approved, s.Yes, s.AtMost = "", 0, 0
+			s.Approved, s.Yes, s.BrokenBy, s.AtMost = "", 0, "", 0
 			m.void(fmt.Sprintf("the target changed %d times while it was being written", s.Conflicts))
 		}
 		return

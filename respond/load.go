@@ -184,24 +184,6 @@ func (l *loader) within(path string, d conf.Duration, standard, most time.Durati
 	}
 }
 
-func (l *loader) approve(at string, s approveSpec) Approve {
-	a := Approve{By: s.By, Need: 1, Within: l.within(at+".within", s.Within, defaultWithin, maxWithin), Explain: s.Explain}
-	if s.Need != nil {
-		a.Need = *s.Need
-	}
-	if a.Need < 1 || a.Need > 10 {
-		l.problem(at+".need", "%d: between 1 and 10 people can be needed", a.Need)
-	}
-	for i, by := range s.By {
-		kind, name, _ := strings.Cut(by, "/")
-		if (kind != "user" && kind != "group") || name == "" {
-			l.problem(fmt.Sprintf("%s.by[%d]", at, i), "%q is neither user/NAME nor group/NAME", by)
-		}
-	}
-	a.Page = choose(l, at+".otherwise", s.Otherwise, "deny", "page") == "page"
-	return a
-}
-
 func (l *loader) condition(e conf.Expression) func(Env) (bool, error) {
 	if e.IsZero() {
 		return nil

@@ -3,6 +3,7 @@ package respond
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -105,6 +106,24 @@ func said(in event.Incident, order event.Input) event.Incident {
 		}
 		if in.State == event.IncidentFalsePositive {
 			return enter(in, event.IncidentOpen, order.User, order.Reason, order.Time)
+		}
+	case event.InputAcknowledge:
+		if in.State.Over() || in.AcknowledgedBy != "" {
+			return in
+		}
+		in.AcknowledgedBy, in.Acknowledged = order.User, order.Time
+		return remember(in, event.Moment{
+			Time: order.Time, What: event.MomentAcknowledge, By: order.User, Text: shorten(strings.TrimSpace(order.User + " sees to it " + order.Reason)),
+		})
+	case event.InputReviewed:
+		return remember(in, event.Moment{
+			Time: order.Time, What: event.MomentBreakGlass, By: order.User, Text: shorten("reviewed that the glass was broken: " + order.Reason),
+		})
+	case event.InputVote:
+		if order.Vote != nil && order.Vote.BreakGlass {
+			return remember(in, event.Moment{
+				Time: order.Time, What: event.MomentBreakGlass, ID: order.Run, By: order.User, Text: shorten("the glass was broken: " + order.Reason),
+			})
 		}
 	case event.InputClose:
 		if !in.State.Over() {

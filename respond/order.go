@@ -16,7 +16,7 @@ import (
 func (w *Worker) order(ctx context.Context, m bus.Message, in event.Input) (own bool, err error) {
 	var do func(context.Context) error
 	switch in.Kind {
-	case event.InputClose, event.InputVerdict:
+	case event.InputClose, event.InputVerdict, event.InputAcknowledge, event.InputReviewed:
 		do = func(ctx context.Context) error {
 			if in.Finding != "" {
 				return w.incidents.ofFinding(ctx, in)

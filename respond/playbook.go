@@ -38,6 +38,29 @@ type Approve struct {
 	Explain bool
 	// Page says that people are paged when nobody decided in time.
 	Page bool
+	// NoChat says that a yes in a chat does not count: it takes the command line
+	// or the page.
+	NoChat bool
+	// Levels are for incidents of at least their priority, the lowest first.
+	Levels []ApproveLevel
+}
+
+// ApproveLevel is who decides from a priority on.
+type ApproveLevel struct {
+	Priority event.Severity
+	Approve  Approve
+}
+
+// at is what counts for a priority.
+func (a Approve) at(priority event.Severity) Approve {
+	out := a
+	for _, l := range a.Levels {
+		if priority.Rank() >= l.Priority.Rank() {
+			out = l.Approve
+		}
+	}
+	out.Levels = nil
+	return out
 }
 
 // OnFailure says what becomes of a run when a step fails.

@@ -156,8 +156,12 @@ func (r *runner) move(ctx context.Context, in Input) error {
 		if err := r.w.executor.Unanswered(ctx, r.book, r.rec.Run, next, r.w.now()); err != nil {
 			return err
 		}
+		if err := r.w.broken(ctx, r.rec.Run, next, in); err != nil {
+			return err
+		}
 		rec, err := r.w.log.Append(ctx, r.rec, next)
 		if err == nil {
+			r.w.decided(ctx, r.rec.Run, rec.Run, in)
 			r.moved(ctx, rec)
 			return nil
 		}

@@ -35,6 +35,24 @@ type approveSpec struct {
 	// Otherwise is what no answer means: deny, or page, which also pages people
 	// by the routes of the config.
 	Otherwise string `yaml:"otherwise"`
+	// NoChat says that it can't be approved in a chat, only by the command line
+	// or on the page; it can be denied there.
+	NoChat bool `yaml:"no_chat"`
+	// Levels say otherwise for incidents of at least a priority. What one does not
+	// say is as above.
+	Levels []levelSpec `yaml:"levels"`
+}
+
+// levelSpec is who decides from a priority on.
+type levelSpec struct {
+	// Priority is the incident's, at least: low, medium, high or critical.
+	Priority event.Severity `yaml:"priority,required"`
+	// By, Need, Within, Explain and NoChat are as above.
+	By      []string      `yaml:"by"`
+	Need    *int          `yaml:"need"`
+	Within  conf.Duration `yaml:"within"`
+	Explain bool          `yaml:"explain"`
+	NoChat  bool          `yaml:"no_chat"`
 }
 
 // stepSpec is a step as it is written, or several that go side by side.

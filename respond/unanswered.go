@@ -27,26 +27,31 @@ func (x *Executor) Unanswered(ctx context.Context, book *Playbook, before, next 
 	if a == nil || a.State != event.ApprovalExpired || before.Approval == nil || before.Approval.State != event.ApprovalOpen || !book.Pages() {
 		return nil
 	}
+	note := fmt.Sprintf("Nobody approved in time what playbook %s asks for: %d steps, since %s.", next.Playbook, len(a.Steps), a.Requested.UTC().Format(time.RFC3339))
+	return x.page(ctx, next.ID+"/unanswered-"+a.ID, note, next, now)
+}
+
+// page pages people about a run by the routes of the config, once for a key.
+func (x *Executor) page(ctx context.Context, key, note string, run event.Run, now time.Time) error {
 	kind, ok := action.Lookup("notify.page")
 	if !ok {
 		return nil
 	}
-	config := &action.PageConfig{Note: fmt.Sprintf("Nobody approved in time what playbook %s asks for: %d steps, since %s.", next.Playbook, len(a.Steps), a.Requested.UTC().Format(time.RFC3339))}
-	act, err := kind.New(x.Deps, config)
+	act, err := kind.New(x.Deps, &action.PageConfig{Note: note})
 	if err != nil {
 		// Without routes there is nobody to page, and to wait helps nobody.
 		if x.Deps.Logger != nil {
-			x.Deps.Logger.ErrorContext(ctx, "nobody is paged for an approval that expired", "run", next.ID, "error", err)
+			x.Deps.Logger.ErrorContext(ctx, "nobody is paged", "run", run.ID, "note", note, "error", err)
 		}
 		return nil
 	}
-	r := action.Request{Key: next.ID + "/unanswered-" + a.ID, Run: next, Target: next.Target, Now: now}
+	r := action.Request{Key: key, Run: run, Target: run.Target, Now: now}
 	plan, err := act.Plan(ctx, r)
 	if err == nil {
 		_, err = act.Do(ctx, r, plan)
 	}
 	if err != nil {
-		return fmt.Errorf("page for run %s, which nobody approved in time: %w", next.ID, err)
+		return fmt.Errorf("page about run %s: %w", run.ID, err)
 	}
 	return nil
 }

@@ -41,6 +41,9 @@ type WorkerOptions struct {
 	// Trust are the rules by which playbooks are raised and lowered; the zero
 	// value is [DefaultTrustRules].
 	Trust TrustRules
+	// People are what is asked of people who decide; the zero value is
+	// [DefaultPeopleRules].
+	People PeopleRules
 	// Importance is what the config says of a finding's subject; nil says
 	// nothing.
 	Importance func(event.Ref) event.Importance
@@ -60,6 +63,7 @@ type WorkerOptions struct {
 type Worker struct {
 	lease      *lease
 	rules      TrustRules
+	people     PeopleRules
 	importance func(event.Ref) event.Importance
 	standby    atomic.Bool
 	beside     []func(context.Context) error
@@ -96,7 +100,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
+		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
@@ -192,6 +196,7 @@ func (w *Worker) term(ctx context.Context, epoch uint64) error {
 	err := w.resume(ctx)
 	group.Go(func() error { return w.tidy(ctx) })
 	group.Go(func() error { return w.trust(ctx) })
+	group.Go(func() error { return w.reviews(ctx) })
 	if err == nil {
 		err = w.follow(ctx, "cursor.inputs", w.inputs)
 	}

@@ -14,11 +14,11 @@ import (
 )
 
 func newIncidents() *cobra.Command {
-	cmd := &cobra.Command{Use: "incidents", Short: "List the incidents; show, close or judge one", Args: usage(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "incidents", Short: "List the incidents; show, acknowledge, close or judge one", Args: usage(cobra.NoArgs)}
 	asking(cmd, func(ctx context.Context, api *client.Client, _ []string) ([]event.Incident, error) {
 		return api.Incidents(ctx)
 	}, timeline.Incidents)
-	cmd.AddCommand(showIncident(), closeIncident(), judgeIncident())
+	cmd.AddCommand(showIncident(), ackIncident(), closeIncident(), judgeIncident())
 	return cmd
 }
 
@@ -48,6 +48,23 @@ func showIncident() *cobra.Command {
 		s.Messages, err = api.Told(ctx, in.ID)
 		return s, err
 	}, func(w io.Writer, s story) { timeline.Incident(w, s.Incident, s.Runs, s.Messages) })
+}
+
+func ackIncident() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "ack INCIDENT", Short: "Say that you see to an incident", Args: usage(cobra.ExactArgs(1)),
+		Long: `Say that you see to an incident: nobody else is paged for it, and pagers are told.
+It takes the right to acknowledge incidents.firebreak.io.`,
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "what to say of it, for the record")
+	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (approve.Said, error) {
+		in, err := api.Incident(ctx, args[0])
+		if err != nil {
+			return approve.Said{}, err
+		}
+		return api.Acknowledge(ctx, in.ID, reason)
+	}, sayStored)
 }
 
 func closeIncident() *cobra.Command {

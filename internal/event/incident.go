@@ -54,6 +54,9 @@ type Incident struct {
 	// Verdict is what people said of it, by VerdictBy: true, false or empty.
 	Verdict   string `json:"verdict,omitempty" expr:"verdict"`
 	VerdictBy string `json:"verdict_by,omitempty" expr:"verdict_by"`
+	// AcknowledgedBy is the first who said that they see to it, Acknowledged when.
+	AcknowledgedBy string    `json:"acknowledged_by,omitempty" expr:"acknowledged_by"`
+	Acknowledged   time.Time `json:"acknowledged,omitzero" expr:"acknowledged"`
 	// Timeline is what happened, oldest first; Forgotten is how many moments
 	// were left out of its middle to keep it short.
 	Timeline  []Moment  `json:"timeline,omitempty" expr:"timeline"`
@@ -137,7 +140,7 @@ type IncidentRun struct {
 // Moment is one line of an incident's timeline.
 type Moment struct {
 	Time time.Time `json:"time" expr:"time"`
-	// What is finding, run, verdict or state.
+	// What is finding, run, verdict, state, acknowledge or break-glass.
 	What string `json:"what" expr:"what"`
 	// ID is the finding's or the run's; By is the person, if it was one.
 	ID   string `json:"id,omitempty" expr:"id"`
@@ -151,4 +154,7 @@ const (
 	MomentRun     = "run"
 	MomentVerdict = "verdict"
 	MomentState   = "state"
+
+	MomentAcknowledge = "acknowledge"
+	MomentBreakGlass  = "break-glass"
 )

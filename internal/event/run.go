@@ -151,6 +151,8 @@ type Step struct {
 	Approved string `json:"approved,omitempty"`
 	// Yes is how many different people did.
 	Yes int `json:"yes,omitempty"`
+	// BrokenBy is who broke the glass for it.
+	BrokenBy string `json:"broken_by,omitempty"`
 	// Verdicts are the guards' for that plan.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
 	// Reserved is the place in the budgets that the intent holds until the
@@ -275,7 +277,12 @@ type Approval struct {
 	Reasons  []string `json:"reasons,omitempty"`
 	Excluded []string `json:"excluded,omitempty"`
 	// Explain says that who decides has to give a reason.
-	Explain   bool      `json:"explain,omitempty"`
+	Explain bool `json:"explain,omitempty"`
+	// NoChat says that a yes that was said in a chat does not count.
+	NoChat bool `json:"no_chat,omitempty"`
+	// BrokenBy is who broke the glass: one person's yes in place of those that
+	// it takes, to be reviewed by another one.
+	BrokenBy  string    `json:"broken_by,omitempty"`
 	Requested time.Time `json:"requested"`
 	Expires   time.Time `json:"expires"`
 	Votes     []Vote    `json:"votes,omitempty"`
@@ -296,8 +303,11 @@ type Vote struct {
 	User    string   `json:"user"`
 	Groups  []string `json:"groups,omitempty"`
 	Approve bool     `json:"approve"`
-	Digest  string   `json:"digest,omitempty"`
-	Reason  string   `json:"reason,omitempty"`
+	// BreakGlass says that it is a yes in an emergency, which stands for all that
+	// it takes.
+	BreakGlass bool   `json:"break_glass,omitempty"`
+	Digest     string `json:"digest,omitempty"`
+	Reason     string `json:"reason,omitempty"`
 	// Hold is how long what is approved may hold at most; zero leaves it to the
 	// playbook.
 	Hold time.Duration `json:"hold,omitempty"`
@@ -325,6 +335,10 @@ const (
 	// is the incident's id.
 	InputClose   InputKind = "close"
 	InputVerdict InputKind = "verdict"
+	// InputAcknowledge says that somebody sees to an incident, InputReviewed that
+	// somebody looked at why the glass was broken: Run is the incident's id.
+	InputAcknowledge InputKind = "acknowledge"
+	InputReviewed    InputKind = "reviewed"
 )
 
 // Input is what a person says to a run. The person was authenticated and

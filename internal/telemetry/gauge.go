@@ -15,6 +15,7 @@ import (
 type gauges struct {
 	notices notices
 	drills  drills
+	people  people
 	mu      sync.Mutex
 	runs    func() map[event.RunState]int
 	lags    map[string]func(context.Context) (uint64, error)

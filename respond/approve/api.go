@@ -61,6 +61,7 @@ type API struct {
 //	GET  /v1/incidents/{id}          list incidents
 //	GET  /v1/incidents/{id}/deliveries  list incidents
 //	POST /v1/incidents/{id}/close    update incidents
+//	POST /v1/incidents/{id}/ack      acknowledge incidents
 //	POST /v1/incidents/{id}/verdict  create verdicts
 //	GET  /v1/evidence/RUN/STEP/FILE  get evidence in the namespace of the run's target
 //	GET  /v1/dead?limit=N            list deadletters
@@ -68,6 +69,9 @@ type API struct {
 //	DELETE /v1/readers/{name}        delete readers NAME
 //	POST /v1/runs/{id}/approve       approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/deny          approve playbooks/NAME in the target's namespace
+//	POST /v1/runs/{id}/break-glass   break-glass playbooks/NAME in the target's namespace
+//	GET  /v1/reviews                 list reviews, see [Reviews]
+//	POST /v1/reviews/{id}/close      update reviews; never by who broke the glass
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/keep          undo playbooks/NAME in the target's namespace
@@ -103,6 +107,9 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/incidents/{id}", a.signed(a.incident))
 	mux.HandleFunc("GET /v1/incidents/{id}/deliveries", a.signed(a.told))
 	mux.HandleFunc("POST /v1/incidents/{id}/close", a.signed(a.closeIncident))
+	mux.HandleFunc("POST /v1/incidents/{id}/ack", a.signed(a.acknowledge))
+	mux.HandleFunc("GET /v1/reviews", a.signed(a.reviews))
+	mux.HandleFunc("POST /v1/reviews/{id}/close", a.signed(a.closeReview))
 	mux.HandleFunc("POST /v1/incidents/{id}/verdict", a.signed(a.judge))
 	mux.HandleFunc("GET /v1/evidence/{name...}", a.signed(a.evidence))
 	mux.HandleFunc("GET /v1/dead", a.signed(a.dead))
@@ -126,6 +133,15 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/events", a.signed(a.events))
 	mux.HandleFunc("GET /v1/findings/{id}", a.signed(a.finding))
 	return mux
+}
+
+// Paths are what [API.Handler] is to be mounted at, beside others.
+func Paths() []string {
+	var all []string
+	for _, name := range []string{"approvals", "dead", "evidence", "events", "findings", "incidents", "models", "playbooks", "readers", "reviews", "runs", "silences"} {
+		all = append(all, "/v1/"+name, "/v1/"+name+"/")
+	}
+	return append(all, "/v1/mode", "/v1/pause", "/v1/resume", "/v1/start", "/v1/undo")
 }
 
 // desk is where what people say is taken.

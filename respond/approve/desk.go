@@ -87,11 +87,17 @@ const (
 	Undo    = "undo"
 	Extend  = "extend"
 	Keep    = "keep"
+	// BreakGlass approves in an emergency; see [Desk.Say].
+	BreakGlass = "break-glass"
 )
 
 // Say stores what somebody says to a run: approve or deny its open approval,
 // undo, extend or keep what it holds. It needs the right to approve or to undo
-// its playbook in the namespace of its target. Whether a vote counts the run
+// its playbook in the namespace of its target. To break the glass is a right of
+// its own: one yes in place of those that it takes, whoever says it and however
+// late, with a reason, and to be reviewed by somebody else. Where nobody approved
+// in time the playbook begins anew, and what comes back names that run: it asks
+// again, for the plan as it is now. Whether a vote counts the run
 // says, once its record's input is at or past the sequence that comes back.
 func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Say) (Said, error) {
 	if err := short("the reason", body.Reason); err != nil {
@@ -106,6 +112,12 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 			User: user.Name, Groups: user.Groups, Approve: deed == Approve, Hold: body.Hold, From: body.From,
 			Digest: body.Digest, Reason: body.Reason, Time: in.Time,
 		}
+	case BreakGlass:
+		verb, in.Kind = "break-glass", event.InputVote
+		in.Vote = &event.Vote{
+			User: user.Name, Groups: user.Groups, Approve: true, BreakGlass: true, Hold: body.Hold, From: body.From,
+			Digest: body.Digest, Reason: body.Reason, Time: in.Time,
+		}
 	case Undo:
 		in.Kind, in.AtEnd, in.Over = event.InputUndo, body.AtEnd, body.Over
 	case Keep:
@@ -113,7 +125,7 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	case Extend:
 		in.Kind, in.Until = event.InputExtend, body.Until
 	default:
-		return Said{}, Problem{http.StatusNotFound, "approve, deny, undo, extend and keep are what can be said to a run"}
+		return Said{}, Problem{http.StatusNotFound, "approve, deny, break-glass, undo, extend and keep are what can be said to a run"}
 	}
 	rec, err := d.Run(ctx, run)
 	if err != nil {
@@ -121,6 +133,9 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	}
 	if err := d.May(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Namespace); err != nil {
 		return Said{}, err
+	}
+	if deed == BreakGlass {
+		return d.breakGlass(ctx, rec.Run, in)
 	}
 	if err := d.sensible(rec.Run, in); err != nil {
 		return Said{}, err
@@ -151,6 +166,8 @@ func (d Desk) sensible(run event.Run, in event.Input) error {
 		return Problem{http.StatusConflict, "the run waits for no approval"}
 	case in.Kind == event.InputVote && in.Vote.Digest != run.Approval.Digest:
 		return Problem{http.StatusConflict, "the plan has changed since it was shown"}
+	case in.Kind == event.InputVote && run.Approval.NoChat && in.Vote.Approve && in.Vote.From != "":
+		return Problem{http.StatusForbidden, "this can't be approved in a chat: approve it by the command line or on the page"}
 	case in.Kind == event.InputVote && run.Approval.Explain && strings.TrimSpace(in.Vote.Reason) == "":
 		return Problem{http.StatusBadRequest, "the playbook wants a reason"}
 	case in.Kind == event.InputVote && in.Vote.Hold < 0:

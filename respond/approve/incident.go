@@ -79,6 +79,42 @@ func (d Desk) Close(ctx context.Context, user kube.User, incident, reason string
 	return d.store(ctx, event.Input{ID: rand.Text(), Run: in.ID, Kind: event.InputClose, User: user.Name, Reason: reason, Time: d.now()})
 }
 
+// acknowledge takes that somebody sees to an incident.
+func (a *API) acknowledge(c call) error {
+	body, err := read(c)
+	if err != nil {
+		return err
+	}
+	said, err := a.desk().Acknowledge(c.r.Context(), c.user, c.r.PathValue("id"), body.Reason)
+	if err != nil {
+		return err
+	}
+	answer(c.w, http.StatusAccepted, said)
+	return nil
+}
+
+// Acknowledge stores that somebody sees to an incident: nobody else is paged for
+// it, and pagers are told. It needs the right to acknowledge incidents.
+func (d Desk) Acknowledge(ctx context.Context, user kube.User, incident, reason string) (Said, error) {
+	if err := d.May(ctx, user, "acknowledge", "incidents", "", ""); err != nil {
+		return Said{}, err
+	}
+	if err := short("the reason", reason); err != nil {
+		return Said{}, err
+	}
+	in, err := d.Incident(ctx, incident)
+	if err != nil {
+		return Said{}, err
+	}
+	switch {
+	case in.State.Over():
+		return Said{}, Problem{http.StatusConflict, fmt.Sprintf("the incident is %s already", in.State)}
+	case in.AcknowledgedBy != "":
+		return Said{}, Problem{http.StatusConflict, in.AcknowledgedBy + " sees to it already"}
+	}
+	return d.store(ctx, event.Input{ID: rand.Text(), Run: in.ID, Kind: event.InputAcknowledge, User: user.Name, Reason: reason, Time: d.now()})
+}
+
 // judge takes what somebody says of an incident.
 func (a *API) judge(c call) error {
 	var body Verdict

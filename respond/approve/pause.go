@@ -3,6 +3,7 @@ package approve
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -14,6 +15,8 @@ type Status struct {
 	Paused bool   `json:"paused"`
 	By     string `json:"by,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Since is when the pause began.
+	Since time.Time `json:"since,omitzero"`
 	// Release are those who said that it may end, Need how many it takes.
 	Release []string   `json:"release,omitempty"`
 	Need    int        `json:"need,omitempty"`
@@ -57,7 +60,7 @@ func (d Desk) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Paused: p.By != "", By: p.By, Reason: p.Reason, Release: by(p.Release), Need: p.Need}
+	s := Status{Paused: p.By != "", By: p.By, Reason: p.Reason, Since: p.Time, Release: by(p.Release), Need: p.Need}
 	s.Ceiling, err = d.Control.Ceiling(ctx)
 	return s, err
 }

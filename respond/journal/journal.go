@@ -52,6 +52,9 @@ func votes(before *event.Approval, a event.Approval) []string {
 		if v.Approve {
 			answer = "approves"
 		}
+		if v.BreakGlass {
+			answer = "BREAKS THE GLASS for"
+		}
 		line := fmt.Sprintf("%s %s plan %s", clean(v.User, 120), answer, short(v.Digest))
 		if v.Reason != "" {
 			line += ": " + clean(v.Reason, 300)

@@ -88,6 +88,8 @@ func (f *Follower) input(ctx context.Context, m bus.Message) error {
 		return nil // as above
 	}
 	switch in.Kind {
+	case event.InputAcknowledge:
+		return f.acknowledged(ctx, in)
 	case event.InputVote, event.InputUndo, event.InputExtend, event.InputKeep:
 	default:
 		return nil
@@ -112,6 +114,27 @@ func (f *Follower) input(ctx context.Context, m bus.Message) error {
 	}
 	return f.tell(ctx, run.Incident.ID, Acknowledge, Notice{
 		Title: by + " sees to it: " + run.Finding.Title, Severity: run.Incident.Priority, Target: run.Target,
+	})
+}
+
+// acknowledged tells that somebody sees to an incident.
+func (f *Follower) acknowledged(ctx context.Context, order event.Input) error {
+	found, err := f.Bus.Last(ctx, bus.SubjectIncident(order.Run))
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var in event.Incident
+	if err := json.Unmarshal(found.Data, &in); err != nil || in.State.Over() {
+		return nil
+	}
+	if err := f.Outbox.Answered(ctx, in.ID, order.User); err != nil {
+		return err
+	}
+	return f.tell(ctx, in.ID, Acknowledge, Notice{
+		Title: order.User + " sees to it: " + strings.Join(in.Rules, ", "), Text: order.Reason, Severity: in.Priority, Target: in.Subject,
 	})
 }
 

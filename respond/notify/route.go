@@ -28,7 +28,8 @@ type Route struct {
 }
 
 // Step pages more people when nobody has answered for some time: nobody decided
-// on a run of the incident, or said of it whether it is right, or closed it.
+// on a run of the incident, acknowledged it, said of it whether it is right, or
+// closed it.
 type Step struct {
 	// After is how long after the page.
 	After conf.Duration `yaml:"after,required"`

@@ -249,6 +249,11 @@ func (c *Client) CloseIncident(ctx context.Context, id, reason string) (said app
 	return said, c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/close", approve.Say{Reason: reason}, &said)
 }
 
+// Acknowledge says that you see to an incident.
+func (c *Client) Acknowledge(ctx context.Context, id, reason string) (said approve.Said, err error) {
+	return said, c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/ack", approve.Say{Reason: reason}, &said)
+}
+
 // Judge says of an incident whether it was right.
 func (c *Client) Judge(ctx context.Context, id string, v approve.Verdict) (said approve.Said, err error) {
 	return said, c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/verdict", v, &said)

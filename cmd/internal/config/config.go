@@ -119,6 +119,8 @@ type Respond struct {
 	Evidence Evidence `yaml:"evidence"`
 	// Trust says how playbooks earn it.
 	Trust respond.TrustRules `yaml:"trust"`
+	// People is what is asked of people who decide.
+	People respond.PeopleRules `yaml:"people"`
 	// Drill proves that containment works.
 	Drill drill.Config `yaml:"drill"`
 }
@@ -197,7 +199,7 @@ func Load(path string) (*Config, error) {
 func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
-		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), People: respond.DefaultPeopleRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
 		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}
@@ -334,6 +336,10 @@ func (c *Config) checkRest(p *problems) {
 	if err := c.Respond.Trust.Check(); err != nil {
 		key, _, _ := strings.Cut(err.Error(), ":")
 		p.add("spec.respond.trust."+key, "%v", err)
+	}
+	if err := c.Respond.People.Check(); err != nil {
+		key, _, _ := strings.Cut(err.Error(), ":")
+		p.add("spec.respond.people."+key, "%v", err)
 	}
 	if err := c.Respond.Guards.Check(); err != nil {
 		for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {

@@ -49,7 +49,7 @@ func (s *service) ingest(ctx context.Context, group *errgroup.Group) error {
 		if err != nil {
 			return err
 		}
-		for _, path := range []string{"/v1/runs", "/v1/runs/", "/v1/approvals", "/v1/approvals/", "/v1/start", "/v1/incidents", "/v1/incidents/", "/v1/dead", "/v1/readers", "/v1/readers/", "/v1/pause", "/v1/evidence/", "/v1/resume", "/v1/mode", "/v1/undo", "/v1/playbooks", "/v1/playbooks/", "/v1/silences", "/v1/silences/", "/v1/events", "/v1/findings/", "/v1/models", "/v1/models/"} {
+		for _, path := range approve.Paths() {
 			mux.Handle(path, api)
 		}
 		if err := s.clicks(ctx, group, mux); err != nil {
@@ -217,7 +217,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
 			Alone: s.Config.NATS.URL == "", Importance: s.Config.Respond.Importance,
 			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
-			Trust: s.Config.Respond.Trust, Beside: s.beside(),
+			Trust: s.Config.Respond.Trust, People: s.Config.Respond.People, Beside: s.beside(),
 		})
 		if err != nil {
 			return ended(ctx, err)

@@ -22,8 +22,10 @@ func (s *service) chat() (*slack.App, error) {
 	if s.reviewer != nil {
 		desk.Authority = s.reviewer
 	}
+	config := *s.Config.Slack
+	config.Console = s.Config.Console.Incident("")
 	app, err := slack.New(slack.Options{
-		Config: *s.Config.Slack, Dir: s.Config.Dir, Desk: desk, HTTP: SlackClient(*s.Config.Slack), Logger: s.logger,
+		Config: config, Dir: s.Config.Dir, Desk: desk, HTTP: SlackClient(*s.Config.Slack), Logger: s.logger,
 	})
 	s.app = app
 	return app, err

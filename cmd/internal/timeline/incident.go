@@ -28,6 +28,9 @@ func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run, told 
 	if len(in.Recommended) > 0 {
 		fmt.Fprintf(w, "recommended %s\n", clean(strings.Join(in.Recommended, ", "), 500))
 	}
+	if in.AcknowledgedBy != "" {
+		fmt.Fprintf(w, "seen to by  %s since %s\n", clean(in.AcknowledgedBy, 120), stamp(in.Acknowledged))
+	}
 	if in.Verdict != "" {
 		fmt.Fprintf(w, "verdict     %s, says %s\n", clean(in.Verdict, 10), clean(in.VerdictBy, 120))
 	}

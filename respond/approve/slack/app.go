@@ -35,7 +35,7 @@ type App struct {
 	view   view
 	secret string
 	socket bool
-	seen   *seen
+	seen   seen
 	logger *slog.Logger
 	now    func() time.Time
 }
@@ -72,19 +72,20 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	look := face{Sealer: seal, console: c.Console, highest: c.Highest}
 	client := NewClient(token, appToken, c.API, o.HTTP)
 	desk := o.Desk
 	desk.Authority = rights{cluster: o.Desk.Authority, list: c.Rights}
 	desk.Now = o.Now
 	a := &App{
-		config: c, client: client, secret: secret, socket: appToken != "", seen: newSeen(), logger: o.Logger, now: o.Now,
+		config: c, client: client, secret: secret, socket: appToken != "", seen: seen{kv: desk.Bus.Chat(), now: o.Now}, logger: o.Logger, now: o.Now,
 		board: &Board{
-			config: c, seal: seal, client: client, desk: desk, bus: desk.Bus, entries: entries{desk.Bus.Chat()}, queue: newQueue(),
+			config: c, face: look, client: client, desk: desk, bus: desk.Bus, entries: entries{desk.Bus.Chat()}, queue: newQueue(),
 			pace: map[string]*rate.Limiter{}, now: o.Now, logger: o.Logger, every: writeEvery, first: firstPause,
 		},
-		clerk: &Clerk{desk: desk, seal: seal, people: newPeople(c, client, o.Now), client: client, logger: o.Logger, now: o.Now},
+		clerk: &Clerk{desk: desk, face: look, people: newPeople(c, client, o.Now), client: client, logger: o.Logger, now: o.Now},
 	}
-	a.view = view{desk: desk, seal: seal}
+	a.view = view{desk: desk, face: look}
 	return a, nil
 }
 

@@ -20,7 +20,7 @@ import (
 // Board keeps one message an incident. Run it in the active responder alone.
 type Board struct {
 	config  Config
-	seal    Sealer
+	face    face
 	client  *Client
 	desk    approve.Desk
 	bus     *bus.Bus

@@ -251,7 +251,7 @@ func TestGolden(t *testing.T) {
 	r := &rig{t: t, clock: func() time.Time { return at }}
 	for name, c := range moments(r) {
 		t.Run(name, func(t *testing.T) {
-			got, err := json.MarshalIndent(c.Message(seal), "", "  ")
+			got, err := json.MarshalIndent(c.Message(face{Sealer: seal}), "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,10 +24,11 @@ type Card struct {
 
 // Message renders the card. The same card gives the same message; whatever
 // stands in it, the message keeps to Slack's limits.
-func (c Card) Message(s Sealer) Message {
+func (c Card) Message(s face) Message {
 	in := c.Incident
 	m := Message{Text: cutEscaped(c.headline()+" · "+object(in.Subject)+c.pending(), maxNotice)}
 	m.Blocks = append(m.Blocks, header(c.headline()))
+	m.Blocks = append(m.Blocks, section(c.broken()...)...)
 	m.Blocks = append(m.Blocks, section(c.story()...)...)
 	m.Blocks = append(m.Blocks, fields(c.facts()...))
 	m.Blocks = append(m.Blocks, aside(why(in)...)...)
@@ -118,6 +119,9 @@ func (c Card) facts() []string {
 	if in.Importance != "" {
 		list = append(list, "Importance: "+Text(string(in.Importance), 40))
 	}
+	if in.AcknowledgedBy != "" {
+		list = append(list, Text(in.AcknowledgedBy, 120)+" sees to it since "+clock(in.Acknowledged))
+	}
 	if in.Verdict != "" {
 		said := "a true positive"
 		if in.Verdict == "false" {
@@ -157,17 +161,39 @@ func (c Card) sorted() []event.Run {
 	return runs
 }
 
-// judging are the buttons by which people say whether the incident is one.
-func (c Card) judging(s Sealer) []*slackapi.ButtonBlockElement {
+// broken says for which runs the glass was broken, and by whom.
+func (c Card) broken() []string {
+	var lines []string
+	for _, r := range c.Runs {
+		for _, s := range r.Steps {
+			if s.BrokenBy != "" {
+				lines = append(lines, fmt.Sprintf("THE GLASS WAS BROKEN by %s for playbook %s. Somebody else has to review it: /firebreak, or firebreak reviews", Text(s.BrokenBy, 120), Text(r.Playbook, 63)))
+				break
+			}
+		}
+	}
+	return lines
+}
+
+// judging are the buttons by which people say that they see to the incident, and
+// whether it is one.
+func (c Card) judging(s face) []*slackapi.ButtonBlockElement {
 	in := c.Incident
-	if in.Verdict != "" || in.State.Over() {
+	if in.State.Over() {
 		return nil
 	}
-	return []*slackapi.ButtonBlockElement{
-		button(s, "True positive", Order{Deed: DeedTrue, On: in.ID}, "", ""),
-		button(s, "False positive", Order{Deed: DeedFalse, On: in.ID}, "", ""),
-		button(s, "Silence for 1h…", Order{Deed: DeedSilence, On: in.ID, For: silenceFor, Why: true}, "", ""),
+	var row []*slackapi.ButtonBlockElement
+	if in.AcknowledgedBy == "" {
+		row = append(row, button(s.Sealer, "Acknowledge", Order{Deed: DeedAcknowledge, On: in.ID}, "", ""))
 	}
+	if in.Verdict != "" {
+		return row
+	}
+	return append(row,
+		button(s.Sealer, "True positive", Order{Deed: DeedTrue, On: in.ID}, "", ""),
+		button(s.Sealer, "False positive", Order{Deed: DeedFalse, On: in.ID}, "", ""),
+		button(s.Sealer, "Silence for 1h…", Order{Deed: DeedSilence, On: in.ID, For: silenceFor, Why: true}, "", ""),
+	)
 }
 
 // open says whether a run waits for people's decision.

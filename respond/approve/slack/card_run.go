@@ -21,15 +21,17 @@ const (
 )
 
 // runBlocks are a run in full.
-func runBlocks(s Sealer, r event.Run) []slackapi.Block {
+func runBlocks(s face, r event.Run) []slackapi.Block {
 	blocks := section(runLine(r))
 	switch {
 	case open(r):
 		blocks = append(blocks, question(s, r)...)
+	case r.State == event.RunExpired:
+		blocks = append(blocks, buttons(breaking(s, r, Order{Deed: DeedBreak, On: r.ID, Why: true}))...)
 	case r.State.Terminal():
 	default:
 		blocks = append(blocks, section(holds(r)...)...)
-		blocks = append(blocks, buttons(ending(s, r)...)...)
+		blocks = append(blocks, buttons(ending(s.Sealer, r)...)...)
 	}
 	return blocks
 }
@@ -45,7 +47,7 @@ func runLine(r event.Run) string {
 
 // question shows all that is decided on: the exact writes, what would be lost,
 // until when it holds, who may decide and who has.
-func question(s Sealer, r event.Run) []slackapi.Block {
+func question(s face, r event.Run) []slackapi.Block {
 	a := *r.Approval
 	steps := asked(r)
 	var blocks []slackapi.Block
@@ -54,7 +56,7 @@ func question(s Sealer, r event.Run) []slackapi.Block {
 	if lost := losses(steps); len(lost) > 0 {
 		blocks = append(blocks, section(lost...)...)
 	}
-	blocks = append(blocks, aside(terms(r, a)...)...)
+	blocks = append(blocks, aside(terms(s, r, a)...)...)
 	return append(blocks, buttons(deciding(s, r, steps)...)...)
 }
 
@@ -125,7 +127,7 @@ func losses(steps []event.Step) []string {
 }
 
 // terms are why it is asked, who may decide and until when.
-func terms(r event.Run, a event.Approval) []string {
+func terms(s face, r event.Run, a event.Approval) []string {
 	var lines []string
 	lines = append(lines, lasting(r)...)
 	for _, why := range a.Reasons {
@@ -136,6 +138,13 @@ func terms(r event.Run, a event.Approval) []string {
 		who = Text(strings.Join(a.By, ", "), maxText)
 	}
 	lines = append(lines, fmt.Sprintf("Needs %d of %s, by %s (plan %s)", a.Need, who, clock(a.Expires), short(a.Digest)))
+	if s.barred(r) {
+		line := "It can't be approved here, only by firebreak approve"
+		if s.console != "" {
+			line += " or on the page"
+		}
+		lines = append(lines, line)
+	}
 	for _, v := range a.Votes {
 		if v.Refused == "" && v.Approve {
 			lines = append(lines, fmt.Sprintf("%s has approved", Text(v.User, 120)))
@@ -165,19 +174,36 @@ func lasting(r event.Run) []string {
 }
 
 // deciding are the buttons of a question.
-func deciding(s Sealer, r event.Run, steps []event.Step) []*slackapi.ButtonBlockElement {
+func deciding(s face, r event.Run, steps []event.Step) []*slackapi.ButtonBlockElement {
 	a := *r.Approval
 	o := Order{Deed: DeedApprove, On: r.ID, Approval: a.ID, Digest: a.Digest, Why: a.Explain}
 	sure := fmt.Sprintf("%s on %s, plan %s", count(len(steps), "step"), object(r.Target), short(a.Digest))
-	row := []*slackapi.ButtonBlockElement{button(s, "Approve", o, slackapi.StylePrimary, sure)}
+	no, broken := o, o
+	no.Deed, broken.Deed, broken.Why = DeedDeny, DeedBreak, true
+	if s.barred(r) {
+		row := []*slackapi.ButtonBlockElement{button(s.Sealer, "Deny", no, slackapi.StyleDanger, "")}
+		if b := s.leading(r.Incident.ID); b != nil {
+			row = append(row, b)
+		}
+		return row
+	}
+	row := []*slackapi.ButtonBlockElement{button(s.Sealer, "Approve", o, slackapi.StylePrimary, sure)}
 	if slices.ContainsFunc(steps, func(s event.Step) bool { return s.Plan.Reversible }) {
 		less := o
 		less.Deed, less.For = DeedShorter, shorterHold
-		row = append(row, button(s, "Approve for "+span(shorterHold), less, "", sure+", for "+span(shorterHold)))
+		row = append(row, button(s.Sealer, "Approve for "+span(shorterHold), less, "", sure+", for "+span(shorterHold)))
 	}
-	no := o
-	no.Deed = DeedDeny
-	return append(row, button(s, "Deny", no, slackapi.StyleDanger, ""))
+	row = append(row, button(s.Sealer, "Deny", no, slackapi.StyleDanger, ""))
+	return append(row, breaking(s, r, broken))
+}
+
+// breaking is the button by which somebody approves alone.
+func breaking(s face, r event.Run, o Order) *slackapi.ButtonBlockElement {
+	sure := "You approve alone, for " + object(r.Target) + ". People are paged, and somebody else reviews it."
+	if r.State == event.RunExpired {
+		sure = "Nobody approved in time: the playbook begins anew, and asks again. " + sure
+	}
+	return button(s.Sealer, "Break the glass…", o, slackapi.StyleDanger, sure)
 }
 
 // holds are what a run holds, and until when.

@@ -20,7 +20,7 @@ import (
 // where it does not count. It may be used concurrently.
 type Clerk struct {
 	desk   approve.Desk
-	seal   Sealer
+	face   face
 	people *people
 	client *Client
 	logger *slog.Logger
@@ -57,7 +57,7 @@ func (k *Clerk) Take(ctx context.Context, c Click) (answer func(context.Context)
 // take authenticates, and hands on.
 func (k *Clerk) take(ctx context.Context, c Click) (text string, later func(context.Context) string, err error) {
 	no := func(err error) error { return approve.Problem{Status: 403, Text: err.Error()} }
-	order, err := k.seal.Open(c.Value)
+	order, err := k.face.Open(c.Value)
 	if err != nil {
 		return "", nil, no(err)
 	}
@@ -70,7 +70,9 @@ func (k *Clerk) take(ctx context.Context, c Click) (text string, later func(cont
 	}
 	reason := c.Reason
 	switch order.Deed {
-	case DeedApprove, DeedShorter, DeedDeny:
+	case DeedLink:
+		return "", nil, nil
+	case DeedApprove, DeedShorter, DeedDeny, DeedBreak:
 		return k.vote(ctx, c, order, who)
 	case DeedRestore, DeedDelete:
 		end := event.AtEndRestore
@@ -88,12 +90,18 @@ func (k *Clerk) take(ctx context.Context, c Click) (text string, later func(cont
 		right := order.Deed == DeedTrue
 		_, err := k.desk.Judge(ctx, who, order.On, approve.Verdict{True: &right, Why: reason})
 		return "Thank you: it is noted, and the detectors learn it.", nil, err
+	case DeedAcknowledge:
+		_, err := k.desk.Acknowledge(ctx, who, order.On, reason)
+		return "You see to it: nobody else is paged.", nil, err
+	case DeedReview:
+		_, err := k.desk.CloseReview(ctx, who, order.On, reason)
+		return "Thank you: it is reviewed.", nil, err
 	case DeedSilence:
 		return k.silence(ctx, who, order, reason)
 	case DeedPause:
 		return "Paused: no new effect begins.", nil, k.desk.Pause(ctx, who, reason)
 	case DeedResume:
-		return k.resume(ctx, who)
+		return k.resume(ctx, who, order.Digest)
 	}
 	return "", nil, no(ErrSeal)
 }
@@ -107,10 +115,19 @@ func (k *Clerk) vote(ctx context.Context, c Click, o Order, who kube.User) (stri
 		say.Hold = o.For
 	case DeedDeny:
 		deed = approve.Deny
+	case DeedBreak:
+		deed = approve.BreakGlass
 	}
 	rec, err := k.desk.Run(ctx, o.On)
 	if err != nil {
 		return "", nil, err
+	}
+	if deed != approve.Deny && k.face.barred(rec.Run) {
+		return "", nil, approve.Problem{Status: 403, Text: "this can't be approved in a chat: approve it by the command line or on the page"}
+	}
+	if deed == approve.BreakGlass && rec.Run.State == event.RunExpired {
+		_, err := k.desk.Say(ctx, who, o.On, deed, say)
+		return "The playbook begins anew, and asks again: break the glass there.", nil, err
 	}
 	if a := rec.Run.Approval; a != nil && a.ID != o.Approval {
 		return "", nil, approve.Problem{Status: 409, Text: "the plan has changed since it was shown"}
@@ -223,11 +240,20 @@ func silenced(in event.Incident) string {
 		strings.Join(names, ", "), strconv.Quote(s.Resource), strconv.Quote(s.Namespace), strconv.Quote(s.Name))
 }
 
-func (k *Clerk) resume(ctx context.Context, who kube.User) (string, func(context.Context) string, error) {
+// resume says that it may go on. A button names the pause that it was shown for:
+// one of before does not end another one.
+func (k *Clerk) resume(ctx context.Context, who kube.User, pause string) (string, func(context.Context) string, error) {
+	s, err := k.desk.Status(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	if pause != "" && pause != pauseName(s) {
+		return "", nil, approve.Problem{Status: 409, Text: "that pause is over, or another one began since it was shown"}
+	}
 	if err := k.desk.Resume(ctx, who); err != nil {
 		return "", nil, err
 	}
-	s, err := k.desk.Status(ctx)
+	s, err = k.desk.Status(ctx)
 	if err != nil || !s.Paused {
 		return "Resumed.", nil, err
 	}

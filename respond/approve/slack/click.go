@@ -16,6 +16,8 @@ import (
 // said it over a connection of ours.
 type Click struct {
 	Account
+	// ID names it: the same however often it is delivered.
+	ID string
 	// Value is the button's; of a form the one that was put into it.
 	Value string
 	// Reason is what was written in a form; Form says that it was one.
@@ -67,13 +69,14 @@ func parseClick(payload []byte, now time.Time) (c Click, ok bool, err error) {
 		if c.Time, err = stamp(one.ActionTs); err != nil {
 			return c, false, err
 		}
-		c.Value = one.Value
+		c.Value, c.ID = one.Value, in.TriggerID+" "+one.ActionTs
 		return c, true, nil
 	case slackapi.InteractionTypeViewSubmission:
 		if in.View.CallbackID != formReason || in.View.State == nil {
 			return c, false, errors.New("a form that is not ours")
 		}
 		c.Form, c.Reason = true, in.View.State.Values[fieldWhy][fieldWhy].Value
+		c.ID = "form " + in.View.ID + " " + in.TriggerID + " " + c.Reason
 		c.Value, c.Channel, _ = strings.Cut(in.View.PrivateMetadata, "|")
 		return c, true, nil
 	}

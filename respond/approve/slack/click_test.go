@@ -56,7 +56,7 @@ func TestRefused(t *testing.T) {
 	sealed := func(change func(*Order)) string {
 		o := Order{Deed: DeedApprove, On: run.ID, Approval: run.Approval.ID, Digest: run.Approval.Digest}
 		change(&o)
-		return r.app.board.seal.Seal(o)
+		return r.app.board.face.Seal(o)
 	}
 	stranger, err := NewSealer("another token")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestRefused(t *testing.T) {
 		"another run":                    {user: "U0ANN", value: sealed(func(o *Order) { o.On = event.HashID("none") }), told: "there is no such run"},
 		"no id of a run":                 {user: "U0ANN", value: sealed(func(o *Order) { o.On = "in" }), told: "there is no such run"},
 		"a deed that there is not":       {user: "U0ANN", value: sealed(func(o *Order) { o.Deed = "delete-all" }), told: "not made by this Firebreak"},
-		"decided already, and says whom": {user: "U0ANN", value: r.app.board.seal.Seal(Order{Deed: DeedApprove, On: over.ID, Approval: over.Approval.ID, Digest: over.Approval.Digest}), told: "granted: bob"},
+		"decided already, and says whom": {user: "U0ANN", value: r.app.board.face.Seal(Order{Deed: DeedApprove, On: over.ID, Approval: over.Approval.ID, Digest: over.Approval.Digest}), told: "granted: bob"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := c.change
@@ -227,7 +227,7 @@ func TestOtherDeeds(t *testing.T) {
 	views := r.space.Views()
 	r.post(workspace.Form(workspace.Submission("U0ANN", views[len(views)-1], "known")))
 	r.told("U0ANN", "Silenced until")
-	seal := r.app.board.seal
+	seal := r.app.board.face
 	r.press("U0ANN", seal.Seal(Order{Deed: DeedPause}))
 	r.told("U0ANN", "Paused")
 	r.press("U0EVE", seal.Seal(Order{Deed: DeedResume}))

@@ -60,12 +60,17 @@ func content(m Message) []slackapi.MsgOption {
 // Post posts a message, into a thread if one is named, and gives its timestamp,
 // by which it can be changed. key, if it is not empty, lets [Client.Find] find
 // it.
+//
+// A loud one in a thread shows in the channel, too.
 func (c *Client) Post(ctx context.Context, channel, thread, key string, m Message) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	options := content(m)
 	if thread != "" {
 		options = append(options, slackapi.MsgOptionTS(thread))
+		if m.Loud {
+			options = append(options, slackapi.MsgOptionBroadcast())
+		}
 	}
 	if key != "" {
 		options = append(options, slackapi.MsgOptionMetadata(slackapi.SlackMetadata{EventType: metadata, EventPayload: map[string]any{"key": key}}))

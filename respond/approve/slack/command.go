@@ -39,7 +39,7 @@ func (a *App) commanded(ctx context.Context, c Click, word, rest string) ([]slac
 	case "pause":
 		return section("Paused: no new effect begins."), a.clerk.desk.Pause(ctx, who, rest)
 	case "resume":
-		said, _, err := a.clerk.resume(ctx, who)
+		said, _, err := a.clerk.resume(ctx, who, "")
 		return section(Text(said, 300)), err
 	}
 	return section("/firebreak shows how things stand, /firebreak pause REASON lets nothing new begin, /firebreak resume lets it go on."), nil

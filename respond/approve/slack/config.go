@@ -32,6 +32,12 @@ type Config struct {
 	// Lowest is the priority below which an incident has no message unless it
 	// waits for a decision; low if it says nothing.
 	Lowest event.Severity `yaml:"lowest"`
+	// Highest is the highest priority that can be approved in Slack; above it
+	// people decide by the command line or on the page. All if it says nothing.
+	Highest event.Severity `yaml:"highest"`
+	// Console is what the id of an incident is put behind to lead to it on the
+	// page; the config says it elsewhere.
+	Console string `yaml:"-"`
 	// API is where Slack's web API is; Slack itself if it says nothing.
 	API string `yaml:"api"`
 }
@@ -74,6 +80,9 @@ func (c Config) Check() error {
 		if r.Lowest != "" && r.Lowest.Rank() == 0 && r.Lowest != event.SeverityInfo {
 			bad(fmt.Sprintf("routes[%d].lowest", i), "%q is no priority", r.Lowest)
 		}
+	}
+	if c.Highest != "" && !slices.Contains(event.Severities(), c.Highest) {
+		bad("highest", "%q is no priority", c.Highest)
 	}
 	if c.AppToken.IsZero() == c.SigningSecret.IsZero() {
 		bad("app_token", "one of app_token (Socket Mode) and signing_secret (Slack calls) says how clicks come")

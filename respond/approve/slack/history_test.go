@@ -227,7 +227,7 @@ func (h *history) one() pressed {
 	case 4:
 		other := h.run
 		other.ID = event.HashID("another run")
-		value, p.forged = h.app.board.seal.Seal(Order{Deed: DeedApprove, On: other.ID, Approval: h.run.Approval.ID, Digest: h.run.Approval.Digest}), true
+		value, p.forged = h.app.board.face.Seal(Order{Deed: DeedApprove, On: other.ID, Approval: h.run.Approval.ID, Digest: h.run.Approval.Digest}), true
 	}
 	body := workspace.Form(workspace.Press{User: p.user, Team: team, Channel: channel, Action: "x", Value: value, At: h.clock().Add(time.Duration(h.roll(1000)) * time.Second)}.Payload())
 	header := workspace.Sign(secret, body, at)

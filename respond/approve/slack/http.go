@@ -51,20 +51,7 @@ func (a *App) signed(life context.Context, take func(context.Context, []byte) ta
 			http.Error(w, "this was not signed by Slack in the last five minutes", http.StatusUnauthorized)
 			return
 		}
-		id := r.Header.Get("X-Slack-Signature")
-		first, ok := a.seen.first(id, a.now())
-		switch {
-		case !ok:
-			http.Error(w, "too much at a time", http.StatusServiceUnavailable)
-			return
-		case !first:
-			w.WriteHeader(http.StatusOK)
-			return
-		}
-		got := take(r.Context(), body)
-		if got.status != http.StatusOK {
-			a.seen.forget(id)
-		}
+		got := take(context.WithValue(r.Context(), signature{}, r.Header.Get("X-Slack-Signature")), body)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(got.status)
 		if got.body != nil {
@@ -94,18 +81,43 @@ func (a *App) click(ctx context.Context, payload []byte) taken {
 	if !ok {
 		return taken{status: http.StatusOK}
 	}
-	later, err := a.clerk.Take(ctx, c)
-	if err != nil {
-		a.logger.ErrorContext(ctx, "take a click", "error", err)
-		return taken{status: http.StatusInternalServerError, later: later}
+	name := "click " + c.Account.String() + " " + c.ID + " " + c.Value
+	first, err := a.seen.first(ctx, name)
+	if err == nil && !first {
+		return taken{status: http.StatusOK}
 	}
-	return taken{status: http.StatusOK, later: later}
+	var later func(context.Context)
+	if err == nil {
+		if later, err = a.clerk.Take(ctx, c); err == nil {
+			return taken{status: http.StatusOK, later: later}
+		}
+		if err := a.seen.forget(context.WithoutCancel(ctx), name); err != nil {
+			a.logger.WarnContext(ctx, "a click that failed can't be taken again for some minutes", "account", c.Account.String(), "error", err)
+		}
+	}
+	a.logger.ErrorContext(ctx, "take a click", "account", c.Account.String(), "error", err)
+	if later == nil {
+		later = a.clerk.saying(c, "This could not be taken, please click again.")
+	}
+	return taken{status: http.StatusInternalServerError, later: later}
 }
+
+// signature is the key of a request's signature in its context.
+type signature struct{}
 
 func (a *App) slash(ctx context.Context, body []byte) taken {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return taken{status: http.StatusBadRequest}
+	}
+	// The same signature is the same request: a command is not carried out twice.
+	name, _ := ctx.Value(signature{}).(string)
+	switch first, err := a.seen.first(ctx, "command "+name); {
+	case err != nil:
+		a.logger.ErrorContext(ctx, "take a command", "error", err)
+		return taken{status: http.StatusServiceUnavailable}
+	case !first:
+		return taken{status: http.StatusOK}
 	}
 	c := Click{
 		Account: Account{Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id")},

@@ -20,6 +20,8 @@ const (
 
 // Message is what stands in a channel. Text is what a notification shows.
 type Message struct {
+	// Loud says that it shows in the channel also where it stands in a thread.
+	Loud   bool `json:"-"`
 	Text   string
 	Blocks []slackapi.Block
 }

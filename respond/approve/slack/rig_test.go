@@ -222,7 +222,7 @@ func (r *rig) inputs(id string) []event.Input {
 // value is what a button of a run's question carries.
 func (r *rig) value(run event.Run, deed Deed) string {
 	r.t.Helper()
-	data, err := json.Marshal(Card{Incident: run.Incident, Runs: []event.Run{run}}.Message(r.app.board.seal).Blocks)
+	data, err := json.Marshal(Card{Incident: run.Incident, Runs: []event.Run{run}}.Message(r.app.board.face).Blocks)
 	if err != nil {
 		r.t.Fatal(err)
 	}

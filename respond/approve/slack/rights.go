@@ -15,7 +15,8 @@ type Right struct {
 	Group string `yaml:"group,required"`
 	// Verbs are those of the API group firebreak.io, each with its resource:
 	// "approve playbooks", "undo playbooks", "create verdicts", "create silences",
-	// "create pauses", "delete pauses", "list incidents".
+	// "create pauses", "delete pauses", "list incidents", "acknowledge incidents",
+	// "break-glass playbooks", "list reviews", "update reviews".
 	Verbs []string `yaml:"verbs,required"`
 	// Playbooks and Namespaces are those that it is about, of verbs on
 	// playbooks; none is all.
@@ -26,6 +27,7 @@ type Right struct {
 // rightVerbs are the verbs that a [Right] can give.
 var rightVerbs = []string{
 	"approve playbooks", "undo playbooks", "create verdicts", "create silences", "create pauses", "delete pauses", "list incidents",
+	"acknowledge incidents", "break-glass playbooks", "list reviews", "update reviews",
 }
 
 // rights decide on people: the cluster on those it knows, the config on the

@@ -30,6 +30,13 @@ const (
 	DeedSilence Deed = "silence"
 	DeedPause   Deed = "pause"
 	DeedResume  Deed = "resume"
+	// DeedBreak breaks the glass, DeedReview closes the review of that.
+	DeedBreak  Deed = "break-glass"
+	DeedReview Deed = "review"
+	// DeedAcknowledge says that somebody sees to an incident.
+	DeedAcknowledge Deed = "acknowledge"
+	// DeedLink only leads to the page.
+	DeedLink Deed = "link"
 )
 
 // Order is what a button carries: what is to be done to which run or incident,
@@ -38,7 +45,8 @@ type Order struct {
 	Deed Deed
 	// On is the id of the run, or of the incident; empty for pause and resume.
 	On string
-	// Approval and Digest are of the question that was shown.
+	// Approval and Digest are of the question that was shown; of a resume Digest
+	// names the pause.
 	Approval, Digest string
 	// For is the time of an extension, or of a hold.
 	For time.Duration

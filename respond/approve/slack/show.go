@@ -79,7 +79,7 @@ func (b *Board) show(ctx context.Context, s shown) error {
 	if e.Digest && !s.urgent && s.card.Incident.Priority.Rank() < event.SeverityCritical.Rank() {
 		return nil // a line among many, until somebody has to decide something
 	}
-	m := s.card.Message(b.seal)
+	m := s.card.Message(b.face)
 	sum := digest(m)
 	if e.TS == "" {
 		return b.post(ctx, s, m, sum)
@@ -160,7 +160,7 @@ const maxJournal = 60
 
 // tell puts what happened since into the thread, in one message.
 func (b *Board) tell(ctx context.Context, s shown) error {
-	lines, err := b.news(ctx, s)
+	lines, loud, err := b.news(ctx, s)
 	if err != nil || len(lines) == 0 {
 		return err
 	}
@@ -170,6 +170,7 @@ func (b *Board) tell(ctx context.Context, s shown) error {
 	}
 	var m Message
 	m.Text = cutEscaped(lines[0], maxNotice)
+	m.Loud = loud
 	for chunk := range slices.Chunk(lines, 8) { // eight lines of at most 300 characters are within a block
 		m.Blocks = append(m.Blocks, section(chunk...)...)
 	}
@@ -183,8 +184,8 @@ func (b *Board) tell(ctx context.Context, s shown) error {
 }
 
 // news are the lines of what is not in the thread yet, by time. The entry is
-// brought to where they end.
-func (b *Board) news(ctx context.Context, s shown) ([]string, error) {
+// brought to where they end. One that everybody should see makes them loud.
+func (b *Board) news(ctx context.Context, s shown) (lines []string, loud bool, err error) {
 	in, e := s.card.Incident, s.entry
 	type moment struct {
 		at   int64
@@ -195,6 +196,7 @@ func (b *Board) news(ctx context.Context, s shown) ([]string, error) {
 		if in.Forgotten+i < e.Moments || m.What == event.MomentRun {
 			continue // of runs their own records say more
 		}
+		loud = loud || m.What == event.MomentBreakGlass
 		text := Text(m.Text, maxText)
 		if m.By != "" {
 			text = Text(m.By, 100) + ": " + text
@@ -206,7 +208,7 @@ func (b *Board) news(ctx context.Context, s shown) ([]string, error) {
 		var before event.Run
 		for rec, err := range b.desk.Log.History(ctx, r.ID) {
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			if rec.Run.Record > e.Runs[r.ID] {
 				for _, line := range journal.Moves(before, rec.Run) {
@@ -218,11 +220,11 @@ func (b *Board) news(ctx context.Context, s shown) ([]string, error) {
 		}
 	}
 	slices.SortStableFunc(all, func(x, y moment) int { return cmp.Compare(x.at, y.at) })
-	lines := make([]string, len(all))
+	lines = make([]string, len(all))
 	for i, m := range all {
 		lines[i] = m.text
 	}
-	return lines, nil
+	return lines, loud, nil
 }
 
 // gather puts incidents that are new, many and not urgent into one message, a

@@ -135,7 +135,7 @@ func TestCardsKeepToLimits(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCard(t)
-		m := c.Message(seal)
+		m := c.Message(face{Sealer: seal})
 		check(t, m)
 		for _, s := range []string{"<!channel>", "<@U0ANN>", "<https://evil"} {
 			if strings.Contains(m.Text, s) {

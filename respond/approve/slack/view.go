@@ -17,7 +17,7 @@ import (
 // view shows how things stand: in the app's own tab, and to who asks.
 type view struct {
 	desk approve.Desk
-	seal Sealer
+	face face
 }
 
 // How many of each are shown.
@@ -45,6 +45,11 @@ func (v view) overview(ctx context.Context, who kube.User) ([]slackapi.Block, er
 		return nil, err
 	}
 	blocks := v.status(status)
+	reviews, err := v.reviews(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	blocks = append(blocks, reviews...)
 	blocks = append(blocks, v.waiting(runs)...)
 	blocks = append(blocks, header(count(len(incidents), "open incident")))
 	var lines []string
@@ -69,7 +74,7 @@ func (v view) overview(ctx context.Context, who kube.User) ([]slackapi.Block, er
 func (v view) status(s approve.Status) []slackapi.Block {
 	if !s.Paused {
 		blocks := section("Firebreak is at work. Its ceiling is " + Text(string(s.Ceiling), 20) + ".")
-		return append(blocks, buttons(button(v.seal, "Pause…", Order{Deed: DeedPause, Why: true}, slackapi.StyleDanger, ""))...)
+		return append(blocks, buttons(button(v.face.Sealer, "Pause…", Order{Deed: DeedPause, Why: true}, slackapi.StyleDanger, ""))...)
 	}
 	text := "Firebreak is paused by " + Text(s.By, 120)
 	if s.Reason != "" {
@@ -78,7 +83,7 @@ func (v view) status(s approve.Status) []slackapi.Block {
 	if s.Need > 1 {
 		text += fmt.Sprintf(". %d of %d want it to go on.", len(s.Release), s.Need)
 	}
-	return append(section(text), buttons(button(v.seal, "Resume", Order{Deed: DeedResume}, slackapi.StylePrimary, "Effects begin again."))...)
+	return append(section(text), buttons(button(v.face.Sealer, "Resume", Order{Deed: DeedResume, Digest: pauseName(s)}, slackapi.StylePrimary, "Effects begin again."))...)
 }
 
 // waiting are the questions that are open.
@@ -89,7 +94,7 @@ func (v view) waiting(runs []event.Run) []slackapi.Block {
 	}
 	blocks := []slackapi.Block{header(count(len(runs), "decision") + " to be made")}
 	for _, r := range runs[:min(len(runs), maxQuestions)] {
-		blocks = append(blocks, runBlocks(v.seal, r)...)
+		blocks = append(blocks, runBlocks(v.face, r)...)
 		blocks = append(blocks, slackapi.NewDividerBlock())
 	}
 	return blocks
