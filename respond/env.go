@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -79,9 +80,11 @@ type StepEnv struct {
 	Each []StepEnv `expr:"each"`
 }
 
-// functions are those of playbooks beside the built-in ones: node(name),
-// pod(namespace, name), workload(pod) and service_account(pod) are objects for
-// target and for_each.
+// functions are those of playbooks beside the built-in ones, which give objects
+// for target and for_each: node(name), pod(namespace, name), workload(pod),
+// service_account(pod), namespace(name), object("deployments.apps", namespace,
+// name), and what has no object: identity(user), which is the service account if
+// the user is one, group(name), address(text) and image(name).
 func functions() []conf.Func {
 	text := func(v any) string { s, _ := v.(string); return s }
 	return []conf.Func{
@@ -101,7 +104,38 @@ func functions() []conf.Func {
 			Name: "service_account", Signature: new(func(any) event.Ref),
 			Fn: func(a ...any) (any, error) { return accountOf(a[0]), nil },
 		},
+		{
+			Name: "namespace", Signature: new(func(any) event.Ref),
+			Fn: func(a ...any) (any, error) {
+				return event.Ref{Resource: "namespaces", Kind: "Namespace", Name: text(a[0])}, nil
+			},
+		},
+		{
+			Name: "object", Signature: new(func(string, any, any) event.Ref),
+			Fn: func(a ...any) (any, error) { return objectOf(text(a[0]), text(a[1]), text(a[2])) },
+		},
+		one("identity", func(s string) event.Ref { return action.IdentityRef(s) }),
+		one("group", event.GroupRef), one("address", event.AddressRef), one("image", event.ImageRef),
 	}
+}
+
+// one is a function of a text that gives an object.
+func one(name string, of func(string) event.Ref) conf.Func {
+	return conf.Func{Name: name, Signature: new(func(any) event.Ref), Fn: func(a ...any) (any, error) {
+		s, _ := a[0].(string)
+		return of(s), nil
+	}}
+}
+
+// objectOf is an object of a resource that some action works on, by
+// PLURAL.GROUP.
+func objectOf(resource, namespace, name string) (event.Ref, error) {
+	plural, group, _ := strings.Cut(resource, ".")
+	ref := event.Ref{Group: group, Resource: plural, Namespace: namespace, Name: name}
+	if _, ok := action.ResourceOf(ref); name != "" && !ok && !ref.IsPod() && !ref.IsNode() {
+		return ref, fmt.Errorf("object: no action works on %s: %s do", resource, strings.Join(action.Resources(), ", "))
+	}
+	return ref, nil
 }
 
 // workloadOf is the workload that a pod belongs to. A pod of none, and what no

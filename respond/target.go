@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -27,12 +30,20 @@ var ErrNoTarget = errors.New("no such target")
 // Resolve finds the live object that a finding is about, and gives it with its
 // UID, node, workload and the labels that it has now. [ErrNoTarget] says that there is none: the pod is
 // gone, was made after the event, or does not run the event's container. What
-// else actions work on comes back with its UID if it may be read, and any other
-// subject as it is.
+// else actions work on comes back with its UID if it may be read, an identity, an
+// address or an image with one that is made of its name, and any other subject as
+// it is.
 func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (event.Ref, error) {
 	t := f.Subject
 	t.Subresource = ""
 	switch {
+	case t.IsThing():
+		// It is what its name says, so there is nothing to look up.
+		known := t.Thing()
+		if known.Name == "" {
+			return t, fmt.Errorf("resolve: %.80q is no name: %w", t.String(), ErrNoTarget)
+		}
+		return known, nil
 	case (t.IsPod() || t.IsNode()) && !named(t):
 		// Nothing in a cluster is called so; asking would be refused for ever.
 		return t, fmt.Errorf("resolve: %.80q is no name: %w", t.String(), ErrNoTarget)
@@ -55,8 +66,14 @@ func Resolve(ctx context.Context, cluster action.Cluster, f event.Finding) (even
 // other refuses it.
 func resolveOther(ctx context.Context, cluster action.Cluster, f event.Finding, t event.Ref) (event.Ref, error) {
 	x, ok := action.ResourceOf(t)
-	if !ok || !named(t) {
+	if !ok {
 		return t, nil
+	}
+	if t.Resource == "namespaces" {
+		t.Namespace = "" // audit events repeat the name there
+	}
+	if !named(t) {
+		return t, fmt.Errorf("resolve: %.80q is no name: %w", t.String(), ErrNoTarget)
 	}
 	o, err := cluster.Get(ctx, x.Group, x.Version, x.Resource, t.Namespace, t.Name)
 	switch {
@@ -78,6 +95,11 @@ func resolveOther(ctx context.Context, cluster action.Cluster, f event.Finding, 
 
 // named says whether an object could have the reference's name.
 func named(t event.Ref) bool {
+	if t.Group == rbacv1.GroupName {
+		// Roles and bindings may be called by nearly anything that fits into a path.
+		return len(t.Name) <= 253 && t.Name != "" && len(path.IsValidPathSegmentName(t.Name)) == 0 && !strings.ContainsFunc(t.Name, unicode.IsControl) &&
+			(t.Namespace == "" || len(content.IsDNS1123Label(t.Namespace)) == 0)
+	}
 	return len(content.IsDNS1123Subdomain(t.Name)) == 0 &&
 		(t.Namespace == "" || len(content.IsDNS1123Label(t.Namespace)) == 0)
 }
@@ -91,6 +113,9 @@ func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t 
 		return t, fmt.Errorf("resolve %s: %s: %w", t, why, ErrNoTarget)
 	}
 	t.Kind, t.UID, t.Node, t.Labels = "Pod", string(pod.UID), pod.Spec.NodeName, pod.Labels
+	if name := pod.Spec.ServiceAccountName; name != "" {
+		t.ServiceAccount = pod.Namespace + "/" + name
+	}
 	owner, err := cluster.Owner(ctx, pod)
 	if err != nil {
 		return t, fmt.Errorf("resolve %s: %w", t, err)

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -37,6 +39,20 @@ func (l lookups) Node(_ context.Context, name string) (*corev1.Node, error) {
 
 func (lookups) Owner(context.Context, *corev1.Pod) (kube.Owner, error) {
 	return kube.Owner{Top: event.Workload{Kind: "Deployment", Name: "web", UID: "uid-d"}}, nil
+}
+
+func (l lookups) Get(_ context.Context, group, version, resource, ns, name string) (*unstructured.Unstructured, error) {
+	o := &unstructured.Unstructured{Object: map[string]any{}}
+	if resource == "namespaces" && ns != "" {
+		return nil, kube.ErrNotFound
+	}
+	o.SetName(name)
+	o.SetUID(types.UID("uid-" + name))
+	o.SetCreationTimestamp(metav1.NewTime(start.Add(-time.Hour)))
+	if name == "new" {
+		o.SetCreationTimestamp(metav1.NewTime(start.Add(time.Hour)))
+	}
+	return o, nil
 }
 
 func TestResolve(t *testing.T) {
@@ -85,6 +101,15 @@ func TestResolve(t *testing.T) {
 		"a secret":                    {subject: event.Ref{Resource: "secrets", Namespace: "shop", Name: "web"}},
 		"a pods resource elsewhere":   {subject: event.Ref{Group: "metrics.k8s.io", Resource: "pods", Namespace: "shop", Name: "web"}},
 		"nothing":                     {},
+		"an address":                  {subject: event.Ref{Group: event.ThingGroup, Resource: event.ResourceAddresses, Name: "192.0.2.7"}},
+		"no address":                  {subject: event.Ref{Group: event.ThingGroup, Resource: event.ResourceAddresses, Name: "x"}, gone: true},
+		"a path for a Deployment":     {subject: event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "../x"}, gone: true},
+		"a path for a binding":        {subject: event.Ref{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Namespace: "shop", Name: "../x"}, gone: true},
+		"a namespace":                 {subject: event.Ref{Resource: "namespaces", Namespace: "shop", Name: "shop"}},
+		"a Service":                   {subject: event.Ref{Resource: "services", Namespace: "shop", Name: "web"}},
+		"another Service":             {subject: event.Ref{Resource: "services", Namespace: "shop", Name: "web", UID: "other"}, gone: true},
+		"a Service made after":        {subject: event.Ref{Resource: "services", Namespace: "shop", Name: "new"}, gone: true},
+		"a binding with a colon":      {subject: event.Ref{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Namespace: "shop", Name: "a:b"}},
 		"a path for a name":           {subject: event.PodRef("shop", "../../nodes/n1"), gone: true},
 		"a path for a namespace":      {subject: event.PodRef("shop/../..", "web"), gone: true},
 		"control characters":          {subject: event.PodRef("shop", "web\x1b[31m\n"), gone: true},
@@ -110,6 +135,10 @@ func TestResolve(t *testing.T) {
 			case tt.gone && tt.subject.UID == "" && got.UID != "":
 				t.Errorf("what is not there has UID %s", got.UID)
 			case !tt.gone && got.IsPod() && got.Namespace != "" && (got.UID != "uid-web" || got.Workload.UID != "uid-d" || got.Subresource != ""):
+				t.Errorf("gave %+v", got)
+			case !tt.gone && (got.Resource == "namespaces" || got.Resource == "services" || got.Resource == "rolebindings") && got.UID != "uid-"+got.Name:
+				t.Errorf("gave %+v", got)
+			case !tt.gone && got.IsThing() && got.UID != event.AddressRef(got.Name).UID:
 				t.Errorf("gave %+v", got)
 			case !tt.gone && got.IsNode() && got.UID != "uid-n1":
 				t.Errorf("gave %+v", got)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,33 +12,39 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
 func newStart() *cobra.Command {
 	var target, reason string
 	cmd := &cobra.Command{
-		Use: "start PLAYBOOK --target pods/NAMESPACE/NAME --reason WHY", Short: "Begin a run by hand", Args: usage(cobra.ExactArgs(1)),
-		Long: `Begin a run of a playbook for a pod or a node, whether or not anything was found.
-It has the guards, the approvals and the record of any other run; who starts it
+		Use: "start PLAYBOOK --target KIND/NAMESPACE/NAME --reason WHY", Short: "Begin a run by hand", Args: usage(cobra.ExactArgs(1)),
+		Long: `Begin a run of a playbook for a target, whether or not anything was found. It
+has the guards, the approvals and the record of any other run; who starts it
 can't approve it.
+
+A target is KIND/NAMESPACE/NAME, or KIND/NAME of what is in no namespace:
+  pods/shop/web-1  deployments/shop/web  cronjobs/shop/report  services/shop/web
+  serviceaccounts/shop/web  rolebindings/shop/edit  nodes/worker-1
+  namespaces/shop  clusterrolebindings/admins
+  users/ann@example.com  groups/interns  addresses/203.0.113.7  images/nginx:1
 
 The cluster says who you are (TokenReview) and whether you may
 (SubjectAccessReview: verb start on playbooks.firebreak.io in the target's
 namespace).`,
 	}
-	cmd.Flags().StringVar(&target, "target", "", "pods/NAMESPACE/NAME or nodes/NAME")
+	cmd.Flags().StringVar(&target, "target", "", "KIND/NAMESPACE/NAME, or KIND/NAME of what is in no namespace")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
 	return asking(cmd, func(ctx context.Context, api *client.Client, args []string) (event.Run, error) {
 		body := approve.Start{Playbook: args[0], Reason: reason}
-		parts := strings.Split(target, "/")
-		switch {
-		case len(parts) == 3 && parts[0] == "pods":
-			body.Resource, body.Namespace, body.Name = parts[0], parts[1], parts[2]
-		case len(parts) == 2 && parts[0] == "nodes":
-			body.Resource, body.Name = parts[0], parts[1]
-		default:
-			return event.Run{}, exit{2, errors.New("--target is pods/NAMESPACE/NAME or nodes/NAME")}
+		ref, err := action.ParseTarget(target)
+		if err != nil {
+			return event.Run{}, exit{2, fmt.Errorf("--target: %w", err)}
+		}
+		body.Resource, body.Namespace, body.Name = ref.Resource, ref.Namespace, ref.Name
+		if ref.Group != "" {
+			body.Resource += "." + ref.Group
 		}
 		said, err := api.Start(ctx, body)
 		if err != nil {

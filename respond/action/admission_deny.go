@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
@@ -22,7 +23,7 @@ func init() {
 		Holds:      []Resource{configMaps},
 		Config:     func() any { return new(KeepOutConfig) },
 		Example:    func() any { return &KeepOutConfig{Registry: "registry.example"} },
-		Check:      func(config any) error { return checked(admissionDeny, config, KeepOutConfig.check) },
+		Check:      func(config any) error { return checked(admissionDeny, config, KeepOutConfig.checkSome) },
 		Needs:      needsLockout(kube.LockoutPods),
 		Admits:     admitLockout(kube.LockoutPods),
 		New: func(d Deps, config any) (Action, error) {
@@ -30,13 +31,14 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			return lockout{d, admissionDeny, kube.LockoutPods, c.data}.make(), c.check()
+			return lockout{d, admissionDeny, kube.LockoutPods, c.data}.make(), c.checkSome()
 		},
 	})
 }
 
 // KeepOutConfig are the parameters of admission.deny: one of what is kept out,
-// and where.
+// and where. Where nothing is named it is the target: an image, by its digest if
+// it has one, or a service account.
 type KeepOutConfig struct {
 	// Digest is sha256: and 64 hexadecimal digits.
 	Digest string `yaml:"digest" json:"digest,omitempty"`
@@ -50,6 +52,44 @@ type KeepOutConfig struct {
 	Privileged bool `yaml:"privileged" json:"privileged,omitempty"`
 	// Namespace is where; empty is everywhere.
 	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
+}
+
+// checkSome is check for parameters that may leave it to the target what is kept
+// out.
+func (c KeepOutConfig) checkSome() error {
+	if c.ofTarget() {
+		return nil
+	}
+	return c.check()
+}
+
+// ofTarget says that nothing is named: the target is what is kept out.
+func (c KeepOutConfig) ofTarget() bool {
+	return c == KeepOutConfig{Namespace: c.Namespace} && len(c.Namespace) <= 63
+}
+
+// of are the parameters with what the target says: an image, by its digest if it
+// has one, or a service account.
+func (c KeepOutConfig) of(t event.Ref) (KeepOutConfig, error) {
+	switch {
+	case !c.ofTarget():
+	case t.IsThing() && t.Resource == event.ResourceImages:
+		image, digest, _ := strings.Cut(t.Name, "@")
+		if c.Digest = digest; digest == "" {
+			if at := strings.LastIndexByte(image, ':'); at > strings.LastIndexByte(image, '/') {
+				image = image[:at] // all of its tags: a policy can't tell what a tag means
+			}
+			c.Image = image
+		}
+	case t.Group == "" && t.Resource == serviceAccounts.Resource:
+		c.ServiceAccount = t.Namespace + "/" + t.Name
+	default:
+		return c, refuse(t, "nothing says what to keep out: name it, or give an image or a service account as the target")
+	}
+	if err := c.check(); err != nil {
+		return c, refuse(t, "%v", err)
+	}
+	return c, nil
 }
 
 func (c KeepOutConfig) check() error {
@@ -128,7 +168,11 @@ func hub(host string) string {
 	return host
 }
 
-func (c KeepOutConfig) data(_ context.Context, _ Request) (map[string]string, string, []string, error) {
+func (c KeepOutConfig) data(_ context.Context, r Request) (map[string]string, string, []string, error) {
+	c, err := c.of(r.Target)
+	if err != nil {
+		return nil, "", nil, err
+	}
 	key, value, words, err := c.what()
 	if err != nil {
 		return nil, "", nil, err

@@ -67,6 +67,8 @@ func whom(ctx context.Context, d Deps, target event.Ref, user string) (subject, 
 	switch {
 	case user != "":
 		return ofUser(user), nil
+	case target.IsThing() && target.Resource == event.ResourceUsers:
+		return ofUser(target.Name), nil
 	case target.Resource == serviceAccounts.Resource && target.Group == "":
 		_, err := readObject(ctx, d, serviceAccounts, target)
 		return subject{kindAccount, target.Namespace, target.Name}, err

@@ -125,7 +125,10 @@ type unbind struct {
 // find lists the bindings that name the identity.
 func (u unbind) find(ctx context.Context, r Request) ([]found, string, []string, error) {
 	s := subject{kindGroup, "", u.Group}
-	if u.Group == "" {
+	if u.Group == "" && r.Target.IsThing() && r.Target.Resource == event.ResourceGroups {
+		s.Name = r.Target.Name
+	}
+	if s.Name == "" || u.User != "" {
 		var err error
 		if s, err = identityOf(ctx, u.Deps, r.Target, u.User); err != nil {
 			return nil, "", nil, err

@@ -151,6 +151,9 @@ func TestKeepOut(t *testing.T) {
 		k, _ := Lookup(admissionDeny)
 		err := k.Check(&c.config)
 		if c.want == nil {
+			if err == nil { // then it is the target, and a pod is nothing that is kept out
+				_, err = build(t, admissionDeny, Deps{Cluster: newFake(), Home: home}, &c.config).Plan(t.Context(), podRequest("run1/s", "x", "u"))
+			}
 			if err == nil {
 				t.Errorf("%s is taken", name)
 			}

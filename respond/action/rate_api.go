@@ -163,6 +163,11 @@ func (a apiRate) user(ctx context.Context, target event.Ref) (string, error) {
 	}
 	namespace, name := target.Namespace, target.Name
 	switch {
+	case target.IsThing() && target.Resource == event.ResourceUsers:
+		if err := limitable(target.Name); err != nil {
+			return "", refuse(target, "%v", err)
+		}
+		return target.Name, nil
 	case target.Resource == accounts.Resource && target.Group == "":
 		if _, err := readObject(ctx, a.Deps, accounts, target); err != nil {
 			return "", err

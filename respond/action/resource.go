@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -13,6 +14,44 @@ import (
 
 // Resource is what the API calls a kind of object: apps, v1, deployments.
 type Resource struct{ Group, Version, Resource string }
+
+// targetResources are what actions work on, beside pods and nodes.
+func targetResources() []Resource {
+	return []Resource{
+		deployments, statefulSets, daemonSets, replicaSets, jobs, cronJobs, serviceAccounts, roleBindings, clusterRoleBindings,
+		namespaceResource, services, ingresses, routes, gateways,
+	}
+}
+
+// ResourceOf is the version in which actions work on the kind of an object;
+// false is a kind that no action works on as a target, beside pods and nodes.
+func ResourceOf(target event.Ref) (Resource, bool) {
+	for _, x := range targetResources() {
+		if x.Group == target.Group && x.Resource == target.Resource && target.Name != "" {
+			return x, true
+		}
+	}
+	return Resource{}, false
+}
+
+// Resources are the kinds of targets that have an object, as PLURAL.GROUP.
+func Resources() []string {
+	all := []string{"pods", "nodes"}
+	for _, x := range targetResources() {
+		name := x.Resource
+		if x.Group != "" {
+			name += "." + x.Group
+		}
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// namespaced says whether objects of a kind of target are in a namespace.
+func (x Resource) namespaced() bool {
+	return x != clusterRoleBindings && x != namespaceResource && x != nodes
+}
 
 // write is a write to an object of the resource, without a body.
 func (x Resource) write(verb, namespace, name string) event.Write {

@@ -33,19 +33,6 @@ func WorkloadRef(namespace string, w event.Workload) (event.Ref, bool) {
 	return event.Ref{}, false
 }
 
-// ResourceOf is the version in which actions work on the kind of an object;
-// false is a kind that no action works on as a target, beside pods and nodes.
-func ResourceOf(target event.Ref) (Resource, bool) {
-	for _, x := range []Resource{
-		deployments, statefulSets, daemonSets, replicaSets, jobs, cronJobs, serviceAccounts, roleBindings, clusterRoleBindings,
-	} {
-		if x.Group == target.Group && x.Resource == target.Resource && target.Name != "" {
-			return x, true
-		}
-	}
-	return Resource{}, false
-}
-
 // names are the plural names of resources.
 func names(list []Resource) (all []string) {
 	for _, x := range list {

@@ -131,7 +131,7 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	if err != nil {
 		return Said{}, err
 	}
-	if err := d.May(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Namespace); err != nil {
+	if err := d.May(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Space()); err != nil {
 		return Said{}, err
 	}
 	if deed == BreakGlass {

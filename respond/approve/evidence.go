@@ -18,7 +18,7 @@ func (a *API) evidence(c call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.allowed(c, "get", "evidence", "", rec.Run.Target.Namespace); err != nil {
+	if err := a.allowed(c, "get", "evidence", "", rec.Run.Target.Space()); err != nil {
 		return err
 	}
 	none := problem{http.StatusNotFound, "there is no such evidence"}

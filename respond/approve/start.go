@@ -8,12 +8,14 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 // Start is the body of a run that somebody begins by hand.
 type Start struct {
 	Playbook string `json:"playbook"`
-	// Resource is pods or nodes; Namespace and Name say which.
+	// Resource is the plural name of what it is for, with its group if it has one:
+	// pods, deployments.apps, users; Namespace and Name say which.
 	Resource  string `json:"resource"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
@@ -28,24 +30,21 @@ func (a *API) start(c call) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	target := event.PodRef(body.Namespace, body.Name)
-	if body.Resource == "nodes" {
-		target = event.NodeRef(body.Name)
-	}
 	bad := func(text string) error { return problem{http.StatusBadRequest, text} }
+	target, err := action.TargetOf(body.Resource, "", body.Namespace, body.Name)
 	switch {
 	case !conf.IsName(body.Playbook):
 		return bad("that is no name of a playbook")
-	case body.Resource != "pods" && body.Resource != "nodes":
-		return bad("a playbook is started for one of pods or nodes")
-	case body.Name == "" || len(body.Name) > 253 || len(body.Namespace) > 63 || (body.Namespace == "") == (body.Resource == "pods"):
-		return bad("a pod has a namespace and a name, a node only a name")
+	case len(body.Resource) > 253 || len(body.Name) > 1024 || len(body.Namespace) > 63:
+		return bad("the target has no such name")
+	case err != nil:
+		return bad(err.Error())
 	case body.Reason == "":
 		return bad("the reason has to be said")
 	case len(body.Reason) > maxReason:
 		return bad(fmt.Sprintf("the reason is over %d bytes", maxReason))
 	}
-	if err := a.allowed(c, "start", "playbooks", body.Playbook, body.Namespace); err != nil {
+	if err := a.allowed(c, "start", "playbooks", body.Playbook, target.Space()); err != nil {
 		return err
 	}
 	if len(a.Playbooks) > 0 && !slices.Contains(a.Playbooks, body.Playbook) {

@@ -167,9 +167,14 @@ func (c Check) entry() Entry {
 	f := c.Run.Finding
 	e := Entry{
 		Key: c.Key(), Run: c.Run.ID, Playbook: c.Run.Playbook, Version: c.Run.Version, Rule: f.Rule + f.Model,
-		Action: c.Plan.Action, Budget: c.Budget, Target: c.Plan.Target.UID, Namespace: c.Plan.Target.Namespace,
+		Action: c.Plan.Action, Budget: c.Budget, Target: c.Plan.Target.UID, Namespace: c.Plan.Target.Space(),
 		Node: c.Plan.Target.Node, Severity: f.Severity, Source: f.Source, Actor: actor(f), Taken: c.Now,
 		Approved: c.Approved, Record: c.Run.Record,
+	}
+	if e.Target == "" {
+		// Of what has no UID the name is all there is to tell targets apart.
+		t := c.Plan.Target
+		e.Target = "named-" + event.HashID("target", t.Group, t.Resource, t.Namespace, t.Name)
 	}
 	if c.Plan.Target.IsNode() {
 		e.Node = c.Plan.Target.Name

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
@@ -17,6 +18,8 @@ type Cluster interface {
 	Nodes(ctx context.Context) ([]corev1.Node, error)
 	Namespace(ctx context.Context, name string) (*corev1.Namespace, error)
 	Services(ctx context.Context, namespace string) ([]corev1.Service, error)
+	// Get reads any other object.
+	Get(ctx context.Context, group, version, resource, namespace, name string) (*unstructured.Unstructured, error)
 	Owner(ctx context.Context, pod *corev1.Pod) (kube.Owner, error)
 	// Backends are the Services that the API server itself asks: those of
 	// admission webhooks and of aggregated APIs.

@@ -108,10 +108,10 @@ func (c Check) pods() int {
 // production says which label marks the target or its namespace. What can't be
 // read counts as marked.
 func (g eyes) production(ctx context.Context, t event.Ref) string {
-	if t.Namespace == "" || len(g.limits.Production) == 0 {
+	if t.Space() == "" || len(g.limits.Production) == 0 {
 		return ""
 	}
-	ns, err := g.cluster.Namespace(ctx, t.Namespace)
+	ns, err := g.cluster.Namespace(ctx, t.Space())
 	if err != nil {
 		return "the labels of its namespace can't be read"
 	}

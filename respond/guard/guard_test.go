@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
@@ -37,6 +39,7 @@ type place struct {
 	services  []corev1.Service
 	backends  []kube.Backend
 	owner     kube.Owner
+	object    map[string]any
 	failed    float64
 	requests  int
 	err       error
@@ -62,6 +65,16 @@ func (p *place) Services(context.Context, string) ([]corev1.Service, error) { re
 func (p *place) Backends(context.Context) ([]kube.Backend, error) { return p.backends, p.err }
 
 func (p *place) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return p.owner, p.err }
+
+func (p *place) Get(_ context.Context, _, _, _, ns, name string) (*unstructured.Unstructured, error) {
+	o := &unstructured.Unstructured{Object: p.object}
+	if p.object == nil {
+		o.Object = map[string]any{}
+	}
+	o.SetNamespace(ns)
+	o.SetName(name)
+	return o, p.err
+}
 
 func (p *place) Errors() (float64, int) { return p.failed, p.requests }
 
@@ -256,6 +269,58 @@ func TestEachGuard(t *testing.T) {
 		}, event.Deny, "control-plane"},
 		{"protected", "an unreadable node", func(w *world) { node("n1")(w); w.place.err = away }, event.Wait, "away"},
 
+		{"protected", "a workload", aim(event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"}), event.Pass, ""},
+		{"protected", "a workload of the system", aim(event.Ref{Group: "apps", Resource: "daemonsets", Namespace: "kube-system", Name: "x"}), event.Deny, "kube-system"},
+		{"protected", "a workload of critical pods", func(w *world) {
+			aim(event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"})(w)
+			w.place.object = template(nil, "system-cluster-critical")
+		}, event.Deny, "priority class"},
+		{"protected", "a workload of DNS", func(w *world) {
+			aim(event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"})(w)
+			w.place.object = template(map[string]any{"k8s-app": "kube-dns"}, "")
+		}, event.Ask, "k8s-app=kube-dns"},
+		{"protected", "a workload behind a webhook", func(w *world) {
+			aim(event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"})(w)
+			w.place.object = template(map[string]any{"app": "hook"}, "")
+			w.place.backends = []kube.Backend{{Namespace: "shop", Name: "hook"}}
+			w.place.services = []corev1.Service{{ObjectMeta: metav1.ObjectMeta{Name: "hook"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "hook"}}}}
+		}, event.Deny, "the API server asks"},
+		{"protected", "an unreadable workload", func(w *world) {
+			aim(event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"})(w)
+			w.place.err = away
+		}, event.Wait, "away"},
+		{"protected", "a namespace", aim(event.Ref{Resource: "namespaces", Name: "shop"}), event.Pass, ""},
+		{"protected", "a namespace of the system", aim(event.Ref{Resource: "namespaces", Name: "kube-system"}), event.Deny, "protected"},
+		{"protected", "a namespace with a webhook", func(w *world) {
+			aim(event.Ref{Resource: "namespaces", Name: "shop"})(w)
+			w.place.backends = []kube.Backend{{Namespace: "shop", Name: "hook"}}
+		}, event.Deny, "the API server asks Service hook"},
+		{"protected", "a Service that is a webhook", func(w *world) {
+			aim(event.Ref{Resource: "services", Namespace: "shop", Name: "hook"})(w)
+			w.place.backends = []kube.Backend{{Namespace: "shop", Name: "hook"}}
+		}, event.Deny, "the API server asks Service hook"},
+		{"protected", "a Service beside a webhook", func(w *world) {
+			aim(event.Ref{Resource: "services", Namespace: "shop", Name: "web"})(w)
+			w.place.backends = []kube.Backend{{Namespace: "shop", Name: "hook"}}
+		}, event.Pass, ""},
+		{"protected", "a person", aim(event.UserRef("ann@example.com")), event.Pass, ""},
+		{"protected", "ourselves", aim(event.UserRef("system:serviceaccount:firebreak:firebreak")), event.Deny, "namespace firebreak is protected"},
+		{"protected", "an account of the system", aim(event.UserRef("system:serviceaccount:kube-system:x")), event.Deny, "kube-system"},
+		{"protected", "a part of the cluster", aim(event.UserRef("system:kube-scheduler")), event.Deny, "cluster itself"},
+		{"protected", "a group of the cluster", aim(event.GroupRef("system:masters")), event.Deny, "cluster itself"},
+		{"protected", "an address", aim(event.AddressRef("192.0.2.7")), event.Pass, ""},
+		{"protected", "the cluster's own binding", aim(event.Ref{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Name: "system:node"}), event.Deny, "own"},
+		{"protected", "our own binding", aim(event.Ref{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Name: "firebreak"}), event.Deny, "own"},
+		{"protected", "a binding", aim(event.Ref{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Namespace: "shop", Name: "edit"}), event.Pass, ""},
+
+		{"target", "what is made needs none", func(w *world) {
+			w.check.Plan.Target = event.Ref{}
+			w.check.Plan.Writes = []event.Write{{Verb: "create", Resource: "configmaps", Name: "firebreak-x"}}
+		}, event.Pass, "parameters"},
+		{"target", "what is made under another's name", func(w *world) {
+			w.check.Plan.Target.UID, w.check.Run.Target.UID = "", ""
+			w.check.Plan.Writes = []event.Write{{Verb: "create", Resource: "configmaps", Name: "x"}}
+		}, event.Deny, "no UID"},
 		{"target", "known by UID", func(*world) {}, event.Pass, ""},
 		{"target", "no UID", func(w *world) { w.check.Plan.Target.UID, w.check.Run.Target.UID = "", "" }, event.Deny, "no UID"},
 		{"target", "no name", func(w *world) { w.check.Plan.Target.Name = "" }, event.Deny, "no name"},
@@ -547,4 +612,19 @@ func TestHostileNames(t *testing.T) {
 			t.Errorf("%.20q: %d verdicts", name, len(v))
 		}
 	}
+}
+
+// aim gives the plan another target.
+func aim(t event.Ref) func(*world) {
+	if t.UID == "" {
+		t.UID = "u1"
+	}
+	return func(w *world) { w.check.Plan.Target, w.check.Run.Target = t, t }
+}
+
+// template is a workload's, with these labels and priority class.
+func template(labels map[string]any, class string) map[string]any {
+	return map[string]any{"spec": map[string]any{"template": map[string]any{
+		"metadata": map[string]any{"labels": labels}, "spec": map[string]any{"priorityClassName": class},
+	}}}
 }

@@ -67,24 +67,15 @@ func (g protected) Judge(ctx context.Context, c Check) (event.Decision, string) 
 	return decision, reason
 }
 
-// object judges one of the objects that are changed. What is neither a pod nor
-// a node is protected by where it is.
+// object judges one of the objects that are changed.
 func (g protected) object(ctx context.Context, c Check, t event.Ref) (event.Decision, string) {
 	switch {
 	case t.IsPod():
 		return g.pod(ctx, c, t)
 	case t.IsNode():
 		return g.node(ctx, t)
-	case t.Group == "" && t.Resource == "namespaces":
-		if decision, reason := g.namespace(ctx, t.Name); decision != event.Pass {
-			return decision, reason
-		}
-	case t.Namespace != "":
-		if decision, reason := g.namespace(ctx, t.Namespace); decision != event.Pass {
-			return decision, reason
-		}
 	}
-	return event.Pass, "neither a pod nor a node"
+	return g.other(ctx, t)
 }
 
 func (g protected) namespace(ctx context.Context, name string) (event.Decision, string) {

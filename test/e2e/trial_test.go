@@ -96,37 +96,42 @@ type trial struct {
 	kube  *kube.Client
 	act   action.Action
 	made  int
+	// parameters are those of the action; nil are its defaults.
+	parameters any
 	// targets are the UIDs of those that steps were about.
 	targets map[string]bool
 }
 
 func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
-	c := &trial{t: t, kind: k, x: x, admin: admin(t), targets: map[string]bool{}}
-	c.all = dynamicClient(t)
-	c.ns = namespace(t, c.admin)
-	// The account's own namespace is protected: it is another, which there need not be.
-	account := kube.Account{Namespace: "home-of-" + c.ns, Name: "firebreak", Role: c.ns}
-	user := "system:serviceaccount:" + account.Namespace + ":firebreak"
-	c.tap, c.kube = newTap(t, user)
-	var parameters any
-	if k.Example != nil {
-		parameters = k.Example()
-	}
-	if x.config != nil {
-		parameters = x.config(c)
-	}
-	if k.Grants != nil {
-		c.kind.Needs = slices.Concat(k.Needs, k.Grants(parameters))
-	}
-	c.role(user, c.kind.Needs)
-	c.fence(account, parameters)
+	c := prepareTrial(t, k, x)
+	c.role(c.tap.user, c.kind.Needs)
+	c.fence(kube.Account{Namespace: "home-of-" + c.ns, Name: "firebreak", Role: c.ns}, c.parameters)
 	d := action.Deps{Cluster: c.kube}
 	if x.deps != nil {
 		x.deps(c, &d)
 	}
-	act, err := k.New(d, parameters)
+	act, err := k.New(d, c.parameters)
 	c.no(err, "make action")
 	c.act = act
+	return c
+}
+
+// prepareTrial is a trial whose account has no rights yet.
+func prepareTrial(t *testing.T, k action.Kind, x fixture) *trial {
+	c := &trial{t: t, kind: k, x: x, admin: admin(t), targets: map[string]bool{}}
+	c.all = dynamicClient(t)
+	c.ns = namespace(t, c.admin)
+	// The account's own namespace is protected: it is another, which there need not be.
+	c.tap, c.kube = newTap(t, "system:serviceaccount:home-of-"+c.ns+":firebreak")
+	if k.Example != nil {
+		c.parameters = k.Example()
+	}
+	if x.config != nil {
+		c.parameters = x.config(c)
+	}
+	if k.Grants != nil {
+		c.kind.Needs = slices.Concat(k.Needs, k.Grants(c.parameters))
+	}
 	return c
 }
 
