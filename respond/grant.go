@@ -82,13 +82,9 @@ func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, r
 	if err != nil {
 		return nil, err
 	}
-	var runs []event.Run
-	for rec, err := range NewRunLog(b, 0).All(ctx) {
-		if err != nil {
-			return nil, fmt.Errorf("read runs: %w", err)
-		}
-		rec.Run.Spec = "" // a thousand of them are no reason to keep as many texts
-		runs = append(runs, rec.Run)
+	runs, err := runsOf(ctx, NewRunLog(b, 0), books)
+	if err != nil {
+		return nil, err
 	}
 	verdicts := map[string]string{}
 	for m, err := range b.LastPerSubject(ctx, bus.SubjectIncident("*")) {
@@ -108,6 +104,29 @@ func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, r
 		list = append(list, Stand(book, granted[book.Name], runs, verdicts, rules))
 	}
 	return list, nil
+}
+
+// runsOf are the runs of playbooks as they are now, in short.
+func runsOf(ctx context.Context, log *RunLog, books []*Playbook) ([]event.Run, error) {
+	versions := map[string]bool{}
+	for _, book := range books {
+		versions[book.Version] = true
+	}
+	var runs []event.Run
+	for after := ""; ; {
+		page, next, err := log.List(ctx, Query{}, after, maxLook)
+		if err != nil {
+			return nil, fmt.Errorf("read runs: %w", err)
+		}
+		for _, run := range page {
+			if versions[run.Version] {
+				runs = append(runs, InShort(run))
+			}
+		}
+		if after = next; next == "" {
+			return Newest(runs), nil
+		}
+	}
 }
 
 // trustEvery is how often the rules look at how playbooks do.

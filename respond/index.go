@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,11 +21,13 @@ import (
 // again. By it a start takes as long as there are open runs, however many there
 // ever were.
 type runIndex struct {
+	// Version is [indexVersion]; one of another is worth nothing.
+	Version int `json:"version"`
 	// Sequence is the last record that it knows.
 	Sequence uint64 `json:"sequence"`
 	// Runs are those that are open, or were over only a while ago.
 	Runs map[string]runEntry `json:"runs"`
-	// Over counts the others by how they ended.
+	// Over counts the others by how they ended. Each stands in ENDED.
 	Over map[event.RunState]int `json:"over"`
 }
 
@@ -34,8 +37,9 @@ type runEntry struct {
 }
 
 const (
-	indexKey   = "runs"
-	indexEvery = time.Minute
+	indexKey     = "runs"
+	indexVersion = 2
+	indexEvery   = time.Minute
 	// recently is for how long a run that is over stays in the index: its
 	// incident may not show yet that it is.
 	recently = time.Hour
@@ -44,13 +48,9 @@ const (
 // readIndex reads what was kept, and goes on from there to the end of the log.
 // It says how many records it read.
 func readIndex(ctx context.Context, b *bus.Bus) (x runIndex, read int, err error) {
-	data, err := b.Snapshots().Get(ctx, indexKey)
-	switch {
-	case errors.Is(err, bus.ErrNotFound), errors.Is(err, bus.ErrDamaged):
-	case err != nil:
-		return x, 0, fmt.Errorf("read the index of runs: %w", err)
-	case json.Unmarshal(data, &x) != nil:
-		x = runIndex{}
+	x, err = keptIndex(ctx, b)
+	if err != nil {
+		return x, 0, err
 	}
 	state, err := b.State(ctx, bus.Runs)
 	if err != nil {
@@ -58,7 +58,7 @@ func readIndex(ctx context.Context, b *bus.Bus) (x runIndex, read int, err error
 	}
 	if x.Runs == nil || x.Over == nil || x.Sequence > state.Last {
 		// There is none, or it is of a log that was lost.
-		x = runIndex{Runs: map[string]runEntry{}, Over: map[event.RunState]int{}}
+		x = newIndex()
 		for m, err := range b.LastPerSubject(ctx, bus.SubjectRun("*")) {
 			if err != nil {
 				return x, read, fmt.Errorf("read the index of runs: %w", err)
@@ -72,6 +72,25 @@ func readIndex(ctx context.Context, b *bus.Bus) (x runIndex, read int, err error
 	}
 	n, err := x.advance(ctx, b)
 	return x, read + n, err
+}
+
+func newIndex() runIndex {
+	return runIndex{Version: indexVersion, Runs: map[string]runEntry{}, Over: map[event.RunState]int{}}
+}
+
+// keptIndex is the one that was kept; one without runs and counts is none.
+func keptIndex(ctx context.Context, b *bus.Bus) (x runIndex, err error) {
+	data, err := b.Snapshots().Get(ctx, indexKey)
+	switch {
+	case errors.Is(err, bus.ErrNotFound), errors.Is(err, bus.ErrDamaged):
+		return runIndex{}, nil
+	case err != nil:
+		return x, fmt.Errorf("read the index of runs: %w", err)
+	}
+	if json.Unmarshal(data, &x) != nil || x.Version != indexVersion {
+		return runIndex{}, nil
+	}
+	return x, nil
 }
 
 // advance reads the log to its end. It says how many records it read.
@@ -103,14 +122,26 @@ func (x *runIndex) add(m bus.Message) error {
 }
 
 // prune forgets the runs that were over before a time, but for their number: no
-// record follows them.
-func (x *runIndex) prune(before time.Time) {
+// record follows them. How each ended stands in ENDED before, in the order in
+// which they did.
+func (x *runIndex) prune(ctx context.Context, log *RunLog, before time.Time) error {
+	var over []string
 	for id, e := range x.Runs {
 		if e.State.Terminal() && e.Updated.Before(before) {
-			delete(x.Runs, id)
-			x.Over[e.State]++
+			over = append(over, id)
 		}
 	}
+	slices.SortFunc(over, func(a, b string) int {
+		return cmp.Or(x.Runs[a].Updated.Compare(x.Runs[b].Updated), cmp.Compare(a, b))
+	})
+	for _, id := range over {
+		if err := log.end(ctx, id); err != nil {
+			return err
+		}
+		x.Over[x.Runs[id].State]++
+		delete(x.Runs, id)
+	}
+	return nil
 }
 
 // maxLoads is how many runs are read at a time.
@@ -118,13 +149,17 @@ const maxLoads = 16
 
 // load reads the newest records of the runs in the index, several at a time.
 func (x *runIndex) load(ctx context.Context, log *RunLog) ([]Record, error) {
-	ids := slices.Sorted(maps.Keys(x.Runs))
+	return log.loadAll(ctx, slices.Sorted(maps.Keys(x.Runs)))
+}
+
+// loadAll reads the newest records of runs, but for those that there are none of.
+func (l *RunLog) loadAll(ctx context.Context, ids []string) ([]Record, error) {
 	records := make([]Record, len(ids))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxLoads)
 	for i, id := range ids {
 		group.Go(func() (err error) {
-			if records[i], err = log.Load(ctx, id); errors.Is(err, bus.ErrNotFound) {
+			if records[i], err = l.Load(ctx, id); errors.Is(err, bus.ErrNotFound) {
 				return nil // it went with a log that was lost
 			}
 			return err
@@ -151,8 +186,8 @@ func (w *Worker) index(ctx context.Context, x runIndex) error {
 	for {
 		_, err := x.advance(ctx, w.bus)
 		if err == nil {
-			x.prune(w.now().Add(-recently))
-			err = x.keep(ctx, w.bus)
+			err = x.prune(ctx, w.log, w.now().Add(-recently))
+			err = errors.Join(err, x.keep(ctx, w.bus))
 		}
 		if err != nil && ctx.Err() == nil {
 			w.logger.WarnContext(ctx, "the next start will take longer", "error", err)

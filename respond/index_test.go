@@ -57,7 +57,9 @@ func TestIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.prune(now.Add(-recently))
+		if err := x.prune(t.Context(), log, now.Add(-recently)); err != nil {
+			t.Fatal(err)
+		}
 		if err := x.keep(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +68,9 @@ func TestIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.prune(now.Add(time.Second))
+	if err := x.prune(t.Context(), log, now.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	have, want := map[string]event.RunState{}, map[string]event.RunState{}
 	for id, e := range x.Runs {
 		have[id] = e.State

@@ -36,10 +36,13 @@ type Record struct {
 type RunLog struct {
 	bus   *bus.Bus
 	epoch uint64
+	view  *indexView
 }
 
 // NewRunLog writes under the given epoch (see [Lease]).
-func NewRunLog(b *bus.Bus, epoch uint64) *RunLog { return &RunLog{bus: b, epoch: epoch} }
+func NewRunLog(b *bus.Bus, epoch uint64) *RunLog {
+	return &RunLog{bus: b, epoch: epoch, view: &indexView{}}
+}
 
 // Create writes the first record of a run. [bus.ErrExists] says that the run
 // was begun before, by whomever.
@@ -97,26 +100,10 @@ func (l *RunLog) Load(ctx context.Context, id string) (Record, error) {
 	return decode(m)
 }
 
-// All gives the newest record of every run, in the order of their last moves.
+// All gives the newest record of every run that the log still holds, in the
+// order of their last moves: for proofs. See [RunLog.List] for what people ask.
 func (l *RunLog) All(ctx context.Context) iter.Seq2[Record, error] {
 	return records(l.bus.LastPerSubject(ctx, bus.SubjectRun("*")))
-}
-
-// History gives all records of a run, oldest first.
-func (l *RunLog) History(ctx context.Context, id string) iter.Seq2[Record, error] {
-	return records(l.bus.History(ctx, bus.SubjectRun(id)))
-}
-
-// Receipt gives the records of a run as they are stored, oldest first.
-func (l *RunLog) Receipt(ctx context.Context, id string) ([][]byte, error) {
-	var list [][]byte
-	for m, err := range l.bus.History(ctx, bus.SubjectRun(id)) {
-		if err != nil {
-			return nil, fmt.Errorf("read the record of run %s: %w", id, err)
-		}
-		list = append(list, m.Data)
-	}
-	return list, nil
 }
 
 func records(messages iter.Seq2[bus.Message, error]) iter.Seq2[Record, error] {

@@ -44,6 +44,9 @@ type WorkerOptions struct {
 	// People are what is asked of people who decide; the zero value is
 	// [DefaultPeopleRules].
 	People PeopleRules
+	// Archive says when runs that are over leave the run log; the zero value is
+	// [DefaultArchiveRules].
+	Archive ArchiveRules
 	// Importance is what the config says of a finding's subject; nil says
 	// nothing.
 	Importance func(event.Ref) event.Importance
@@ -64,6 +67,7 @@ type Worker struct {
 	lease      *lease
 	rules      TrustRules
 	people     PeopleRules
+	archiving  ArchiveRules
 	importance func(event.Ref) event.Importance
 	standby    atomic.Bool
 	beside     []func(context.Context) error
@@ -100,7 +104,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
+		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), archiving: cmp.Or(o.Archive, DefaultArchiveRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
@@ -197,6 +201,7 @@ func (w *Worker) term(ctx context.Context, epoch uint64) error {
 	group.Go(func() error { return w.tidy(ctx) })
 	group.Go(func() error { return w.trust(ctx) })
 	group.Go(func() error { return w.reviews(ctx) })
+	group.Go(func() error { return w.archive(ctx) })
 	if err == nil {
 		err = w.follow(ctx, "cursor.inputs", w.inputs)
 	}

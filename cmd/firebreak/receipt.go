@@ -15,7 +15,7 @@ import (
 
 func newReceipt() *cobra.Command {
 	cmd := &cobra.Command{Use: "receipt", Short: "Export a run's record, and prove or disprove one offline"}
-	cmd.AddCommand(exportReceipt(), verifyReceipt())
+	cmd.AddCommand(exportReceipt(), verifyReceipt(), archived())
 	return cmd
 }
 
@@ -51,9 +51,10 @@ func verifyReceipt() *cobra.Command {
 	var c connection
 	var head, output string
 	cmd := &cobra.Command{
-		Use: "verify FILE|RUN", Short: "Prove or disprove the record of a run", Args: usage(cobra.ExactArgs(1)),
+		Use: "verify FILE|RUN", Short: "Prove or disprove the record of a run, or a part of the archive", Args: usage(cobra.ExactArgs(1)),
 		Long: `Prove or disprove the record of a run: a file that receipt export wrote, which
-takes no connection, - for standard input, or a run's id.
+takes no connection, - for standard input, or a run's id; or a part of the archive
+that receipt archive wrote, with the record of each run in it.
 
 Each record names the hash of the one before, and the last line that of the last
 record; no byte can be changed, no record left out, added or moved, without that
@@ -73,11 +74,50 @@ Exit status: 0 proved, 1 disproved, 2 can't be read.`,
 		if err != nil {
 			return exit{2, err}
 		}
+		if respond.IsArchive(data) {
+			proof, err := respond.VerifyArchive(bytes.NewReader(data), head)
+			if err != nil {
+				return exit{1, err}
+			}
+			return print(cmd.OutOrStdout(), output, proof, func(w io.Writer) { timeline.Archived(w, proof) })
+		}
 		proof, err := respond.VerifyReceipt(bytes.NewReader(data), head)
 		if err != nil {
 			return exit{1, err}
 		}
 		return print(cmd.OutOrStdout(), output, proof, func(w io.Writer) { timeline.Proof(w, proof) })
+	}
+	return cmd
+}
+
+func archived() *cobra.Command {
+	var c connection
+	var output string
+	cmd := &cobra.Command{
+		Use: "archive [PART]", Short: "List the parts of the archive of runs, or write one, for receipt verify", Args: usage(cobra.MaximumNArgs(1)),
+		Long: `List the parts of the archive, or write one to the byte (a gzip file).
+
+A month after a month is over (respond.archive in the config) the records of all
+runs that ended in it are archived; later the run log forgets them. runs list, runs
+show and receipt export find them as before. Each part names the head of the part
+before: keep the head of the newest elsewhere.`,
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "of the list: text or json")
+	cmd.SetFlagErrorFunc(misused)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		api, err := c.connect()
+		if err != nil {
+			return err
+		}
+		if len(args) > 0 {
+			return api.Part(cmd.Context(), args[0], cmd.OutOrStdout())
+		}
+		parts, err := api.Archive(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), output, parts, func(w io.Writer) { timeline.Archive(w, parts) })
 	}
 	return cmd
 }

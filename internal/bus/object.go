@@ -16,7 +16,7 @@ type Objects struct {
 }
 
 // Objects opens an object store of a name, and makes it if there is none. most
-// bounds its bytes: what is over it is refused.
+// bounds its bytes: what is over it is refused; -1 is no bound.
 func (b *Bus) Objects(ctx context.Context, name string, most int64) (*Objects, error) {
 	store, err := b.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
 		Bucket: name, Description: "large objects", MaxBytes: most, Storage: jetstream.FileStorage, Replicas: max(b.opts.Replicas, 1),

@@ -25,6 +25,15 @@ func (b *Bus) Range(ctx context.Context, stream Stream, from From) iter.Seq2[Mes
 	case !from.Time.IsZero():
 		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &from.Time
 	}
+	return b.ranging(ctx, stream, from, c)
+}
+
+// Heads yields what a stream holds now, in stream order, without the data.
+func (b *Bus) Heads(ctx context.Context, stream Stream) iter.Seq2[Message, error] {
+	return b.ranging(ctx, stream, From{}, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, HeadersOnly: true})
+}
+
+func (b *Bus) ranging(ctx context.Context, stream Stream, from From, c jetstream.ConsumerConfig) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for m, err := range b.scanFrom(ctx, stream, c) {
 			if err == nil && m.Time.Before(from.Time) {

@@ -19,6 +19,7 @@ const (
 	Incidents Stream = "INCIDENTS"
 	Inputs    Stream = "INPUTS"
 	Runs      Stream = "RUNS"
+	Ended     Stream = "ENDED"
 	Outbox    Stream = "OUTBOX"
 	Sent      Stream = "SENT"
 	DeadStore Stream = "DEAD"
@@ -52,6 +53,9 @@ func SubjectInput(run string) string { return "in." + run }
 
 // SubjectRun is where the records of a run are.
 func SubjectRun(id string) string { return "run." + id }
+
+// SubjectEnded is where it stands in short how a run ended.
+func SubjectEnded(run string) string { return "ended." + run }
 
 // SubjectOutbox is where a message to a receiver waits: about says what it is
 // about, key which one it is. Both are hashes, and "*" is any.
@@ -119,6 +123,11 @@ func topology(o Options) []jetstream.StreamConfig {
 		{
 			Name: string(Runs), Description: "the authoritative log: each record the full state, compare-and-set",
 			Subjects: []string{"run.>"}, DenyDelete: true, DenyPurge: true,
+		},
+		{
+			// By it old runs are listed and found, without their records.
+			Name: string(Ended), Description: "how runs ended, in short, one a subject, for ever",
+			Subjects: []string{"ended.>"}, DenyDelete: true, DenyPurge: true,
 		},
 		{
 			Name: string(Outbox), Description: "messages to sinks, gone when delivered",
@@ -208,6 +217,8 @@ func streamOf(subject string) Stream {
 		return Inputs
 	case "run":
 		return Runs
+	case "ended":
+		return Ended
 	case "out":
 		return Outbox
 	case "sent":

@@ -49,7 +49,10 @@ type API struct {
 
 // Handler serves, each with a bearer token of the cluster:
 //
-//	GET  /v1/runs?after=N&limit=N    list runs, in the order of their last moves; see [NextHeader]
+//	GET  /v1/runs?since=TIME&state=S&playbook=P&namespace=N&prefix=ID&after=A&limit=N
+//	                                 list runs, those that are open or ended lately first; see [NextHeader]
+//	GET  /v1/archive                 list runs
+//	GET  /v1/archive/{name}          get runs
 //	GET  /v1/runs/{id}               get runs
 //	GET  /v1/runs/{id}/history       get runs
 //	GET  /v1/runs/{id}/receipt       get runs
@@ -96,6 +99,8 @@ type API struct {
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/runs", a.signed(a.list))
+	mux.HandleFunc("GET /v1/archive", a.signed(a.archive))
+	mux.HandleFunc("GET /v1/archive/{name}", a.signed(a.part))
 	mux.HandleFunc("GET /v1/runs/{id}", a.signed(a.show))
 	mux.HandleFunc("GET /v1/runs/{id}/history", a.signed(a.history))
 	mux.HandleFunc("GET /v1/runs/{id}/receipt", a.signed(a.receipt))
@@ -138,7 +143,7 @@ func (a *API) Handler() http.Handler {
 // Paths are what [API.Handler] is to be mounted at, beside others.
 func Paths() []string {
 	var all []string
-	for _, name := range []string{"approvals", "dead", "evidence", "events", "findings", "incidents", "models", "playbooks", "readers", "reviews", "runs", "silences"} {
+	for _, name := range []string{"approvals", "archive", "dead", "evidence", "events", "findings", "incidents", "models", "playbooks", "readers", "reviews", "runs", "silences"} {
 		all = append(all, "/v1/"+name, "/v1/"+name+"/")
 	}
 	return append(all, "/v1/mode", "/v1/pause", "/v1/resume", "/v1/start", "/v1/undo")

@@ -143,14 +143,14 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	return d.store(ctx, in)
 }
 
-// Run reads a run's newest record; a [Problem] of status 404 says that there is
+// Run reads a run's newest record, of an old one from the archive; a [Problem] of status 404 says that there is
 // no such run.
 func (d Desk) Run(ctx context.Context, run string) (respond.Record, error) {
 	missing := Problem{http.StatusNotFound, "there is no such run"}
 	if !id.MatchString(run) {
 		return respond.Record{}, missing
 	}
-	rec, err := d.Log.Load(ctx, run)
+	rec, err := d.Log.Find(ctx, run)
 	if errors.Is(err, bus.ErrNotFound) {
 		err = missing
 	}

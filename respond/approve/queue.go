@@ -167,22 +167,16 @@ func digest(runs []event.Run) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Waiting reads the runs that wait for people.
+// Waiting reads the runs that wait for people. It reads no others.
 func (d Desk) Waiting(ctx context.Context) ([]event.Run, error) {
-	runs := map[string]event.Run{}
-	for rec, err := range d.Log.All(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		delete(runs, rec.Run.ID)
-		if rec.Run.State == event.RunAwaiting {
-			rec.Run.Spec = "" // a thousand of them are no reason to keep as many texts
-			runs[rec.Run.ID] = rec.Run
-		}
+	records, err := d.Log.Open(ctx, event.RunAwaiting)
+	if err != nil {
+		return nil, err
 	}
-	list := make([]event.Run, 0, len(runs))
-	for _, r := range runs {
-		list = append(list, r)
+	list := make([]event.Run, 0, len(records))
+	for _, rec := range records {
+		rec.Run.Spec = "" // a thousand of them are no reason to keep as many texts
+		list = append(list, rec.Run)
 	}
 	return list, nil
 }

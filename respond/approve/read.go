@@ -3,10 +3,14 @@ package approve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -30,42 +34,53 @@ const (
 	maxPageRuns = 5000
 )
 
+// list answers a page of runs, as the query says: since, state (repeatable),
+// playbook, namespace, prefix, limit, and after, which is what the page before
+// says. See [respond.RunLog.List].
 func (a *API) list(c call) error {
 	if err := a.allowed(c, "list", "runs", "", ""); err != nil {
-		return err
-	}
-	after, err := number(c, "after", 0)
-	if err != nil {
 		return err
 	}
 	limit, err := number(c, "limit", pageRuns)
 	if err != nil {
 		return err
 	}
-	limit = min(max(limit, 1), maxPageRuns)
-	// A run that moves while it is read can come twice, the newer one later,
-	// which can be on the next page.
-	at, runs, last := map[string]int{}, []event.Run{}, uint64(0)
-	for rec, err := range a.Log.All(c.r.Context()) {
-		if err != nil {
-			return err
-		}
-		if rec.Sequence <= after {
-			continue
-		}
-		if i, ok := at[rec.Run.ID]; ok {
-			runs[i] = rec.Run
-			continue
-		}
-		if uint64(len(runs)) >= limit {
-			c.w.Header().Set(NextHeader, strconv.FormatUint(last, 10))
-			break
-		}
-		at[rec.Run.ID] = len(runs)
-		runs, last = append(runs, rec.Run), rec.Sequence
+	q, err := queryOf(c)
+	if err != nil {
+		return err
+	}
+	runs, next, err := a.Log.List(c.r.Context(), q, c.r.URL.Query().Get("after"), int(min(max(limit, 1), maxPageRuns)))
+	if errors.Is(err, respond.ErrNoPage) {
+		return problem{http.StatusBadRequest, "after is what the page before said in " + NextHeader}
+	}
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		c.w.Header().Set(NextHeader, next)
+	}
+	if runs == nil {
+		runs = []event.Run{}
 	}
 	answer(c.w, http.StatusOK, runs)
 	return nil
+}
+
+func queryOf(c call) (q respond.Query, err error) {
+	v := c.r.URL.Query()
+	q = respond.Query{Playbook: v.Get("playbook"), Namespace: v.Get("namespace"), Prefix: v.Get("prefix")}
+	if text := v.Get("since"); text != "" {
+		if q.Since, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return q, problem{http.StatusBadRequest, "since is a time as in 2026-01-31T18:00:00Z"}
+		}
+	}
+	for _, s := range v["state"] {
+		if !slices.Contains(event.RunStates(), event.RunState(s)) {
+			return q, problem{http.StatusBadRequest, "state is none of a run's"}
+		}
+		q.States = append(q.States, event.RunState(s))
+	}
+	return q, nil
 }
 
 // number is a parameter of the query that is a whole number.
@@ -131,6 +146,43 @@ func (a *API) history(c call) error {
 		runs = append(runs, rec.Run)
 	}
 	answer(c.w, http.StatusOK, runs)
+	return nil
+}
+
+// archive lists the parts of the archive of runs.
+func (a *API) archive(c call) error {
+	if err := a.allowed(c, "list", "runs", "", ""); err != nil {
+		return err
+	}
+	parts, err := a.Log.Archive(c.r.Context())
+	if err != nil {
+		return err
+	}
+	if parts == nil {
+		parts = []respond.ArchivePart{}
+	}
+	answer(c.w, http.StatusOK, parts)
+	return nil
+}
+
+// part answers a part of the archive to the byte, by which anybody can check it.
+// What does not come whole does not prove: the end is in its last line.
+func (a *API) part(c call) error {
+	if err := a.allowed(c, "get", "runs", "", ""); err != nil {
+		return err
+	}
+	body, err := a.Log.Part(c.r.Context(), c.r.PathValue("name"))
+	if errors.Is(err, bus.ErrNotFound) {
+		return problem{http.StatusNotFound, "there is no such part of the archive"}
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	c.w.Header().Set("Content-Type", "application/gzip")
+	if _, err := io.Copy(c.w, body); err != nil {
+		a.Logger.WarnContext(c.r.Context(), "an answer broke off", "path", c.r.URL.Path, "error", err)
+	}
 	return nil
 }
 

@@ -43,14 +43,14 @@ func (a *API) undoAll(c call) error {
 		return problem{http.StatusBadRequest, "at_end is restore or delete"}
 	}
 	done := Undoing{Runs: []string{}, User: c.user.Name}
-	for rec, err := range a.Log.All(c.r.Context()) {
-		if err != nil {
-			return err
-		}
+	open, err := a.Log.Open(c.r.Context())
+	if err != nil {
+		return err
+	}
+	for _, rec := range open {
 		run := rec.Run
-		if run.State.Terminal() || !slices.ContainsFunc(run.Steps, event.Step.Active) ||
-			body.Playbook != "" && run.Playbook != body.Playbook || body.Namespace != "" && run.Target.Namespace != body.Namespace ||
-			slices.Contains(done.Runs, run.ID) {
+		if !slices.ContainsFunc(run.Steps, event.Step.Active) ||
+			body.Playbook != "" && run.Playbook != body.Playbook || body.Namespace != "" && run.Target.Namespace != body.Namespace {
 			continue
 		}
 		in := event.Input{

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -139,46 +138,6 @@ func refused(resp *http.Response) error {
 	return &Error{Status: resp.StatusCode, Text: telemetry.Tame(answer.Error, maxText)}
 }
 
-// Runs lists the newest record of each run, page by page.
-func (c *Client) Runs(ctx context.Context) ([]event.Run, error) {
-	at, runs := map[string]int{}, []event.Run{}
-	for after := "0"; after != ""; {
-		page, next, err := c.pageOfRuns(ctx, after)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page {
-			if i, ok := at[r.ID]; ok {
-				runs[i] = r // it has moved since the page before
-				continue
-			}
-			at[r.ID] = len(runs)
-			runs = append(runs, r)
-		}
-		if next == after {
-			break
-		}
-		after = next
-	}
-	return runs, nil
-}
-
-func (c *Client) pageOfRuns(ctx context.Context, after string) (runs []event.Run, next string, err error) {
-	path := "/v1/runs?after=" + url.QueryEscape(after)
-	resp, err := c.do(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return nil, "", err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return nil, "", refused(resp)
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&runs); err != nil {
-		return nil, "", fmt.Errorf("%s: read answer: %w", path, err)
-	}
-	return runs, resp.Header.Get(approve.NextHeader), nil
-}
-
 // Evidence writes what a capture kept under RUN/STEP/FILE to w. What does not come
 // whole, or is not what was kept, is an error.
 func (c *Client) Evidence(ctx context.Context, name string, w io.Writer) error {
@@ -198,24 +157,6 @@ func (c *Client) Evidence(ctx context.Context, name string, w io.Writer) error {
 		return fmt.Errorf("read evidence %s: it has SHA-256 %s, which is not that of what was kept", name, got)
 	}
 	return nil
-}
-
-// Receipt gives the records of a run to the byte.
-func (c *Client) Receipt(ctx context.Context, id string) ([]byte, error) {
-	path := "/v1/runs/" + url.PathEscape(id) + "/receipt"
-	resp, err := c.do(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return nil, refused(resp)
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("%s: read answer: %w", path, err)
-	}
-	return data, nil
 }
 
 // Start begins a run by hand.
@@ -257,16 +198,6 @@ func (c *Client) Acknowledge(ctx context.Context, id, reason string) (said appro
 // Judge says of an incident whether it was right.
 func (c *Client) Judge(ctx context.Context, id string, v approve.Verdict) (said approve.Said, err error) {
 	return said, c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/verdict", v, &said)
-}
-
-// Run gives the newest record of one run.
-func (c *Client) Run(ctx context.Context, id string) (run event.Run, err error) {
-	return run, c.call(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(id), nil, &run)
-}
-
-// History gives all records of one run, oldest first.
-func (c *Client) History(ctx context.Context, id string) (runs []event.Run, err error) {
-	return runs, c.call(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(id)+"/history", nil, &runs)
 }
 
 // Deliveries are how the messages of one run to people fared, oldest first.
@@ -358,30 +289,6 @@ func (c *Client) Say(ctx context.Context, id, deed string, what approve.Say) (ap
 		case <-tick.C:
 		}
 	}
-}
-
-// Find gives the run that an id or the beginning of one names.
-func (c *Client) Find(ctx context.Context, prefix string) (event.Run, error) {
-	if len(prefix) == 32 {
-		return c.Run(ctx, prefix)
-	}
-	runs, err := c.Runs(ctx)
-	if err != nil {
-		return event.Run{}, err
-	}
-	var found []event.Run
-	for _, r := range runs {
-		if len(prefix) >= 4 && len(r.ID) >= len(prefix) && r.ID[:len(prefix)] == prefix {
-			found = append(found, r)
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return event.Run{}, fmt.Errorf("no run begins with %q (give at least four characters)", prefix)
-	}
-	return event.Run{}, errors.New("more than one run begins with " + prefix)
 }
 
 // Verdict says whether a finding was right.

@@ -155,7 +155,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_ = json.NewEncoder(w).Encode(approve.Said{Run: a.run.ID, Sequence: 7, User: "ann"})
 	case r.URL.Path == "/v1/runs":
-		_ = json.NewEncoder(w).Encode([]event.Run{a.run, {ID: strings.Repeat("b", 32)}, {ID: "bbbb" + strings.Repeat("c", 28)}})
+		_ = json.NewEncoder(w).Encode([]event.Run{a.run, {ID: strings.Repeat("b", 32), Spec: "text"}, {ID: "bbbb" + strings.Repeat("c", 28), Spec: "text"}})
 	default:
 		if a.looks++; a.looks >= a.after {
 			a.run.Input = 7

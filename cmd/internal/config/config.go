@@ -121,6 +121,8 @@ type Respond struct {
 	Trust respond.TrustRules `yaml:"trust"`
 	// People is what is asked of people who decide.
 	People respond.PeopleRules `yaml:"people"`
+	// Archive says when runs that are over leave the run log.
+	Archive respond.ArchiveRules `yaml:"archive"`
 	// Drill proves that containment works.
 	Drill drill.Config `yaml:"drill"`
 }
@@ -199,7 +201,7 @@ func Load(path string) (*Config, error) {
 func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
-		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), People: respond.DefaultPeopleRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), Archive: respond.DefaultArchiveRules(), People: respond.DefaultPeopleRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
 		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}
@@ -340,6 +342,10 @@ func (c *Config) checkRest(p *problems) {
 	if err := c.Respond.People.Check(); err != nil {
 		key, _, _ := strings.Cut(err.Error(), ":")
 		p.add("spec.respond.people."+key, "%v", err)
+	}
+	if err := c.Respond.Archive.Check(); err != nil {
+		key, _, _ := strings.Cut(err.Error(), ":")
+		p.add("spec.respond.archive."+key, "%v", err)
 	}
 	if err := c.Respond.Guards.Check(); err != nil {
 		for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {

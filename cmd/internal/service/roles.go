@@ -217,7 +217,7 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		worker, err := respond.NewWorker(ctx, respond.WorkerOptions{
 			Alone: s.Config.NATS.URL == "", Importance: s.Config.Respond.Importance,
 			Bus: s.bus, Books: books, Executor: executor, Control: control, Telemetry: s.tel, Logger: s.logger,
-			Trust: s.Config.Respond.Trust, People: s.Config.Respond.People, Beside: s.beside(),
+			Trust: s.Config.Respond.Trust, Archive: s.Config.Respond.Archive, People: s.Config.Respond.People, Beside: s.beside(),
 		})
 		if err != nil {
 			return ended(ctx, err)

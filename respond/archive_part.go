@@ -1,0 +1,102 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+)
+
+// writing is the body of a part, which fills the part's numbers in as it is
+// read. Close waits for its end.
+func (a *archiver) writing(ctx context.Context, p *ArchivePart, runs func(yield func(endEntry, error) bool)) io.ReadCloser {
+	r, w := io.Pipe()
+	b := &archiveBody{PipeReader: r, done: make(chan error, 1)}
+	go func() {
+		err := a.write(ctx, w, p, runs)
+		_ = w.CloseWithError(err) // never fails
+		b.done <- err
+	}()
+	return b
+}
+
+type archiveBody struct {
+	*io.PipeReader
+	done chan error
+}
+
+// Close ends what writes, and gives how it ended.
+func (b *archiveBody) Close() error {
+	_ = b.PipeReader.Close() // never fails
+	return <-b.done
+}
+
+func (a *archiver) write(ctx context.Context, w io.Writer, p *ArchivePart, runs func(yield func(endEntry, error) bool)) error {
+	out := newArchiveWriter(w)
+	for e, err := range runs {
+		if err != nil {
+			return err
+		}
+		if out.size >= a.most {
+			break
+		}
+		if err := a.reach("writing"); err != nil {
+			return err
+		}
+		records, err := a.log.stored(ctx, e.ID)
+		if err != nil {
+			return err
+		}
+		if err := out.run(e.ID, records); err != nil {
+			return err
+		}
+		p.To = e.sequence
+	}
+	end, head, err := out.close(p.Name, p.Previous)
+	p.ArchiveEnd, p.Head = end, head
+	return err
+}
+
+// readBack proves a part as anybody can, and holds each of its records against
+// the run log's, to the byte.
+func (a *archiver) readBack(ctx context.Context, store *bus.Objects, p ArchivePart) error {
+	body, err := store.Get(ctx, p.Object)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	proof, err := verifyArchive(body, p.Head, func(run string, records [][]byte) error {
+		have, err := a.log.stored(ctx, run)
+		if err != nil {
+			return err
+		}
+		if !slices.EqualFunc(have, records, slices.Equal) {
+			return fmt.Errorf("run %s is not what the run log has", run)
+		}
+		return nil
+	})
+	if err == nil && proof.ArchiveEnd != p.ArchiveEnd {
+		err = errors.New("it is another")
+	}
+	return err
+}
+
+// partOf is the part that has the run at a place of ENDED.
+func partOf(parts []ArchivePart, sequence uint64) (ArchivePart, bool) {
+	at, found := slices.BinarySearchFunc(parts, sequence, func(p ArchivePart, s uint64) int {
+		switch {
+		case p.To < s:
+			return -1
+		case p.From > s:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return ArchivePart{}, false
+	}
+	return parts[at], true
+}

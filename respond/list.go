@@ -1,0 +1,238 @@
+package respond
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+)
+
+// indexView is the index of runs as those read it who do not keep it: the one
+// that was kept last, and what came since.
+type indexView struct {
+	mu   sync.Mutex
+	base runIndex
+	at   uint64
+	tail map[string]tailEntry
+}
+
+type tailEntry struct {
+	runEntry
+	sequence uint64
+}
+
+// entries are the runs that are open, or over only for a while, or at least not
+// in ENDED yet. It reads what came since the last call.
+func (v *indexView) entries(ctx context.Context, b *bus.Bus) (map[string]runEntry, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	base, err := keptIndex(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	state, err := b.State(ctx, bus.Runs)
+	if err != nil {
+		return nil, fmt.Errorf("read the index of runs: %w", err)
+	}
+	if base.Sequence > state.Last || v.at > state.Last {
+		base, v.base, v.at, v.tail = runIndex{}, runIndex{}, 0, nil // of a log that was lost
+	}
+	if base.Sequence < v.base.Sequence {
+		v.at, v.tail = 0, nil // a responder that was late kept an older one
+	}
+	v.base, v.at = base, max(v.at, base.Sequence)
+	maps.DeleteFunc(v.tail, func(_ string, e tailEntry) bool { return e.sequence <= base.Sequence })
+	if v.tail == nil {
+		v.tail = map[string]tailEntry{}
+	}
+	since := newIndex()
+	if v.at < state.Last {
+		for m, err := range b.Range(ctx, bus.Runs, bus.From{Sequence: v.at + 1}) {
+			if err != nil {
+				return nil, fmt.Errorf("read the index of runs: %w", err)
+			}
+			clear(since.Runs)
+			if err := since.add(m); err != nil {
+				return nil, err
+			}
+			for id, e := range since.Runs {
+				v.tail[id] = tailEntry{e, m.Sequence}
+			}
+			v.at = m.Sequence
+		}
+	}
+	all := maps.Clone(base.Runs)
+	if all == nil {
+		all = map[string]runEntry{}
+	}
+	for id, e := range v.tail {
+		all[id] = e.runEntry
+	}
+	return all, nil
+}
+
+// Open gives the newest records of the runs that are not over, in the order of
+// their ids, or of those of them that are in some states. It reads no others.
+func (l *RunLog) Open(ctx context.Context, states ...event.RunState) ([]Record, error) {
+	all, err := l.view.entries(ctx, l.bus)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(all, func(_ string, e runEntry) bool {
+		return e.State.Terminal() || len(states) > 0 && !slices.Contains(states, e.State)
+	})
+	records, err := l.loadAll(ctx, slices.Sorted(maps.Keys(all)))
+	return slices.DeleteFunc(records, func(r Record) bool {
+		return r.Run.State.Terminal() || len(states) > 0 && !slices.Contains(states, r.Run.State) // it has moved since
+	}), err
+}
+
+// Query says which runs are asked for; the zero value asks for all.
+type Query struct {
+	// Since leaves out those that ended before.
+	Since time.Time
+	// States are those that a run may be in, Playbook, Namespace and Prefix
+	// what its playbook, the namespace of its target and the beginning of its
+	// id have to be; empty is any.
+	States              []event.RunState
+	Playbook, Namespace string
+	Prefix              string
+}
+
+func (q Query) takes(r event.Run) bool {
+	return q.state(r.State, r.Updated) && strings.HasPrefix(r.ID, q.Prefix) &&
+		(q.Playbook == "" || r.Playbook == q.Playbook) && (q.Namespace == "" || r.Target.Namespace == q.Namespace)
+}
+
+func (q Query) state(s event.RunState, updated time.Time) bool {
+	return (len(q.States) == 0 || slices.Contains(q.States, s)) && (!s.Terminal() || !updated.Before(q.Since))
+}
+
+// ErrNoPage: that is no place in a list.
+var ErrNoPage = errors.New("that is no place in the list of runs")
+
+// maxLook is how many ends of runs are looked at for one page.
+const maxLook = 50_000
+
+// List gives a page of runs, at most limit of them, and where the next one
+// begins; empty is the end. First come those that are open or ended lately, by
+// their ids, with their newest records; then those that ended before, oldest
+// first, [InShort]. A run that ends meanwhile can come twice; none is left out
+// that was there from the first page to the last. A page can be short, or empty,
+// and not the last.
+func (l *RunLog) List(ctx context.Context, q Query, after string, limit int) (runs []event.Run, next string, err error) {
+	part, place, _ := strings.Cut(after, ".")
+	switch part {
+	case "", "open":
+		runs, next, err = l.listOpen(ctx, q, place, limit)
+		if err != nil || next != "" {
+			return runs, next, err
+		}
+		more, next, err := l.listEnded(ctx, q, 0, limit-len(runs))
+		return append(runs, more...), next, err
+	case "ended":
+		sequence, err := strconv.ParseUint(place, 10, 64)
+		if err != nil {
+			return nil, "", ErrNoPage
+		}
+		return l.listEnded(ctx, q, sequence, limit)
+	}
+	return nil, "", ErrNoPage
+}
+
+func (l *RunLog) listOpen(ctx context.Context, q Query, after string, limit int) (runs []event.Run, next string, err error) {
+	all, err := l.view.entries(ctx, l.bus)
+	if err != nil {
+		return nil, "", err
+	}
+	maps.DeleteFunc(all, func(id string, e runEntry) bool {
+		return id <= after || !strings.HasPrefix(id, q.Prefix) || !q.state(e.State, e.Updated)
+	})
+	ids := slices.Sorted(maps.Keys(all))
+	if len(ids) > limit {
+		ids = ids[:limit]
+		next = "open." + ids[limit-1]
+	}
+	records, err := l.loadAll(ctx, ids)
+	for _, rec := range records {
+		if q.takes(rec.Run) {
+			runs = append(runs, rec.Run)
+		}
+	}
+	return runs, next, err
+}
+
+func (l *RunLog) listEnded(ctx context.Context, q Query, after uint64, limit int) (runs []event.Run, next string, err error) {
+	last, looked := after, 0
+	for run, err := range l.endings(ctx, after+1, q.Since) {
+		if err != nil {
+			return nil, "", err
+		}
+		if len(runs) >= limit || looked >= maxLook {
+			return runs, "ended." + strconv.FormatUint(last, 10), nil
+		}
+		last = run.sequence
+		if looked++; q.takes(run.Run) {
+			runs = append(runs, run.Run)
+		}
+	}
+	return runs, "", nil
+}
+
+// endEntry is an entry of ENDED.
+type endEntry struct {
+	event.Run
+	sequence uint64
+}
+
+// endings are the entries of ENDED from a sequence on. None is left out that
+// ended at a time or later: an entry is stored after its run has ended.
+func (l *RunLog) endings(ctx context.Context, from uint64, since time.Time) iter.Seq2[endEntry, error] {
+	return func(yield func(endEntry, error) bool) {
+		at := bus.From{Sequence: from}
+		if from <= 1 && !since.IsZero() {
+			at = bus.From{Time: since}
+		}
+		state, err := l.bus.State(ctx, bus.Ended)
+		if err != nil {
+			yield(endEntry{}, fmt.Errorf("read the ends of runs: %w", err))
+			return
+		}
+		if state.Messages == 0 || from > state.Last {
+			return
+		}
+		for m, err := range l.bus.Range(ctx, bus.Ended, at) {
+			if err != nil {
+				yield(endEntry{}, fmt.Errorf("read the ends of runs: %w", err))
+				return
+			}
+			run, err := decodeEnding(m)
+			if !yield(endEntry{run, m.Sequence}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Newest puts runs in the order of their last moves, the newest last, each once.
+func Newest(runs []event.Run) []event.Run {
+	at := map[string]event.Run{}
+	for _, r := range runs {
+		if old, ok := at[r.ID]; !ok || r.Record >= old.Record && r.Spec != "" || r.Record > old.Record {
+			at[r.ID] = r
+		}
+	}
+	return slices.SortedFunc(maps.Values(at), func(a, b event.Run) int {
+		return cmp.Or(a.Updated.Compare(b.Updated), cmp.Compare(a.ID, b.ID))
+	})
+}
