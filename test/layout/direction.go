@@ -70,6 +70,7 @@ var owners = []owner{
 	{"golang.org/x/term", []string{"cmd"}},
 	{"golang.org/x/net", []string{"cmd", "test/workspace"}},
 	{"github.com/slack-go", []string{"respond/approve/slack"}},
+	{"github.com/gorilla/websocket", []string{"respond/approve/slack"}},
 	{"github.com/minio/minio-go", []string{"respond/evidence"}},
 	{"cel.dev/cel-go", nil},
 	{"github.com/google/go-cmp", nil},

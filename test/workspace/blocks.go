@@ -137,6 +137,9 @@ func checkActions(b map[string]any) string {
 			return "style"
 		}
 		ids[id] = true
+		if link, _ := e["url"].(string); characters(link) > 3000 || link != "" && !strings.HasPrefix(link, "https://") {
+			return "a link that is no https URL, or over 3000 characters"
+		}
 		if why := checkText(e["text"], 75, "plain_text"); why != "" {
 			return why
 		}

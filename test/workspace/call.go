@@ -24,7 +24,7 @@ func (s *Server) call(method string, form url.Values) (map[string]any, time.Dura
 		if !s.channels[form.Get("channel")] {
 			return nil, 0, "channel_not_found"
 		}
-		return map[string]any{"channel": map[string]any{"id": form.Get("channel"), "is_member": true}}, 0, ""
+		return map[string]any{"channel": map[string]any{"id": form.Get("channel"), "is_member": !slices.Contains(s.Absent, form.Get("channel"))}}, 0, ""
 	case "users.info":
 		return s.info(form)
 	case "views.open", "views.publish":
@@ -79,6 +79,10 @@ func (s *Server) post(method string, form url.Values) (map[string]any, time.Dura
 		}
 	} else if wait := s.wait(m.Channel); wait > 0 {
 		return nil, wait, ""
+	}
+	m.Broadcast = form.Get("reply_broadcast") == "true"
+	if m.Broadcast && m.Thread == "" {
+		return nil, 0, "invalid_arguments: reply_broadcast without thread_ts"
 	}
 	if m.Thread != "" && !slices.ContainsFunc(s.messages, func(o *Message) bool { return o.TS == m.Thread }) {
 		return nil, 0, "thread_not_found"

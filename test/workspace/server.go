@@ -37,6 +37,8 @@ type Message struct {
 	// Edits counts its changes. Only is the user who alone sees it.
 	Edits int
 	Only  string
+	// Broadcast says that a message in a thread shows in the channel, too.
+	Broadcast bool
 }
 
 // Member is a user of the workspace.
@@ -58,6 +60,8 @@ type Server struct {
 	Pace time.Duration
 	// Scopes are those of the app's token.
 	Scopes []string
+	// Absent are channels that are there, and that the app is not in.
+	Absent []string
 	// Fault, if set, may answer a call in place of the server; it says whether it
 	// did. Lose says that a call is taken, and its answer lost.
 	Fault func(method string, w http.ResponseWriter) bool

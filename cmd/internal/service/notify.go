@@ -23,6 +23,7 @@ func (s *service) notify(ctx context.Context, group *errgroup.Group) (*notify.Ou
 		return nil, err
 	}
 	outbox := notify.NewOutbox(notify.On(s.bus), receivers, nil)
+	s.outbox = outbox
 	outbox.Cluster, outbox.Link = s.Config.Cluster, s.Config.Notify.Link
 	follower := &notify.Follower{Outbox: outbox, Bus: s.bus, Logger: s.logger}
 	d := &notify.Deliverer{Outbox: outbox, Metrics: s.tel.Metrics(), Logger: s.logger}

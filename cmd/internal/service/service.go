@@ -21,6 +21,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/approve/slack"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // Role is a part of the service that can be a process of its own.
@@ -75,6 +76,8 @@ type service struct {
 	watcher *kube.Client
 	// app is Firebreak in Slack, nil without it.
 	app *slack.App
+	// outbox takes messages to people, once the responder is there.
+	outbox *notify.Outbox
 }
 
 func (s *service) has(r Role) bool { return slices.Contains(s.Roles, r) }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
 	"github.com/firebreak-io/firebreak/respond/approve/slack"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // chat is Firebreak in Slack, nil without it.
@@ -26,7 +29,11 @@ func (s *service) chat() (*slack.App, error) {
 	config.Console = s.Config.Console.Incident("")
 	app, err := slack.New(slack.Options{
 		Config: config, Dir: s.Config.Dir, Desk: desk, HTTP: SlackClient(*s.Config.Slack), Logger: s.logger,
+		Dial: telemetry.Dialer(slackInside(*s.Config.Slack)), Working: s.slackWorks,
 	})
+	if err == nil {
+		s.tel.Health().AddNote("slack", app.Board().Ready)
+	}
 	s.app = app
 	return app, err
 }
@@ -34,11 +41,37 @@ func (s *service) chat() (*slack.App, error) {
 // SlackClient is how Slack is reached. One that the config names can be inside,
 // as a proxy or a test is.
 func SlackClient(c slack.Config) *http.Client {
-	var inside []string
+	return telemetry.HTTPClient(telemetry.ClientOptions{Inside: slackInside(c), MaxResponse: 4 << 20})
+}
+
+// slackInside are the hosts of Slack that can be in a private network.
+func slackInside(c slack.Config) []string {
 	if u, err := url.Parse(c.API); err == nil && c.API != "" {
-		inside = append(inside, u.Hostname())
+		return []string{u.Hostname()}
 	}
-	return telemetry.HTTPClient(telemetry.ClientOptions{Inside: inside, MaxResponse: 4 << 20})
+	return nil
+}
+
+// slackWorks says whether Slack can be used: by the metric, and where only people
+// can mend it by a page, once a day.
+func (s *service) slackWorks(ctx context.Context, err error) {
+	s.tel.Metrics().SlackWorks(err == nil)
+	if !slack.Revoked(err) || s.outbox == nil {
+		return
+	}
+	day := time.Now().UTC().Format(time.DateOnly)
+	for _, p := range s.Config.Notify.Routes.For(event.SeverityCritical, map[string]string{}, time.Now()) {
+		m := notify.Message{
+			Receiver: p.Receiver, Key: "slack-refuses/" + day, Op: notify.Trigger,
+			Notice: notify.Notice{Title: "Slack refuses Firebreak: nobody can see or decide there", Text: err.Error() + "; firebreak slack check says more", Severity: event.SeverityCritical},
+		}
+		if p.After > 0 {
+			continue // nobody can answer it
+		}
+		if err := s.outbox.Put(ctx, m); err != nil && ctx.Err() == nil {
+			s.logger.ErrorContext(ctx, "nobody is paged about Slack", "receiver", p.Receiver, "error", err)
+		}
+	}
 }
 
 // clicks takes what people do in Slack, in every responder: who is active does

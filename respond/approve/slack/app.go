@@ -1,8 +1,10 @@
 package slack
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,9 +20,14 @@ type Options struct {
 	Dir string
 	// Desk takes what people say. Its Authority decides on people who have a user
 	// in the cluster; nil without a cluster.
-	Desk   approve.Desk
-	HTTP   *http.Client
-	Logger *slog.Logger
+	Desk approve.Desk
+	HTTP *http.Client
+	// Dial connects Socket Mode, as HTTP does its own; nil is for tests alone.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Working is told whether Slack can be used, whenever that is found out: nil
+	// when it can; an error of which [Revoked] is true is mended by people alone.
+	Working func(ctx context.Context, err error)
+	Logger  *slog.Logger
 	// Now is the clock; nil is time.Now in UTC.
 	Now func() time.Time
 }
@@ -35,6 +42,7 @@ type App struct {
 	view   view
 	secret string
 	socket bool
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	seen   seen
 	logger *slog.Logger
 	now    func() time.Time
@@ -78,10 +86,10 @@ func New(o Options) (*App, error) {
 	desk.Authority = rights{cluster: o.Desk.Authority, list: c.Rights}
 	desk.Now = o.Now
 	a := &App{
-		config: c, client: client, secret: secret, socket: appToken != "", seen: seen{kv: desk.Bus.Chat(), now: o.Now}, logger: o.Logger, now: o.Now,
+		config: c, client: client, secret: secret, socket: appToken != "", dial: o.Dial, seen: seen{kv: desk.Bus.Chat(), now: o.Now}, logger: o.Logger, now: o.Now,
 		board: &Board{
 			config: c, face: look, client: client, desk: desk, bus: desk.Bus, entries: entries{desk.Bus.Chat()}, queue: newQueue(),
-			pace: map[string]*rate.Limiter{}, now: o.Now, logger: o.Logger, every: writeEvery, first: firstPause,
+			pace: map[string]*rate.Limiter{}, now: o.Now, logger: o.Logger, working: o.Working, every: writeEvery, first: firstPause,
 		},
 		clerk: &Clerk{desk: desk, face: look, people: newPeople(c, client, o.Now), client: client, logger: o.Logger, now: o.Now},
 	}

@@ -30,6 +30,7 @@ type Board struct {
 	now     func() time.Time
 	logger  *slog.Logger
 	failing atomic.Pointer[error]
+	working func(context.Context, error)
 	// every is the pace of a channel, first the wait after a failure.
 	every, first time.Duration
 }
@@ -59,6 +60,7 @@ func (b *Board) Run(ctx context.Context) error {
 	group.Go(func() error { return b.follow(ctx, bus.Runs, after[bus.Runs]+1, incidentOfRun) })
 	group.Go(func() error { return b.scan(ctx) })
 	group.Go(func() error { return b.write(ctx) })
+	group.Go(func() error { return b.probe(ctx) })
 	return group.Wait()
 }
 
@@ -138,10 +140,10 @@ func (b *Board) write(ctx context.Context) error {
 		}
 		if err == nil {
 			backoff = b.first
-			b.failing.Store(nil)
+			b.found(ctx, nil)
 			continue
 		}
-		b.failing.Store(&err)
+		b.found(ctx, err)
 		wait := backoff
 		var busy Busy
 		if errors.As(err, &busy) {

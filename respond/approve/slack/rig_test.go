@@ -49,6 +49,7 @@ type rig struct {
 	clock   func() time.Time
 	rights  authority
 	config  Config
+	working func(context.Context, error)
 	dir     string
 }
 
@@ -116,7 +117,7 @@ func (r *rig) secret(name, text string) conf.SecretFile {
 func (r *rig) start() {
 	r.t.Helper()
 	app, err := New(Options{
-		Config: r.config, HTTP: r.space.Client(), Logger: slog.New(slog.DiscardHandler), Now: r.clock,
+		Config: r.config, HTTP: r.space.Client(), Logger: slog.New(slog.DiscardHandler), Now: r.clock, Working: r.working,
 		Desk: approve.Desk{
 			Authority: r.rights, Bus: r.bus, Log: r.log, Control: respond.NewControl(r.bus, event.ModeAct).Needs(2), Logger: slog.New(slog.DiscardHandler),
 		},
@@ -272,3 +273,15 @@ func (r *rig) told(user, text string) {
 		r.t.Fatalf("%s was not told %q but %q; refused: %q", user, text, all, r.space.Refused())
 	}
 }
+
+// sent sends a request to a handler, and gives the status.
+func sent(t testing.TB, handler http.Handler, path, body string, header http.Header) int {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+	req.Header = header.Clone()
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, req)
+	return w.Code
+}
+
+func kubeUser(name string) kube.User { return kube.User{Name: name} }

@@ -2,12 +2,19 @@ package slack
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack/socketmode"
 )
 
@@ -43,7 +50,7 @@ const atOnce = 16
 func (a *App) connected(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	client := socketmode.New(a.client.api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4*maxPayload))
+	client := socketmode.New(a.client.api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4*maxPayload), socketmode.OptionDialer(a.dialer()))
 	ended := make(chan error, 1)
 	go func() { ended <- client.RunContext(ctx) }()
 	room := make(chan struct{}, atOnce)
@@ -63,6 +70,65 @@ func (a *App) connected(ctx context.Context) error {
 		}
 	}
 }
+
+// dialer connects to Slack, and nowhere else, whatever address comes back: by TLS,
+// with the process' own way out, and without a proxy of the environment. Only an
+// API that the config names can be elsewhere.
+func (a *App) dialer() *websocket.Dialer {
+	var own string
+	if u, err := url.Parse(a.config.API); err == nil {
+		own = u.Hostname()
+	}
+	allowed := func(address string) error {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return err
+		}
+		if own == "" && host != "slack.com" && !strings.HasSuffix(host, ".slack.com") || own != "" && host != own {
+			return fmt.Errorf("connect to %s: it is not Slack's", host)
+		}
+		return nil
+	}
+	dial := a.dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	guarded := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if err := allowed(address); err != nil {
+			return nil, err
+		}
+		return dial(ctx, network, address)
+	}
+	d := &websocket.Dialer{
+		NetDialContext: guarded, HandshakeTimeout: connectWithin, WriteBufferSize: 4 << 10, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	if own == "" {
+		// Slack's own address is wss; one that is not would show what is said.
+		d.NetDialContext = func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("Slack is reached by TLS alone")
+		}
+		d.NetDialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := guarded(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			host, _, _ := net.SplitHostPort(address)
+			return handshake(ctx, conn, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host})
+		}
+	}
+	return d
+}
+
+func handshake(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
+}
+
+// connectWithin bounds how long a connection of Socket Mode takes to come about.
+const connectWithin = 10 * time.Second
 
 // envelope takes one, and acknowledges it when it is stored.
 func (a *App) envelope(ctx context.Context, client *socketmode.Client, r socketmode.Request) {
