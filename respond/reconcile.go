@@ -291,6 +291,27 @@ func (r *reconciler) missing(ctx context.Context, target event.Ref, key string) 
 	return "", nil
 }
 
+// mine are the namespaces of these in which policies may be written: in mode
+// observe only those in which an open run holds something still.
+func (r *reconciler) mine(ctx context.Context, namespaces []string) ([]string, error) {
+	ceiling, err := r.w.control.Ceiling(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ceiling != event.ModeObserve {
+		return namespaces, nil
+	}
+	holds := map[string]bool{}
+	for _, run := range r.w.liveRuns() {
+		for i, s := range run.Steps {
+			if Held(s) {
+				holds[run.StepTarget(i).Namespace] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(namespaces), func(ns string) bool { return !holds[ns] }), nil
+}
+
 // policies sees to the static policies: there where a pod is quarantined, and
 // gone elsewhere.
 func (r *reconciler) policies(ctx context.Context, namespaces []string) error {
@@ -306,6 +327,10 @@ func (r *reconciler) policies(ctx context.Context, namespaces []string) error {
 				namespaces = append(namespaces, p.Namespace)
 			}
 		}
+	}
+	namespaces, err := r.mine(ctx, namespaces)
+	if err != nil {
+		errs = append(errs, err)
 	}
 	for _, ns := range namespaces {
 		if err := action.Sweep(ctx, cluster, ns); err != nil {

@@ -35,6 +35,7 @@ func TestLoop(t *testing.T) {
 	t.Run("killed between storing and acting", func(t *testing.T) { l.on(t).killed() })
 	t.Run("one verb fewer", func(t *testing.T) { l.on(t).forbidden() })
 	t.Run("fifty alerts at once", func(t *testing.T) { l.on(t).fifty() })
+	t.Run("store lost", func(t *testing.T) { l.on(t).lost() }) // the last: nothing is known of the others after it
 }
 
 // exec: a real exec through the API server comes back by the audit webhook.

@@ -24,13 +24,22 @@ const loopBooks = `apiVersion: firebreak.io/v1alpha1
 kind: Playbook
 metadata: {name: quarantine-shell}
 spec:
-  when: finding.source == "falco" && !(target.namespace in ["asked", "chatted"])
+  when: finding.source == "falco" && !(target.namespace in ["asked", "chatted", "brief"])
   mode: act
   steps:
     - {name: isolate, action: pod.quarantine, undo_after: 1h}
     - name: tell
       action: notify.event
       with: {reason: Contained, note: "contained for ${finding.rule}"}
+---
+apiVersion: firebreak.io/v1alpha1
+kind: Playbook
+metadata: {name: quarantine-briefly}
+spec:
+  when: finding.source == "falco" && target.namespace == "brief"
+  mode: act
+  steps:
+    - {name: isolate, action: pod.quarantine, undo_after: 10s, at_end: restore}
 ---
 apiVersion: firebreak.io/v1alpha1
 kind: Playbook

@@ -33,7 +33,7 @@ func TestRespondersSurvive(t *testing.T) {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
 	rounds := size(t, "FIREBREAK_ROUNDS", 1, 20)
-	s := newStage(t, 3)
+	s := newStage(t, size(t, "FIREBREAK_RESPONDERS", 3, 4))
 	within(t, soon, "a responder is active", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func TestRespondersOutlast(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
-	s := newStage(t, 2)
+	s := newStage(t, size(t, "FIREBREAK_RESPONDERS", 2, 4))
 	for round := range size(t, "FIREBREAK_ROUNDS", 1, 20) {
 		s.outages(round)
 		s.overdue()
@@ -144,7 +144,7 @@ func (s *stage) outages(round int) {
 	away := time.Duration(long) * time.Second
 	s.release(2, "shell")
 	s.broker.p.kill()
-	<-time.After(2 * time.Second)
+	<-time.After(time.Duration(size(s.t, "FIREBREAK_NATS_OUTAGE", 2, 30)) * time.Second)
 	s.broker.start()
 
 	s.release(2, "shell")
