@@ -24,7 +24,7 @@ HEAVY := ./cmd/... ./test/...
 LIGHT  = $$(go list ./... | grep -Ev '^github.com/firebreak-io/firebreak/(cmd|test)(/|$$)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test rules lint bench bench-forest torture fuzz cluster generate install-yaml image clean
+.PHONY: help build demo test chromium rules lint bench bench-forest torture fuzz cluster generate install-yaml image clean
 
 help: ## say what there is
 	@echo "make TARGET:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -36,9 +36,17 @@ build: ## build bin/firebreak
 demo: build ## the main job, on a real control plane of its own (the first time it builds one: 6 to 8 minutes on 2 cores)
 	@bin/firebreak demo
 
+# The page is tried in a real browser. Where none can be had, those tests say so and are left out.
+chromium: ## Debian's Chromium, headless, for the tests of the page, where no browser is installed
+	@for b in chromium chromium-browser google-chrome; do if command -v $$b >/dev/null; then echo "the page is tried in $$(command -v $$b)"; exit 0; fi; done; \
+	 if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "no Chromium here (Debian: apt-get install chromium): the tests of the page in a browser are left out"; exit 0; fi; \
+	 echo "installing Debian's chromium, to try the page in (1 to 2 minutes, once)"; \
+	 { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } </dev/null >/dev/null 2>&1 || \
+	 echo "chromium could not be installed: the tests of the page in a browser are left out"
+
 # The two runs differ in how much goes on at once, not in what is tested; each goes on whatever was
 # found before, and what both say of each package stands together at the end.
-test: ## vet and all tests (the first time it builds a control plane)
+test: chromium ## vet and all tests (the first time it builds a control plane)
 	@echo "vetting and testing everything; tests below test/ build a control plane the first time: 6 to 8 minutes on 2 cores"
 	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && rc=0; set -o pipefail; \
 	 go vet ./... || rc=1; \

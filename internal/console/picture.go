@@ -156,9 +156,9 @@ func boxes(flows []reach.Flow) (list []peerView, more int) {
 // where the peer's box ends or begins.
 func (p *picture) Line(side string, peer peerView) string {
 	if side == "in" {
-		return fmt.Sprintf("M 240 %d C 275 %d, 275 %d, 306 %d", peer.Y, peer.Y, p.Middle, p.Middle)
+		return fmt.Sprintf("M 232 %d C 264 %d, 264 %d, 296 %d", peer.Y, peer.Y, p.Middle, p.Middle)
 	}
-	return fmt.Sprintf("M 474 %d C 505 %d, 505 %d, 536 %d", p.Middle, p.Middle, peer.Y, peer.Y)
+	return fmt.Sprintf("M 484 %d C 516 %d, 516 %d, 548 %d", p.Middle, p.Middle, peer.Y, peer.Y)
 }
 
 // Top, First and Second are where a peer's box begins and its two lines stand.
@@ -170,4 +170,4 @@ func (p peerView) Second() int { return p.Y + 13 }
 // name as far as it fits.
 func (p *picture) Top() int      { return p.Middle - 24 }
 func (p *picture) Base() int     { return p.Middle + 4 }
-func (p *picture) Short() string { return line(p.Pod, 24) }
+func (p *picture) Short() string { return line(p.Pod, 22) }

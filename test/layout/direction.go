@@ -77,6 +77,7 @@ var owners = []owner{
 	{"github.com/rogpeppe/go-internal", nil},
 	{"github.com/santhosh-tekuri/jsonschema", nil},
 	{"github.com/anishathalye/porcupine", nil},
+	{"github.com/chromedp", nil},
 	{"pgregory.net/rapid", nil},
 }
 
