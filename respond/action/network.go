@@ -114,10 +114,12 @@ func (n network) wall(ctx context.Context, d Deps, r Request) (barrier, wall, er
 	return b, w, err
 }
 
-// look says how far the barrier holds: partly when something is known that is
-// not kept out, else nobody knows what the network plugin makes of it.
+// look says how far the barrier holds: every policy of the cluster is evaluated
+// for the pods that it is for, and what gets through all the same is named. What
+// the network plugin makes of it only a drill knows.
 func (n network) look(d Deps) func(context.Context, Request, event.Plan) (event.Result, []string, error) {
 	return func(ctx context.Context, r Request, p event.Plan) (event.Result, []string, error) {
+		var own []*unstructured.Unstructured
 		for _, w := range p.Writes {
 			found, err := d.Cluster.Get(ctx, w.Group, w.Version, w.Resource, w.Namespace, w.Name)
 			if err != nil {
@@ -126,17 +128,24 @@ func (n network) look(d Deps) func(context.Context, Request, event.Plan) (event.
 			if why := invalid(found); why != "" {
 				return event.ResultVoid, []string{fmt.Sprintf("%s %s is not taken: %s", w.Resource, w.Name, why)}, nil
 			}
+			own = append(own, found)
 		}
-		_, w, err := n.wall(ctx, d, r)
-		switch {
-		case errors.Is(err, ErrRefused):
+		b, w, err := n.wall(ctx, d, r)
+		if errors.Is(err, ErrRefused) {
 			return event.ResultPartial, []string{err.Error()}, nil
-		case err != nil:
-			return "", nil, err
-		case len(w.open) > 0:
-			return event.ResultPartial, w.open, nil
 		}
-		return event.ResultUnverified, []string{"whether the network plugin enforces it is not known"}, nil
+		if err != nil {
+			return "", nil, err
+		}
+		seen, err := b.evaluate(ctx, d.Cluster, own)
+		if err != nil {
+			return "", nil, err
+		}
+		result, notes := seen.result(d)
+		if len(w.open) > 0 && result != event.ResultVoid {
+			result = event.ResultPartial
+		}
+		return result, append(notes, w.open...), nil
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/firebreak-io/firebreak/internal/kube/reach"
 )
 
 const networkDeny = "network.deny"
@@ -24,6 +26,7 @@ func init() {
 		},
 		Check:  func(config any) error { return checked(networkDeny, config, DenyConfig.check) },
 		Needs:  networkNeeds(),
+		Helps:  reach.Permissions(),
 		Admits: networkAdmits(),
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[DenyConfig](networkDeny, config)

@@ -1,6 +1,10 @@
 package action
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/firebreak-io/firebreak/internal/kube/reach"
+)
 
 const networkQuarantine = "network.quarantine"
 
@@ -17,6 +21,7 @@ func init() {
 		Config:     func() any { return &CutConfig{Scope: newScope()} },
 		Check:      func(config any) error { return checked(networkQuarantine, config, CutConfig.check) },
 		Needs:      networkNeeds(),
+		Helps:      reach.Permissions(),
 		Admits:     networkAdmits(),
 		New: func(d Deps, config any) (Action, error) {
 			if config == nil {
