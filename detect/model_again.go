@@ -18,7 +18,14 @@ func (m *modeller) again(o *observation, score float64, rule bool) bool {
 		return !rule && m.goesOn(o, score)
 	}
 	last := m.lastOf(o.who.Entity)
-	return last < 0 || worse*m.budget.P(score) > m.wait.list[last].p
+	return last < 0 || !m.worsened(score, &m.wait.list[last])
+}
+
+// worsened says whether a score is so much worse than that of what was found that
+// it is told beside it: by what it is rarer, or because only it is clear by itself.
+// How rare the rarest is nobody knows better than from all scores that there were.
+func (m *modeller) worsened(score float64, than *waits) bool {
+	return worse*m.budget.P(score) <= than.p || score >= clearScore && than.score < clearScore
 }
 
 // goesOn says whether what is odd in a row is what was told of its entity before

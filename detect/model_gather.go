@@ -23,6 +23,7 @@ func (m *modeller) gather(e *event.Event, at event.Address, now Moment) {
 		return
 	}
 	in.note(e, at)
+	m.back(in.n)
 	m.open.came(in.n)
 	if m.version != nil {
 		version, err := m.version.Text(e)

@@ -296,10 +296,15 @@ func (m *modeller) Advance(now time.Time) []event.Finding {
 	m.quiet.expire(now)
 	m.timeout(now)
 	var found []event.Finding
+	var all []*observation
 	for _, i := range m.open.over(now) {
-		found = append(found, m.measure(&observation{
+		all = append(all, &observation{
 			who: i.who, at: i.end(m.open.every), env: &i.like, cells: i.cells, id: text(int(i.n)) + i.origin, events: i.events(), version: i.version,
-		})...)
+		})
+	}
+	m.strangestFirst(all)
+	for _, o := range all {
+		found = append(found, m.measure(o)...)
 	}
 	return append(found, m.quietly(now)...)
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/json"
+	"iter"
 	"time"
 
 	"github.com/firebreak-io/firebreak/detect/baseline"
@@ -59,12 +60,14 @@ func (m *modeller) quietly(now time.Time) (found []event.Finding) {
 }
 
 // missed are the empty intervals of a number, of those entities that are missed.
+// Where all are it is not they that are silent but what tells of them: then none
+// is measured, see [modeller.hushed].
 func (m *modeller) missed(n int64) (all []*observation) {
-	s, every := m.d.Spec.Silent, m.open.every
-	end := time.Unix(0, (n+1)*int64(every)).UTC()
-	for who, e := range m.base.All() {
-		gap := end.Sub(e.Last())
-		if gap < s.After.Std() || gap > s.For.Std() || e.Seen() < steadyFrom || e.Presence(every) < steady {
+	end := m.endOf(n)
+	there := 0
+	for who, e := range m.steady(end) {
+		there++
+		if end.Sub(e.Last()) < m.d.Spec.Silent.After.Std() {
 			continue
 		}
 		if o := m.emptied(who, e, end); o != nil {
@@ -72,7 +75,62 @@ func (m *modeller) missed(n int64) (all []*observation) {
 			all = append(all, o)
 		}
 	}
+	if there > 1 && len(all) == there {
+		return nil
+	}
 	return all
+}
+
+func (m *modeller) endOf(n int64) time.Time { return time.Unix(0, (n+1)*int64(m.open.every)).UTC() }
+
+// steady gives the entities that are nearly always there, and were it not long
+// before a time.
+func (m *modeller) steady(at time.Time) iter.Seq2[baseline.Who, *baseline.Entity] {
+	return func(yield func(baseline.Who, *baseline.Entity) bool) {
+		for who, e := range m.base.All() {
+			if at.Sub(e.Last()) > m.d.Spec.Silent.For.Std() || e.Seen() < steadyFrom || e.Presence(m.open.every) < steady {
+				continue
+			}
+			if !yield(who, e) {
+				return
+			}
+		}
+	}
+}
+
+// back notes that something comes again after nothing did: those that do not yet
+// are given as much time as nothing came of any.
+func (m *modeller) back(n int64) {
+	s, newest := m.d.Spec.Silent, m.open.newest
+	if s == nil || newest == 0 || time.Duration(n-newest-1)*m.open.every < s.After.Std() {
+		return
+	}
+	there := 0
+	for range m.steady(m.endOf(newest)) {
+		there++
+	}
+	if there > 1 {
+		m.open.judged = max(m.open.judged, n-1+int64(s.After.Std()/m.open.every))
+	}
+}
+
+// hushed says since when nothing comes of any of the entities that are nearly
+// always there, and how many those are; of none when something does. Nobody can
+// tell then whether they are silent, or their source is.
+func (m *modeller) hushed(now time.Time) (since time.Time, entities int) {
+	if m.d.Spec.Silent == nil || m.open.newest == 0 {
+		return time.Time{}, 0
+	}
+	for _, e := range m.steady(m.endOf(m.open.newest)) {
+		entities++
+		if last := e.Last(); last.After(since) {
+			since = last
+		}
+	}
+	if now.Sub(since) < m.d.Spec.Silent.After.Std()+m.open.grace {
+		return time.Time{}, 0
+	}
+	return since, entities
 }
 
 // emptied is an interval of nothing; nil where too little is known to tell of it.

@@ -60,19 +60,50 @@ func TestSilentService(t *testing.T) {
 	}
 }
 
-// Nobody is missed when nothing comes of anybody.
+// Nobody is missed when nothing comes of anybody, nor while they come back one
+// after the other: that all are silent is said of the model instead.
 func TestAllSilent(t *testing.T) {
 	g := modelOf(t, shippedModel(t, "model-service.yaml"))
 	s := newShop(11, 6)
 	noon := modelStart.Add(8 * time.Hour)
 	hushed(t, g, s, noon, 360, -1, 0)
-	for minute := range 120 {
-		tick := event.Control(event.VerbTick, noon.Add(time.Duration(362+minute)*time.Minute), event.HashID("tick", text(minute)), nil)
-		for _, f := range folded(t, g, tick) {
-			if strings.Contains(f.Explanation, "nothing comes") {
-				t.Errorf("found %s", f.Explanation)
+	var all []event.Finding
+	silent := func(minute, want int) {
+		t.Helper()
+		tick := event.Control(event.VerbTick, noon.Add(time.Duration(minute)*time.Minute), event.HashID("tick", text(minute)), nil)
+		all = append(all, folded(t, g, tick)...)
+		st := g.Models()[0]
+		if st.Silent != want || want > 0 && !st.SilentSince.Equal(noon.Add(360*time.Minute)) {
+			t.Errorf("minute %d: %d are silent since %s, want %d", minute, st.Silent, st.SilentSince, want)
+		}
+		w := Worker{}
+		w.models.Store(&[]event.ModelState{st})
+		if err := w.Hears(t.Context()); (err != nil) != (want > 0) {
+			t.Errorf("minute %d: health says %v", minute, err)
+		}
+	}
+	silent(361, 0)
+	for minute := range 20 {
+		silent(364+minute, 6)
+	}
+	g = reopened(t, g)
+	silent(384, 6)
+	for minute := range 6 {
+		at := noon.Add(time.Duration(385+minute) * time.Minute)
+		for service := range min(6, 1+2*minute) {
+			for _, e := range s.minute(at, service, incident{}) {
+				all = append(all, folded(t, g, e)...)
 			}
 		}
+	}
+	silent(392, 0)
+	for _, f := range all {
+		if strings.Contains(f.Explanation, "nothing comes") {
+			t.Errorf("found %s", f.Explanation)
+		}
+	}
+	if all = hushed(t, g, s, noon.Add(392*time.Minute), 30, 5, 5); !slices.ContainsFunc(all, func(f event.Finding) bool { return strings.Contains(f.Explanation, "nothing comes of shop/svc5") }) {
+		t.Error("one that is silent later is not found")
 	}
 }
 

@@ -36,6 +36,7 @@ func (m *modeller) state(now time.Time) event.ModelState {
 	}
 	st.Missing, st.MissingTime = m.missing(now)
 	st.Ready = st.Missing == 0 && st.MissingTime == 0
+	st.SilentSince, st.Silent = m.hushed(now)
 	for i := range m.wait.list {
 		if !m.wait.list[i].done {
 			st.Waiting++

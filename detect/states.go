@@ -1,7 +1,9 @@
 package detect
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,7 +45,7 @@ func (w *Worker) states(sequence uint64, now time.Time) (data []byte, next state
 func urgent(all []event.ModelState) string {
 	var text []byte
 	for _, s := range all {
-		text = fmt.Appendf(text, "%s %s %v %v %d %d %d %d;", s.Name, s.Version, s.Ready, s.Pinned, s.Anchors, s.Budget.True, s.Budget.False, s.Budget.Found)
+		text = fmt.Appendf(text, "%s %s %v %v %v %d %d %d %d;", s.Name, s.Version, s.Ready, s.Pinned, s.Silent > 0, s.Anchors, s.Budget.True, s.Budget.False, s.Budget.Found)
 	}
 	return string(text)
 }
@@ -55,4 +57,16 @@ func (w *Worker) Models() []event.ModelState {
 		return *all
 	}
 	return nil
+}
+
+// Hears is an error while nothing comes of any of the entities that a model nearly
+// always sees something of; it names the models. It may be called at any time.
+func (w *Worker) Hears(context.Context) error {
+	var all []error
+	for _, s := range w.Models() {
+		if s.Silent > 0 {
+			all = append(all, fmt.Errorf("model %s: nothing comes of any of %d entities since %s", s.Name, s.Silent, s.SilentSince.UTC().Format(time.RFC3339)))
+		}
+	}
+	return errors.Join(all...)
 }

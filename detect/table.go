@@ -94,7 +94,7 @@ func (t *Table) Missing() int {
 // Score says what a row is, and changes nothing but what is counted.
 func (t *Table) Score(row []float64, at time.Time) (Scored, error) {
 	if len(row) != len(t.features) {
-		return Scored{}, fmt.Errorf("a row of %d numbers, there are %d features", len(row), len(t.features))
+		return Scored{}, t.misshapen(row)
 	}
 	s := Scored{Score: t.forest.Score(row)}
 	d := t.budget.Judge(0, at, s.Score, budget.Circumstance{Quiet: true})

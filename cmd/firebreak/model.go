@@ -45,7 +45,12 @@ are no features.`,
 		Long: `Find what is unlike the usual, beginning with what a file says (--state), or with
 nothing. Events are learned as they come. The rows of a table are learned as they
 come where nothing was learned before, else only scored; where they have labels it
-is said how well the scores tell anomalies apart.`,
+is said how well the scores tell anomalies apart.
+
+With --explain each row that is anomalous, and with --output ndjson each row, has
+what its columns contribute to its distance from the usual, their usual ranges,
+the nearest normal row, and what would have to be otherwise for it to be normal:
+some milliseconds a row. Findings from events always have it.`,
 		Example: `  firebreak model score api-identity --state api.model --audit today.log
   firebreak model score --csv sensors.csv --state sensors.model --output ndjson`,
 	}
@@ -69,6 +74,9 @@ a name it lists all of those.`,
 		m.recorded.flags(one.cmd)
 		m.streamed.flags(one.cmd)
 		m.tabular.flags(one.cmd)
+		if one.cmd == score {
+			one.cmd.Flags().BoolVar(&m.explain, "explain", false, "say of rows of a table (--csv) why they have their score")
+		}
 		one.cmd.Flags().StringVar(&m.state, "state", "", "file of what the model has learned")
 		one.cmd.Flags().StringVarP(&m.output, "output", "o", "text", "text or ndjson")
 		one.cmd.SetFlagErrorFunc(misused)
@@ -92,6 +100,8 @@ func (m *modelled) sensible(args []string, unnamed bool) error {
 		return fmt.Errorf("--output %q is neither text nor ndjson", m.output)
 	case m.csv != "" && (files || m.since != ""):
 		return errors.New("rows come from a table (--csv), or are measured of events, not both")
+	case m.explain && m.csv == "":
+		return errors.New("--explain is for rows of a table (--csv): findings from events say why by themselves")
 	case m.csv == "" && len(args) == 0 && !unnamed:
 		return errors.New("say which model; only a table (--csv) needs none")
 	}

@@ -88,6 +88,9 @@ func sayModel(w io.Writer, s event.ModelState) {
 	}
 	fmt.Fprintf(w, "measured    %d, %s\n", s.Measured, ready)
 	fmt.Fprintf(w, "entities    %d in %d peer groups, %d evicted, %d events late\n", s.Entities, s.Groups, s.Evicted, s.Late)
+	if s.Silent > 0 {
+		fmt.Fprintf(w, "silent      nothing comes of any of %d entities that are nearly always there, since %s: look whether their source is well\n", s.Silent, s.SilentSince.UTC().Format(time.RFC3339))
+	}
 	fmt.Fprintf(w, "memory      about %d bytes\n", s.Bytes)
 	fmt.Fprintf(w, "forest      %d trees, of which %d stand still until somebody approves; moved by %.4f since then\n", s.Trees, s.Anchors, s.Moved)
 	fmt.Fprintf(w, "reservoir   %d of %d rows, of %d principals\n", s.Rows, s.Reservoir, s.Principals)

@@ -21,6 +21,7 @@ type tabular struct {
 	csv, label    string
 	contamination float64
 	trees, sample int
+	explain       bool
 }
 
 func (t *tabular) flags(cmd *cobra.Command) {
@@ -90,7 +91,8 @@ func (m *modelled) forest(r *rows, name string) (err error) {
 	return r.in.Want(r.to.Features())
 }
 
-// each gives all rows with what they are found to be; learn makes them usual.
+// each gives all rows with what they are found to be; learn makes them usual,
+// after yield.
 func (r *rows) each(learn bool, yield func(row *table.Row, s detect.Scored) error) error {
 	for {
 		row, err := r.in.Read()
@@ -104,11 +106,11 @@ func (r *rows) each(learn bool, yield func(row *table.Row, s detect.Scored) erro
 		if err != nil {
 			return err
 		}
-		if learn {
-			r.to.Learn(row.Values, s, principalOf(row.Entity), row.Time)
-		}
 		if err := yield(row, s); err != nil {
 			return err
+		}
+		if learn {
+			r.to.Learn(row.Values, s, principalOf(row.Entity), row.Time)
 		}
 	}
 }
@@ -187,7 +189,8 @@ type scoredRow struct {
 	Line   int    `json:"line"`
 	Entity string `json:"entity,omitempty"`
 	detect.Scored
-	Label *bool `json:"label,omitempty"`
+	Label *bool       `json:"label,omitempty"`
+	Why   *detect.Why `json:"why,omitempty"`
 }
 
 // scoredAll is its last one.
@@ -218,11 +221,19 @@ func (m *modelled) scoreTable(cmd *cobra.Command, name string) error {
 		if s.Anomalous {
 			all.Anomalous++
 		}
+		if m.explain && r.to.Rows() > 1 && (s.Anomalous || m.output == "ndjson") {
+			if one.Why, err = r.to.Explain(row.Values); err != nil {
+				return err
+			}
+		}
 		if m.output == "ndjson" {
 			return enc.Encode(one)
 		}
 		if s.Anomalous {
 			fmt.Fprintf(out, "line %d: score %.3f, p %.3g, decision %.3f%s\n", one.Line, s.Score, s.P, s.Decision, of(one))
+			if one.Why != nil {
+				fmt.Fprintf(out, "  %s\n", tame(one.Why.Words))
+			}
 		}
 		return nil
 	})

@@ -46,6 +46,11 @@ type ModelState struct {
 	Quarantined int    `json:"quarantined"`
 	Waiting     int    `json:"waiting"`
 	Spilt       uint64 `json:"spilt"`
+	// Silent is how many entities are nearly always there and all silent since
+	// SilentSince: then it is likely that their source is. 0 when something comes of
+	// any of them, and of models that don't look for who is silent.
+	Silent      int       `json:"silent,omitempty"`
+	SilentSince time.Time `json:"silent_since,omitzero"`
 	// Pinned says that it learns no more.
 	Pinned bool `json:"pinned"`
 	// Said is what the last verdicts changed, for people.

@@ -67,6 +67,7 @@ func (m *Metrics) addModels(meter metric.Meter) error {
 	number("firebreak_model_moved", "How far a model's scores of fixed probes have moved since it was approved, or first full.", func(s *event.ModelState) float64 { return s.Moved })
 	number("firebreak_model_quarantined", "Measurements that a model does not learn as long as nobody said what they were.", func(s *event.ModelState) float64 { return float64(s.Quarantined) })
 	number("firebreak_model_entities", "Entities that a model remembers.", func(s *event.ModelState) float64 { return float64(s.Entities) })
+	number("firebreak_model_silent", "Entities that are nearly always there, while nothing comes of any of them: look whether their source is well.", func(s *event.ModelState) float64 { return float64(s.Silent) })
 	number("firebreak_model_bytes", "What a model takes, about.", func(s *event.ModelState) float64 { return float64(s.Bytes) })
 	number("firebreak_model_need_p", "The p that a finding of a model needs now.", func(s *event.ModelState) float64 { return s.NeedP })
 	count("firebreak_model_measured_total", "Events or intervals that a model measured.", func(s *event.ModelState) uint64 { return s.Measured })

@@ -333,6 +333,7 @@ func (s *service) detect(ctx context.Context, group *errgroup.Group) error {
 		return 0, nil
 	})
 	s.tel.Metrics().WatchModels(worker.Models)
+	s.tel.Health().AddNote("models", worker.Hears)
 	s.tel.Metrics().WatchMemory(func() telemetry.DetectorMemory { return telemetry.DetectorMemory(worker.Memory()) })
 	group.Go(func() error { return ended(ctx, worker.Run(ctx)) })
 	group.Go(func() error {
