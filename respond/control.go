@@ -38,12 +38,16 @@ func (c *Control) Needs(people int) *Control {
 
 // Lower is the more careful of two modes; an unknown one counts as observe.
 func Lower(a, b event.Mode) event.Mode {
-	rank := map[event.Mode]int{event.ModeAsk: 1, event.ModeAct: 2}
-	if rank[b] < rank[a] {
+	if modeRank(b) < modeRank(a) {
 		a = b
 	}
-	if rank[a] == 0 {
+	if modeRank(a) == 0 {
 		return event.ModeObserve
 	}
 	return a
+}
+
+// modeRank is higher the more a mode lets be done.
+func modeRank(m event.Mode) int {
+	return map[event.Mode]int{event.ModeAsk: 1, event.ModeAct: 2}[m]
 }

@@ -80,8 +80,18 @@ func (x *Executor) resolve(ctx context.Context, f event.Finding, ref event.Ref) 
 	return Resolve(ctx, x.Deps.Cluster, f)
 }
 
-// Plan plans step i of a run and asks the guards. It writes nothing.
+// Plan plans step i of a run, asks the guards, and tries what people will be
+// asked about without effect. It writes nothing.
 func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
+	p := x.draft(ctx, book, run, i, now)
+	if x.tries(p, book, run) {
+		x.try(ctx, &p)
+	}
+	return p
+}
+
+// draft is Plan without the dry run.
+func (x *Executor) draft(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Planned {
 	p, before := Planned{Step: i}, run
 	check := check(book, run, i, now)
 	check.Would = x.Preview != nil
@@ -109,7 +119,7 @@ func (x *Executor) Plan(ctx context.Context, book *Playbook, run event.Run, i in
 	check.Plan = p.Plan
 	check.Approved, check.Yes = s.Approved != "" && s.Approved == p.Digest, s.Yes
 	p.Verdicts = x.Guards.Judge(ctx, check)
-	x.preview(ctx, &p, book, run, i)
+	x.foresee(ctx, &p, book, run)
 	follows := s.State == event.StepPlanned
 	if s.State == event.StepPending {
 		// Where the step's turn comes with this very plan, the effect need not be
@@ -182,6 +192,12 @@ func (x *Executor) Held(ctx context.Context, book *Playbook, run event.Run, i in
 // it is asked whether everything is held back, and whether the intent has its
 // place in the budgets still.
 func (x *Executor) Do(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
+	return x.do(ctx, book, run, i, now, nil)
+}
+
+// do is Do; done is called when all is written, and before it is looked whether
+// that took effect.
+func (x *Executor) do(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time, done func()) Done {
 	deps := x.Deps
 	if book.StepOf(run, i).Effect() {
 		c := check(book, run, i, now)
@@ -189,7 +205,7 @@ func (x *Executor) Do(ctx context.Context, book *Playbook, run event.Run, i int,
 		deps.Cluster = &gate{Cluster: x.Deps.Cluster, guards: x.Guards, check: c, tidies: book.StepOf(run, i).Kind.Tidies}
 	}
 	return x.carry(deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
-		return doVerified(ctx, act, req, *run.Steps[i].Plan)
+		return doVerified(ctx, act, req, *run.Steps[i].Plan, done)
 	})
 }
 
@@ -245,7 +261,7 @@ func (x *Executor) Reset(ctx context.Context, book *Playbook, run event.Run, i i
 		if digest != s.Digest {
 			return event.Receipt{}, fmt.Errorf("%w: it would now be: %s", action.ErrDiffers, plan.Summary)
 		}
-		return doVerified(ctx, act, req, plan)
+		return doVerified(ctx, act, req, plan, nil)
 	})
 }
 

@@ -1,10 +1,12 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -33,7 +35,9 @@ func (w *Worker) findings(ctx context.Context, at *cursor) error {
 			return err
 		}
 		at.begin(m.Sequence)
+		taken := w.rush.begin()
 		w.group.Go(func() error {
+			defer taken()
 			defer ahead.Release(size)
 			if err := slots.Acquire(ctx, urgency(m)); err != nil {
 				return err
@@ -109,6 +113,9 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 			err = nil
 		}
 	}()
+	if w.mayAct(f) {
+		w.group.Go(func() error { w.executor.warm(ctx, f.Subject); return nil })
+	}
 	target, err := Resolve(ctx, w.executor.Deps.Cluster, f)
 	if err != nil && !errors.Is(err, ErrNoTarget) {
 		return err
@@ -140,6 +147,10 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 			w.incidents.recommend(incident.ID, []string{book.Name})
 		}
 	}
+	// What acts begins first, whatever else is to be done about it.
+	slices.SortStableFunc(apply, func(a, b *Playbook) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(modeRank(b.Mode), modeRank(a.Mode)))
+	})
 	for _, book := range apply {
 		if book, err = w.trusted(ctx, book); err != nil {
 			return err

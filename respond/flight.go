@@ -120,19 +120,17 @@ func (r *runner) join() {
 // they were.
 func (r *runner) carry(ctx context.Context, run event.Run, e Effect, judged *time.Time) Input {
 	step := r.book.StepOf(run, e.Step)
-	slots := r.w.slots
-	if !step.Effect() {
-		// A receiver that hangs must not keep a pod from being contained.
-		slots = r.w.notices
-	}
 	turn := rank(run)
 	if e.Kind == EffectUndo {
 		turn = time.Time{} // what is to end waits for nothing that is to begin
 	}
-	if err := slots.Acquire(ctx, turn); err != nil {
+	calm := r.enter(ctx, run, step, e)
+	defer calm()
+	at, err := take(ctx, r.w.lanes.of(run, step, e), turn)
+	if err != nil {
 		return Input{Tick: true}
 	}
-	defer slots.Release()
+	defer at.leave()
 	limited, cancel := context.WithTimeout(ctx, step.Timeout)
 	defer cancel()
 	limited, end := r.w.tel.Span(limited, "respond."+string(e.Kind),
@@ -146,10 +144,16 @@ func (r *runner) carry(ctx context.Context, run event.Run, e Effect, judged *tim
 		in, reason = Input{Targets: &t}, t.Error
 	case EffectPlan:
 		*judged = now
-		p := x.Plan(limited, r.book, run, e.Step, now)
+		p := x.draft(limited, r.book, run, e.Step, now)
+		if calm(); x.tries(p, r.book, run) && at.change(ctx, r.w.lanes.drafts, turn) == nil {
+			r.try(ctx, &p, step.Timeout)
+		}
 		in, reason = Input{Planned: &p}, p.Error
 	case EffectDo:
-		d := r.do(limited, run, e.Step, *judged, now)
+		d := r.do(limited, run, e.Step, *judged, now, func() {
+			calm()
+			_ = at.change(ctx, r.w.lanes.checks, turn) // if not, ctx is over
+		})
 		in, reason = Input{Done: &d}, d.Error
 		r.measure(limited, run, d, step)
 	case EffectUndo:
@@ -174,17 +178,37 @@ func (r *runner) carry(ctx context.Context, run event.Run, e Effect, judged *tim
 	return in
 }
 
+// enter lets what is urgent go before what is not. calm is called when it is no
+// longer.
+func (r *runner) enter(ctx context.Context, run event.Run, step PlaybookStep, e Effect) (calm func()) {
+	if r.w.lanes.of(run, step, e) == r.w.lanes.acts {
+		return r.w.rush.begin()
+	}
+	if !urgent(r.book, run) {
+		r.w.rush.yield(ctx, maxYield)
+	}
+	return func() {}
+}
+
+// try sends a plan's dry run, for which it has the time of a step again: it may
+// have waited long.
+func (r *runner) try(ctx context.Context, p *Planned, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	r.w.executor.try(ctx, p)
+}
+
 // do carries an intent out. One that was not judged just now (it is from before
 // a restart, or had to wait for its turn) is judged again: a pause holds it
 // back too.
-func (r *runner) do(ctx context.Context, run event.Run, i int, judged, now time.Time) Done {
+func (r *runner) do(ctx context.Context, run event.Run, i int, judged, now time.Time, done func()) Done {
 	x := r.w.executor
 	if now.Sub(judged) > fresh {
 		if reason, held := x.Held(ctx, r.book, run, i, now); held {
 			return Done{Step: i, Failure: FailedHeld, Error: reason}
 		}
 	}
-	return x.Do(ctx, r.book, run, i, now)
+	return x.do(ctx, r.book, run, i, now, done)
 }
 
 func (r *runner) measure(ctx context.Context, run event.Run, d Done, step PlaybookStep) {

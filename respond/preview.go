@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -13,11 +14,10 @@ import (
 // dryRun begins the notes that a dry run leaves in a plan.
 const dryRun = "dry run: "
 
-// preview adds to a plan that people will look at what would be lost, and what
-// the API server says to each write of it. A plan that is made again, and is the
-// same deed, keeps what was said of it.
-func (x *Executor) preview(ctx context.Context, p *Planned, book *Playbook, run event.Run, i int) {
-	s, step := run.Steps[i], book.StepOf(run, i)
+// foresee adds to a plan what would be lost. A plan that is made again, and is
+// the same deed, keeps what was said of it.
+func (x *Executor) foresee(ctx context.Context, p *Planned, book *Playbook, run event.Run) {
+	s, step := run.Steps[p.Step], book.StepOf(run, p.Step)
 	if x.Preview == nil || x.Deps.Offline || !step.Effect() {
 		return
 	}
@@ -31,10 +31,24 @@ func (x *Executor) preview(ctx context.Context, p *Planned, book *Playbook, run 
 		return
 	}
 	p.Plan.Loss = x.loss(ctx, step.Kind, p.Plan)
+}
+
+// tries says whether people are going to look at a plan: one that is done as soon
+// as nothing holds it back tells the API server soon enough, and one that is
+// refused nobody will do. What was tried before is not tried again.
+func (x *Executor) tries(p Planned, book *Playbook, run event.Run) bool {
+	s, step := run.Steps[p.Step], book.StepOf(run, p.Step)
 	decision, _ := Strongest(p.Verdicts)
-	if run.Mode == event.ModeAct && decision == event.Pass && step.Approve == nil && s.Asks == "" {
-		return // it is done at once; the API server says what it says then
+	said := func(note string) bool { return strings.HasPrefix(note, dryRun) }
+	switch {
+	case x.Preview == nil, x.Deps.Offline, !step.Effect(), p.Failure != "", p.Reserved != nil, decision == event.Deny, slices.ContainsFunc(p.Plan.Notes, said):
+		return false
 	}
+	return run.Mode != event.ModeAct || step.Approve != nil || s.Asks != "" || asked(p.Verdicts)
+}
+
+// try sends the writes of a plan as a dry run, and adds what came of it.
+func (x *Executor) try(ctx context.Context, p *Planned) {
 	p.Plan.Notes = append(p.Plan.Notes, x.tried(ctx, p.Plan.Writes)...)
 }
 

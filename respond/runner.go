@@ -22,6 +22,8 @@ type runner struct {
 	// lost are holds that the reconciler found taken off.
 	lost chan Lost
 	over chan struct{}
+	// nudged says that the target may be free.
+	nudged chan struct{}
 
 	// flights are the effects that are under way, by step; reports is where they
 	// say how they ended. It has room for all of them.
@@ -42,6 +44,7 @@ type runner struct {
 func newRunner(w *Worker, rec Record) *runner {
 	return &runner{
 		w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{}),
+		nudged:  make(chan struct{}, 1),
 		flights: map[int]flight{}, reports: make(chan report, maxFlights), judged: map[int]time.Time{}, rest: map[int]time.Time{},
 	}
 }
@@ -93,6 +96,8 @@ func (r *runner) step(ctx context.Context) error {
 		return r.move(ctx, Input{Lost: &l})
 	case l := <-r.reports:
 		return r.land(ctx, l)
+	case <-r.nudged:
+		return nil // what was not due may be
 	case <-timer.C:
 		before := r.rec.Run.Record
 		err := r.move(ctx, Input{Tick: true})
@@ -189,7 +194,7 @@ func (r *runner) moved(ctx context.Context, rec Record) {
 	r.free(ctx)
 	run := rec.Run
 	r.w.mu.Lock()
-	r.w.live[run.ID] = run
+	r.w.attend(run)
 	r.w.mu.Unlock()
 	if run.State != before.State {
 		r.w.incidents.note(run)

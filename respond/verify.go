@@ -12,20 +12,23 @@ import (
 // doVerified does a plan, and looks whether it has its effect. Both are in one
 // receipt: after a crash in between, Do finds what it did, and the effect is
 // looked at again. What could not be looked at is done all the same, and its
-// receipt says so.
-func doVerified(ctx context.Context, act action.Action, r action.Request, p event.Plan) (event.Receipt, error) {
-	done, err := act.Do(ctx, r, p)
+// receipt says so. done, if there is one, is called in between.
+func doVerified(ctx context.Context, act action.Action, r action.Request, p event.Plan, done func()) (event.Receipt, error) {
+	receipt, err := act.Do(ctx, r, p)
 	verifier, ok := act.(action.Verifier)
-	if err != nil || !ok || done.Result == event.ResultNothing || done.Result == event.ResultSent || done.Result == event.ResultQueued {
-		return done, err
+	if err != nil || !ok || receipt.Result == event.ResultNothing || receipt.Result == event.ResultSent || receipt.Result == event.ResultQueued {
+		return receipt, err
 	}
-	seen, err := verifier.Verify(ctx, r, p, done)
+	if done != nil {
+		done()
+	}
+	seen, err := verifier.Verify(ctx, r, p, receipt)
 	if err != nil {
-		if done.Result == event.ResultApplied || done.Result == event.ResultEnforced {
-			done.Result = event.ResultUnverified
+		if receipt.Result == event.ResultApplied || receipt.Result == event.ResultEnforced {
+			receipt.Result = event.ResultUnverified
 		}
-		done.Notes = append(slices.Clone(done.Notes), shorten(fmt.Sprintf("could not be verified: %v", err)))
-		return done, nil
+		receipt.Notes = append(slices.Clone(receipt.Notes), shorten(fmt.Sprintf("could not be verified: %v", err)))
+		return receipt, nil
 	}
 	return seen, nil
 }

@@ -21,7 +21,8 @@ import (
 
 const (
 	// maxEffects is how many steps are planned or carried out at a time, of
-	// those with an effect, and as many again of those that only tell people.
+	// those with an effect, and as many again of those that only tell people; see
+	// [lanes].
 	maxEffects = 16
 	// maxInputs is how many inputs may wait for one run.
 	maxInputs = 256
@@ -83,16 +84,18 @@ type Worker struct {
 	clock     func() time.Time
 	log       *RunLog
 	incidents *incidents
-	slots     *slots
-	notices   *slots
+	lanes     lanes
+	rush      rush
 	ready     atomic.Bool
 	reader    atomic.Pointer[bus.Reader]
 
 	mu      sync.Mutex
 	runners map[string]*runner
 	booksOf compiled
-	// live are the newest records of the runs that runners move.
+	// live are the newest records of the runs that runners move, about their ids
+	// by the UID of what they are about.
 	live   map[string]event.Run
+	about  map[string]map[string]bool
 	states map[event.RunState]int
 	group  *errgroup.Group
 }
@@ -104,7 +107,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), archiving: cmp.Or(o.Archive, DefaultArchiveRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), slots: newSlots(maxEffects), notices: newSlots(maxEffects),
+		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), archiving: cmp.Or(o.Archive, DefaultArchiveRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), lanes: newLanes(),
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
@@ -123,6 +126,7 @@ func (w *Worker) begin(epoch uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runners, w.states, w.live = map[string]*runner{}, map[event.RunState]int{}, map[string]event.Run{}
+	w.about = map[string]map[string]bool{}
 	w.log = NewRunLog(w.bus, epoch)
 	w.incidents = &incidents{bus: w.bus}
 }
@@ -244,6 +248,7 @@ func (w *Worker) tend(ctx context.Context) error {
 		if err := sleep(ctx, often); err != nil {
 			return nil
 		}
+		w.rush.yield(ctx, maxYield)
 		all := time.Since(swept) >= whole
 		if all {
 			swept = time.Now()
@@ -362,7 +367,8 @@ func (w *Worker) start(ctx context.Context, rec Record) *runner {
 		return r
 	}
 	r := newRunner(w, rec)
-	w.runners[rec.Run.ID], w.live[rec.Run.ID] = r, rec.Run
+	w.runners[rec.Run.ID] = r
+	w.attend(rec.Run)
 	ctx = rec.message.Context(ctx)
 	w.group.Go(func() error {
 		defer w.forget(r)
@@ -405,7 +411,7 @@ func (w *Worker) tellLost(id string, l Lost) {
 func (w *Worker) forget(r *runner) {
 	w.mu.Lock()
 	delete(w.runners, r.rec.Run.ID)
-	delete(w.live, r.rec.Run.ID)
+	w.unattend(r.rec.Run)
 	w.mu.Unlock()
 	close(r.over)
 	for {

@@ -30,45 +30,53 @@ const (
 )
 
 // CreateAll stores the first records of subjects, all or none, with one sync
-// for all of them. They have to be of one stream, of which FINDINGS alone
-// allows it. After an error ask [Bus.Create] for each: all of them may be
+// for all of them. They have to be of one stream that allows it: FINDINGS,
+// INCIDENTS or RUNS. After an error ask [Bus.Create] for each: all of them may be
 // stored after [ErrUnknown], and none otherwise.
 func (b *Bus) CreateAll(ctx context.Context, records []Record) error {
 	if len(records) == 0 || len(records) > MaxBatch {
 		return fmt.Errorf("create %d records: 1 to %d go at once", len(records), MaxBatch)
 	}
-	if err := b.createAll(ctx, records); err != nil {
+	if _, err := b.storeAll(ctx, records, make([]uint64, len(records))); err != nil {
 		return fmt.Errorf("create %d records: %w", len(records), err)
 	}
 	return nil
 }
 
-func (b *Bus) createAll(ctx context.Context, records []Record) error {
+// storeAll stores the next record of each of several subjects of one stream, all
+// or none, if the newest of each has the sequence last still. It gives the
+// sequence of the last one; the others have those before it, in order.
+func (b *Bus) storeAll(ctx context.Context, records []Record, last []uint64) (end uint64, err error) {
 	id := rand.Text()
 	ctx, done := b.writing(ctx)
 	defer done()
+	if b.server != nil {
+		if err := b.server.admits(streamOf(records[0].Subject)); err != nil {
+			return 0, err
+		}
+	}
 	for i, r := range records {
 		if err := literal(r.Subject); err != nil {
-			return err
+			return 0, err
 		}
 		msg := &nats.Msg{Subject: r.Subject, Data: r.Data, Header: nats.Header{
-			batchID: {id}, batchSequence: {strconv.Itoa(i + 1)}, expectSubject: {"0"},
+			batchID: {id}, batchSequence: {strconv.Itoa(i + 1)}, expectSubject: {strconv.FormatUint(last[i], 10)},
 		}}
 		telemetry.Inject(ctx, msg.Header.Set)
 		if i < len(records)-1 {
 			if err := b.conn.PublishMsg(msg); err != nil {
-				return outcome(err)
+				return 0, outcome(err)
 			}
 			continue
 		}
 		msg.Header.Set(batchCommit, "1")
 		ack, err := b.js.PublishMsg(ctx, msg)
 		if err != nil {
-			return outcomeOf(ctx, err)
+			return 0, outcomeOf(ctx, err)
 		}
-		if ack.Sequence == 0 {
-			return errors.New("the server took no batch")
+		if end = ack.Sequence; end == 0 {
+			return 0, errors.New("the server took no batch")
 		}
 	}
-	return nil
+	return end, nil
 }

@@ -40,7 +40,7 @@ func TestCreateAllIsAllOrNone(t *testing.T) {
 	if n != MaxBatch+1 {
 		t.Errorf("%d records", n)
 	}
-	for _, r := range [][]Record{nil, records(0, MaxBatch+1), {{Subject: "find.*"}}, {{Subject: SubjectRun("x")}, {Subject: SubjectRun("y")}}} {
+	for _, r := range [][]Record{nil, records(0, MaxBatch+1), {{Subject: "find.*"}}, {{Subject: SubjectInput("x")}, {Subject: SubjectInput("y")}}} {
 		if err := b.CreateAll(t.Context(), r); err == nil {
 			t.Errorf("%d records were taken", len(r))
 		}

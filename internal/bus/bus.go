@@ -22,6 +22,7 @@ type Bus struct {
 	conn    *nats.Conn
 	js      jetstream.JetStream
 	streams map[Stream]jetstream.Stream
+	groups  map[Stream]*group
 	unlock  func() error
 	closed  atomic.Bool
 	room    sync.Mutex // held while room is made in EVENTS
@@ -37,6 +38,7 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		return nil, fmt.Errorf("open bus: %w", err)
 	}
 	b := &Bus{opts: o, streams: map[Stream]jetstream.Stream{}, unlock: func() error { return nil }}
+	b.groups = map[Stream]*group{Runs: {bus: b}, Incidents: {bus: b}}
 	if err := b.connect(ctx); err != nil {
 		return nil, fmt.Errorf("open bus: %w", errors.Join(err, b.Close()))
 	}

@@ -44,13 +44,34 @@ func (b *Bus) Create(ctx context.Context, subject string, data []byte) (uint64, 
 
 // Append stores the next record of a subject if the newest one still has
 // the sequence last. It returns [ErrConflict] when it has not, and
-// [ErrUnknown] when no answer came.
+// [ErrUnknown] when no answer came. Records of runs and incidents that come at
+// the same time are synced together.
 func (b *Bus) Append(ctx context.Context, subject string, data []byte, last uint64) (uint64, error) {
-	seq, err := b.send(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(last))
+	seq, err := b.sendAfter(ctx, Record{subject, data}, last)
 	if err != nil {
 		return 0, fmt.Errorf("append %s after %d: %w", subject, last, err)
 	}
 	return seq, nil
+}
+
+// sendAfter stores the next record of a subject, together with others of its
+// stream where several come at a time.
+func (b *Bus) sendAfter(ctx context.Context, r Record, last uint64) (uint64, error) {
+	g := b.groups[streamOf(r.Subject)]
+	if g == nil {
+		return b.sendAlone(ctx, r, last)
+	}
+	if err := literal(r.Subject); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return g.append(ctx, r, last)
+}
+
+func (b *Bus) sendAlone(ctx context.Context, r Record, last uint64) (uint64, error) {
+	return b.send(ctx, r.Subject, r.Data, jetstream.WithExpectLastSequencePerSubject(last))
 }
 
 func (b *Bus) send(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (uint64, error) {

@@ -114,7 +114,7 @@ func topology(o Options) []jetstream.StreamConfig {
 			// Each finding that joins writes the whole incident again; RUNS
 			// keeps the states that something was decided on.
 			Name: string(Incidents), Description: "each record the full state, compare-and-set",
-			Subjects: []string{"inc.>"}, MaxMsgsPerSubject: incidentHistory,
+			Subjects: []string{"inc.>"}, MaxMsgsPerSubject: incidentHistory, AllowAtomicPublish: true,
 		},
 		{
 			Name: string(Inputs), Description: "what people say to a run",
@@ -122,7 +122,7 @@ func topology(o Options) []jetstream.StreamConfig {
 		},
 		{
 			Name: string(Runs), Description: "the authoritative log: each record the full state, compare-and-set",
-			Subjects: []string{"run.>"}, DenyDelete: true, DenyPurge: true,
+			Subjects: []string{"run.>"}, DenyDelete: true, DenyPurge: true, AllowAtomicPublish: true,
 		},
 		{
 			// By it old runs are listed and found, without their records.

@@ -95,6 +95,9 @@ func (c *Cache) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, e
 // was refused, so that whoever plans again reads it; after one that was taken
 // it is what the API server answered.
 func (c *Cache) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
+	if w.Resource == "networkpolicies" && w.Group == networking && !o.DryRun {
+		defer c.policies.forget(w.Namespace)
+	}
 	if w.Resource != "pods" || w.Group != "" || o.DryRun {
 		return c.Client.Apply(ctx, w, o)
 	}
@@ -114,9 +117,10 @@ func (c *Cache) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, 
 
 // Answered is the pod as the API server gave it in answer to a write that
 // [Cache.Apply] sent a moment ago and that made this resourceVersion of it.
+// Without one it is the newest answer that is known.
 func (c *Cache) Answered(namespace, name, resourceVersion string) (*corev1.Pod, bool) {
 	pod, ok := c.pods.peek(namespace + "/" + name)
-	return pod, ok && pod.ResourceVersion == resourceVersion
+	return pod, ok && (resourceVersion == "" || pod.ResourceVersion == resourceVersion)
 }
 
 // Recent is a [Cache] whose pods may be a second old, too. It is for plans and

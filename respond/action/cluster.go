@@ -46,7 +46,8 @@ var _ Cluster = (*kube.Client)(nil)
 
 // answering is a cluster that still knows what the API server answered to a
 // write: the pod as it is with that resourceVersion. That is as good as reading
-// it right after.
+// it right after. Without one it is the newest that it knows, a second old at the
+// most.
 type answering interface {
 	Answered(namespace, name, resourceVersion string) (*corev1.Pod, bool)
 }

@@ -159,7 +159,7 @@ func (q quarantine) Verify(ctx context.Context, r Request, _ event.Plan, done ev
 	if q.Offline {
 		return done, nil
 	}
-	pod, err := readPod(ctx, q.Deps, r.Target)
+	pod, err := q.seen(ctx, r)
 	if errors.Is(err, ErrGone) {
 		return changed(done, event.ResultVoid, "the pod is gone"), nil
 	}

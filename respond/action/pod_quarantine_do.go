@@ -21,9 +21,11 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 	if err != nil {
 		return event.Receipt{}, err
 	}
-	notes, err := q.ensure(ctx, policy, above)
-	if err != nil {
-		return event.Receipt{}, err
+	var notes []string
+	if len(above) > 0 || !hasPolicy(ctx, q.Cluster, policy) {
+		if notes, err = q.ensure(ctx, policy, above); err != nil {
+			return event.Receipt{}, err
+		}
 	}
 	version, err := q.hold(ctx, r, patch)
 	if err != nil {
@@ -33,7 +35,7 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 		}
 		return event.Receipt{}, err
 	}
-	// The end of another hold may have removed a policy between the two writes;
+	// The end of another hold may have removed a policy before the pod was held;
 	// that it is there now means it stays, or that whoever removes it will see
 	// this pod.
 	if _, err := q.ensure(ctx, policy, above); err != nil {
@@ -107,6 +109,17 @@ func (q quarantine) after(ctx context.Context, target event.Ref, version string)
 		}
 	}
 	return readPod(ctx, q.Deps, target)
+}
+
+// seen is the pod as it was a moment ago if it was held by this step then, which
+// is what the API server answered the patch with; else as it is.
+func (q quarantine) seen(ctx context.Context, r Request) (*corev1.Pod, error) {
+	if a, ok := q.Cluster.(answering); ok {
+		if pod, ok := a.Answered(r.Target.Namespace, r.Target.Name, ""); ok && string(pod.UID) == r.Target.UID && holds(pod, r.Key) {
+			return pod, nil
+		}
+	}
+	return readPod(ctx, q.Deps, r.Target)
 }
 
 // holds says whether the pod is held and key is one of those that hold it.

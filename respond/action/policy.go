@@ -74,6 +74,21 @@ func ensurePolicy(ctx context.Context, c Cluster, w event.Write) error {
 	return fmt.Errorf("create networkpolicies %s/%s: %w", w.Namespace, w.Name, ErrConflict)
 }
 
+// hasPolicy finds the policy there as it should be, by what is known of the
+// namespace: it may be a moment old. If not, ensurePolicy says what is wrong.
+func hasPolicy(ctx context.Context, c Cluster, w event.Write) bool {
+	policies, err := c.NetworkPolicies(ctx, w.Namespace)
+	if err != nil {
+		return false
+	}
+	for i := range policies {
+		if policies[i].Name == w.Name {
+			return checkPolicy(&policies[i], w) == nil
+		}
+	}
+	return false
+}
+
 func checkPolicy(found *networkingv1.NetworkPolicy, w event.Write) error {
 	var expected networkingv1.NetworkPolicy
 	if err := json.Unmarshal(w.Body, &expected); err != nil {
