@@ -112,15 +112,18 @@ type api struct {
 // lab plays a run against an api, with several effects under way at a time.
 type lab struct {
 	*rapid.T
-	book   *Playbook
-	run    event.Run
-	now    time.Time
-	seq    uint64
-	api    api
-	flight map[int]func() Input // effects that are under way, by step: what each ends in
-	// late are writes of workers that were paused before they sent them, and
-	// wake up when others have gone on.
-	late    []func()
+	book *Playbook
+	run  event.Run
+	now  time.Time
+	seq  uint64
+	// log is the present responder's, rec the record that it goes by; stale are
+	// responders that were paused and don't know yet.
+	store   *drawer
+	log     *RunLog
+	rec     Record
+	stale   []paused
+	api     api
+	flight  map[int]func() Input // effects that are under way, by step: what each ends in
 	trouble bool
 }
 
@@ -148,20 +151,16 @@ func newLab(t *rapid.T) *lab {
 		T: t, book: book, run: Begin(book, incident, f, target, event.ModeAct, start), now: start, flight: map[int]func() Input{},
 		api: api{version: map[string]int{}, holders: map[string]map[string]bool{}, adds: map[string]int{}, removes: map[string]int{}},
 	}
+	l.store = &drawer{T: t}
+	l.log = &RunLog{store: l.store, epoch: 1}
+	if l.rec, err = l.log.Create(t.Context(), l.run); err != nil {
+		t.Fatal(err)
+	}
+	l.run = l.rec.Run
 	if again, err := ParseRun(l.run); err != nil || again.Version != book.Version {
 		t.Fatalf("the record's playbook: %v\n%s", err, l.run.Spec)
 	}
 	return l
-}
-
-func (l *lab) input(in Input) {
-	if in.Person != nil {
-		l.seq++
-		in.Sequence = l.seq
-	}
-	before := l.run
-	l.run = Next(l.book, before, in, l.now)
-	l.moved(before, in)
 }
 
 // moved holds what must be true of every move.
@@ -335,32 +334,6 @@ func (l *lab) land() {
 	l.input(end())
 }
 
-// crash ends a responder with all that it has under way, at once. What it had
-// not sent is never sent, or is sent when it wakes up: long after another has
-// gone on.
-func (l *lab) crash() {
-	for _, i := range l.under() {
-		end := l.flight[i]
-		delete(l.flight, i)
-		switch rapid.IntRange(0, 2).Draw(l.T, "what is under way") {
-		case 0:
-			end()
-		case 1:
-			l.late = append(l.late, func() { end() })
-		}
-	}
-}
-
-// wake lets a worker that was paused go on with what it was about to send.
-func (l *lab) wake() {
-	if len(l.late) == 0 {
-		return
-	}
-	i := rapid.IntRange(0, len(l.late)-1).Draw(l.T, "waking")
-	l.late[i]()
-	l.late = slices.Delete(l.late, i, i+1)
-}
-
 func (l *lab) random() {
 	switch rapid.IntRange(0, 12).Draw(l.T, "move") {
 	case 0, 1:
@@ -455,9 +428,10 @@ func TestGeneratedPlaybooks(t *testing.T) {
 		if !l.run.State.Terminal() {
 			t.Fatalf("run rests in %s: %s", l.run.State, l.run.Spec)
 		}
-		for len(l.late) > 0 {
+		for len(l.stale) > 0 {
 			l.wake()
 		}
+		l.linear()
 		for target, holders := range l.api.holders {
 			for key := range holders {
 				if !l.told(key) {

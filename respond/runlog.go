@@ -35,13 +35,21 @@ type Record struct {
 // concurrently.
 type RunLog struct {
 	bus   *bus.Bus
+	store runStore
 	epoch uint64
 	view  *indexView
 }
 
+// runStore is what takes records. [*bus.Bus] is one, with the errors that it
+// documents.
+type runStore interface {
+	Append(ctx context.Context, subject string, data []byte, last uint64) (uint64, error)
+	Last(ctx context.Context, subject string) (bus.Message, error)
+}
+
 // NewRunLog writes under the given epoch (see [Lease]).
 func NewRunLog(b *bus.Bus, epoch uint64) *RunLog {
-	return &RunLog{bus: b, epoch: epoch, view: &indexView{}}
+	return &RunLog{bus: b, store: b, epoch: epoch, view: &indexView{}}
 }
 
 // Create writes the first record of a run. [bus.ErrExists] says that the run
@@ -67,7 +75,7 @@ func (l *RunLog) write(ctx context.Context, prev Record, run event.Run) (Record,
 		return Record{}, fmt.Errorf("append to run %s: %w", run.ID, err)
 	}
 	for {
-		seq, err := l.bus.Append(ctx, bus.SubjectRun(run.ID), data, prev.Sequence)
+		seq, err := l.store.Append(ctx, bus.SubjectRun(run.ID), data, prev.Sequence)
 		switch {
 		case err == nil:
 			return Record{Run: run, Sequence: seq, Hash: hash(data)}, nil
@@ -93,7 +101,7 @@ func (l *RunLog) write(ctx context.Context, prev Record, run event.Run) (Record,
 
 // Load reads a run's newest record. [bus.ErrNotFound] says that there is none.
 func (l *RunLog) Load(ctx context.Context, id string) (Record, error) {
-	m, err := l.bus.Last(ctx, bus.SubjectRun(id))
+	m, err := l.store.Last(ctx, bus.SubjectRun(id))
 	if err != nil {
 		return Record{}, fmt.Errorf("load run %s: %w", id, err)
 	}
