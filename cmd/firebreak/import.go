@@ -24,6 +24,7 @@ import (
 
 func newImport() *cobra.Command {
 	cmd := &cobra.Command{Use: "import", Short: "Make rules and playbooks of the rules of other projects"}
+	var options policy.Options
 	for _, format := range []struct {
 		name, short, long string
 		read              func([]foreign.File) foreign.Result
@@ -37,9 +38,11 @@ and macros that they use. Give the files in the order in which Falco reads them.
 rule over Falco's alerts, what it does the steps of a playbook that asks first.
 Where there is no such action, the nearest stands in its place, and a comment
 says so.`, talon.Import},
-		{"policy", "Make playbooks of a ConfigMap security-response-policy", `Make playbooks of the response_rules of a ConfigMap security-response-policy.
-Where there is no such action, the nearest stands in its place, and a comment
-says so.`, policy.Import},
+		{"policy", "Make playbooks of a ConfigMap security-response-policy", `Make playbooks of the response_rules of a ConfigMap security-response-policy:
+ip_block becomes network.deny, rate_limit rate.http, additional_auth
+service.authenticate, for the Service before the pod. What the policy does not
+say of it the flags do; what is missing stands in a comment, and the nearest in
+its place.`, func(files []foreign.File) foreign.Result { return policy.Import(files, options) }},
 	} {
 		var out string
 		one := &cobra.Command{
@@ -55,6 +58,11 @@ when something can't be read or written.`,
 		}
 		one.SetFlagErrorFunc(misused)
 		one.Flags().StringVar(&out, "out", "", "a directory to write to")
+		if format.name == "policy" {
+			one.Flags().StringVar(&options.Service, "service", "", "the Service of rate_limit and additional_auth, where it is not named as the pod's workload")
+			one.Flags().StringVar(&options.Issuer, "issuer", "", "who issues the tokens that additional_auth asks for")
+			one.Flags().StringVar(&options.JWKS, "jwks", "", "the https URL of the issuer's keys")
+		}
 		one.RunE = func(cmd *cobra.Command, paths []string) error {
 			files, problems, err := foreignFiles(paths)
 			if err != nil {

@@ -51,7 +51,7 @@ func (l *loop) commands() {
 	l.refused(alice, [][]string{
 		{"there is no such part of the archive", "receipt", "archive", "2026-01.1"},
 		{"the reason has to be said", "start", "quarantine-shell", "--target", "pods/byhand/one"},
-		{"--target is", "start", "quarantine-shell", "--target", "byhand/one", "--reason", "x"},
+		{`"byhand" is no kind of target`, "start", "quarantine-shell", "--target", "byhand/one", "--reason", "x"},
 	})
 
 	// Alice contains two pods.

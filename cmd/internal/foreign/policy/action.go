@@ -48,9 +48,9 @@ func (s *steps) read(v conf.Value) {
 	}
 }
 
-// missing says what there is no action for, and what stands in its place.
+// missing says what could not be made an action of, and what stands in its place.
 func (s *steps) missing(at conf.Value, wanted, label, value, advice string) {
-	problem := at.Errorf("%s: there is no such action yet; the pods get the label %s instead, and an Event says so: %s", wanted, label, advice)
+	problem := at.Errorf("%s: the pods get the label %s instead, and an Event says so: %s", wanted, label, advice)
 	s.im.problem(problem)
 	s.Comment(sprint("NOT DONE: %s (line %d). %s", wanted, problem.Line, advice))
 	s.Add("mark", "pod.label", foreign.Entry{Key: "for_each", Value: foreign.Pods}, foreign.Entry{Key: "on_failure", Value: "continue"},
@@ -65,13 +65,10 @@ func (s *steps) tell(reason, note string) {
 }
 
 func (s *steps) action(at conf.Value, name string, with conf.Value) {
-	const prefix = Name + "/"
 	switch name {
 	case "pod_quarantine":
 		more := []foreign.Entry{{Key: "for_each", Value: foreign.Pods}, {Key: "at_end", Value: "ask"}}
-		if d := with.Get("duration").Text(); d != "" {
-			more = append(more, foreign.Entry{Key: "undo_after", Value: d})
-		}
+		more = append(more, s.during(with, "")...)
 		s.Add("quarantine", "pod.quarantine", more...)
 	case "node_isolation":
 		s.im.note(at.Errorf("node_isolation is imported as node.cordon: no new pods go there; those that run there go on"))
@@ -84,32 +81,41 @@ func (s *steps) action(at conf.Value, name string, with conf.Value) {
 		s.tell("IncidentResponse", sprint("${finding.title}: incident response of priority %s, incident ${incident.id}", foreign.Template(priority)))
 		s.webhook(at, "incident-response")
 	case "rate_limit":
-		n := label(with.Get("requests_per_minute").Text())
-		s.missing(at, sprint("rate_limit of %s requests a minute", n), prefix+"rate-limit", n, "limit it where the requests come in, by that label")
+		s.rateLimit(at, with)
 	case "additional_auth":
-		m := label(with.Get("method").Text())
-		s.missing(at, sprint("additional_auth by %s", m), prefix+"additional-auth", m, "ask for it at the gateway or the identity provider, by that label")
+		s.additionalAuth(at, with)
 	case "ip_block":
-		d := label(with.Get("duration").Text())
-		s.missing(at, sprint("ip_block of ${finding.actor.address} for %s", d), prefix+"ip-block", d, "block the address where the requests come in, by that label")
+		s.block(at, with)
 	default:
 		s.im.problem(at.Errorf("unknown action %q%s", name, conf.Suggest(name, kinds())))
 	}
 }
 
-// alert tells in an Event, and by a webhook for each channel.
+// alert tells in an Event, and pages the receivers that its channels name. Slack
+// shows each incident by itself.
 func (s *steps) alert(at, with conf.Value) {
 	severity := label(with.Get("severity").Text())
-	s.tell("SecurityAlert", sprint("${finding.title}: alert of severity %s", foreign.Template(severity)))
+	text := sprint("${finding.title}: alert of severity %s", foreign.Template(severity))
+	s.tell("SecurityAlert", text)
 	var channels []string
 	for _, c := range with.Get("channels").Items() {
-		if name := foreign.Name(c.Text()); name != "" && !slices.Contains(channels, name) {
+		name := foreign.Name(c.Text())
+		switch {
+		case name == "slack":
+			s.im.note(c.Errorf("slack: no step is needed: once the config has slack, each incident has its message there, by priority and namespace"))
+			s.Comment("Channel slack: each incident has its message there once the config has slack.")
+		case name != "" && !slices.Contains(channels, name):
 			channels = append(channels, name)
 		}
 	}
-	for _, c := range channels {
-		s.webhook(at, c)
+	if len(channels) == 0 {
+		return
 	}
+	note := sprint("the config has to name what this pages under notify.receivers: %s", strings.Join(channels, ", "))
+	s.im.note(at.Errorf("%s", note))
+	s.Comment(note)
+	s.Add("page", "notify.page", foreign.Entry{Key: "on_failure", Value: "continue"},
+		foreign.With(foreign.Entry{Key: "to", Value: channels}, foreign.Entry{Key: "note", Value: text}))
 }
 
 func (s *steps) webhook(at conf.Value, name string) {

@@ -20,14 +20,15 @@ const Name = "security-response-policy"
 const maxRules = 1000
 
 type importer struct {
-	result foreign.Result
-	names  foreign.Names
+	result  foreign.Result
+	names   foreign.Names
+	options Options
 }
 
 // Import reads the policies of files: ConfigMaps that hold them, or the text
 // alone.
-func Import(files []foreign.File) foreign.Result {
-	im := &importer{names: foreign.Names{}}
+func Import(files []foreign.File, o Options) foreign.Result {
+	im := &importer{names: foreign.Names{}, options: o}
 	for _, f := range files {
 		docs, err := conf.Values(f.Name, f.Data)
 		im.problem(err)
@@ -45,6 +46,27 @@ func (im *importer) problem(err error) {
 func (im *importer) note(n *conf.Error) { im.result.Notes = append(im.result.Notes, n) }
 
 func (im *importer) document(f foreign.File, doc conf.Value) {
+	if items := doc.Get("items"); strings.HasSuffix(doc.Get("kind").Text(), "List") && !items.IsZero() {
+		im.list(f, doc, items)
+		return
+	}
+	if !im.read(f, doc) {
+		im.problem(doc.Errorf("no response_rules, neither by themselves nor in the data of a ConfigMap %s", Name))
+	}
+}
+
+// list reads the policies of a List, which may hold other things.
+func (im *importer) list(f foreign.File, doc, items conf.Value) {
+	found := false
+	for _, item := range items.Items() {
+		found = im.read(f, item) || found
+	}
+	if !found {
+		im.problem(doc.Errorf("no item of the list is a ConfigMap %s with response_rules", Name))
+	}
+}
+
+func (im *importer) read(f foreign.File, doc conf.Value) bool {
 	found := im.rules(f, doc)
 	if doc.Get("kind").Text() == "ConfigMap" {
 		for _, p := range doc.Get("data").Pairs() {
@@ -55,9 +77,7 @@ func (im *importer) document(f foreign.File, doc conf.Value) {
 			}
 		}
 	}
-	if !found {
-		im.problem(doc.Errorf("no response_rules, neither by themselves nor in the data of a ConfigMap %s", Name))
-	}
+	return found
 }
 
 // embedded reads a policy that is the text of a value. Its lines keep their

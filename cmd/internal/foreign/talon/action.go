@@ -2,7 +2,6 @@ package talon
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -51,36 +50,39 @@ func (s *steps) step(at conf.Value, name, kind string, with func(string) conf.Va
 	switch kind {
 	case "kubernetes:label":
 		s.label(at, name, with, failing)
+	case "kubernetes:annotation":
+		s.annotate(at, name, with, failing)
 	case "kubernetes:cordon":
 		s.Add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
 	case "kubernetes:networkpolicy", "calico:networkpolicy", "cilium:networkpolicy":
-		for _, key := range []string{"allow_cidr", "allow_namespaces", "allow"} {
-			if v := with(key); !v.IsZero() {
-				s.missing(v, kind+" with "+key, "the quarantine denies all traffic; what is to stay open can't be said yet")
-			}
-		}
-		if strings.HasPrefix(kind, "c") {
-			s.missing(at, kind, "the quarantine is by labels and a plain NetworkPolicy")
-		}
-		s.Add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
+		s.isolate(name, kind, with, failing)
 	case "kubernetes:terminate":
-		s.missing(at, kind, "the pod is quarantined instead, which its controller replaces, and kept as evidence; at_end: ask asks whether to delete it")
-		s.Add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
+		s.terminate(at, name, with, failing)
 	case "kubernetes:drain":
-		s.missing(at, kind, "the node is cordoned instead: what runs there goes on")
-		s.Add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
-	case "kubernetes:annotation":
-		s.missing(at, kind, "an Event about the pod says it instead")
-		s.Add(name, "notify.event", failing)
+		s.Add(name+"-cordon", "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
+		s.Add(name+"-evidence", "pod.logs", foreign.Entry{Key: "on_failure", Value: "continue"})
+		s.Add(name, "node.drain", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
+		s.unsaid(kind, with, "min_healthy_replicas", "ignore_daemonsets", "ignore_statefulsets", "ignore_errors", "grace_period_seconds", "wait_period", "max_wait_period")
+	case "kubernetes:log":
+		s.keep(at, name, "pod.logs", failing, number(with, "tail_lines", "lines"))
+	case "kubernetes:download":
+		s.keep(at, name, "pod.files", failing, foreign.Entry{Key: "paths", Value: texts(with("file"))})
+	case "kubernetes:tcpdump":
+		s.missing(at, kind, "pod.capture needs an image with tcpdump, which Talon brings along: name one of yours")
+		s.keep(at, name, "pod.capture", failing, foreign.Entry{Key: "image", Value: "registry.invalid/tcpdump:name-one"}, number(with, "duration", "seconds"))
+	case "kubernetes:exec":
+		s.exec(at, name, with, failing)
+	case "aws:lambda", "gcp:function":
+		s.function(at, name, kind, failing)
 	default:
-		s.missing(at, kind, "an Event about the pod says that it is to be done by hand; or send it to a webhook by a step notify.webhook")
+		s.missing(at, kind, "an Event about the pod says that it is to be done by hand; or have a function of the config do it, by a step function.webhook")
 		s.Add(name, "notify.event", failing, foreign.With(foreign.Entry{Key: "note", Value: "${finding.title}: Talon's " + foreign.Template(kind) + " is to be done by hand"}))
 	}
 }
 
 // missing says what there is no action for.
 func (s *steps) missing(at conf.Value, what, advice string) {
-	problem := at.Errorf("%s: there is no such action yet: %s", what, advice)
+	problem := at.Errorf("%s: not as in Talon: %s", what, advice)
 	s.im.problem(problem)
 	s.Comment(fmt.Sprintf("NOT AS IN TALON: %s (line %d): %s.", what, problem.Line, advice))
 }
@@ -103,13 +105,4 @@ func (s *steps) label(at conf.Value, name string, with func(string) conf.Value, 
 		return
 	}
 	s.Add(name, "pod.label", failing, foreign.With(foreign.Entry{Key: "labels", Value: labels}))
-}
-
-func (s *steps) webhook(at conf.Value, name string) {
-	if name == "" {
-		return
-	}
-	note := fmt.Sprintf("the config has to name a webhook %q for this notifier", name)
-	s.im.note(at.Errorf("%s", note))
-	s.Webhook(name, note)
 }

@@ -90,7 +90,7 @@ func (im *importer) rule(r rule, i int) {
 		s.action(a)
 	}
 	for _, n := range r.v.Get("notifiers").Items() {
-		s.webhook(n, foreign.Name(n.Text()))
+		s.notify(n, foreign.Name(n.Text()))
 	}
 	if len(s.All) == 0 {
 		im.problem(r.v.Errorf("the rule has no action that could be imported"))

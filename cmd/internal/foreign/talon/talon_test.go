@@ -27,16 +27,70 @@ func TestImport(t *testing.T) {
 	for _, want := range []string{
 		`rule in ["Terminal shell in container"] and priority in ["Emergency", "Alert", "Critical", "Error", "Warning", "Notice"]`,
 		`and ("container" in tags and "shell" in tags or "mitre_execution" in tags) and object.namespace != "kube-system" and fields["proc.name"] == "bash"`,
-		`finding.rule == "talon-shell-in-a-container"`, "suspicious: \"true\"", "on_failure: continue", "action: pod.quarantine", "webhook: slack",
-		"mode: observe", "mode: ask", "# NOT AS IN TALON: kubernetes:terminate (line 23)", "node(target.node)", `priority in ["Critical"]`,
+		`finding.rule == "talon-shell-in-a-container"`, "suspicious: \"true\"", "on_failure: continue", "action: pod.quarantine", "# Notifier slack",
+		"mode: observe", "mode: ask", "action: pod.delete", "grace: 5", "action: node.drain", "function: call-it", "node(target.node)", `priority in ["Critical"]`,
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("%q is not in\n%s", want, all.String())
 		}
 	}
-	for _, want := range []string{"rules.yaml:6:", "taking off the label app", "rules.yaml:23:", "kubernetes:drain", "aws:lambda", `"colour" can't be matched`} {
+	for _, want := range []string{"rules.yaml:6:", "taking off the label app", `"colour" can't be matched`} {
 		if !strings.Contains(problems.String(), want) {
 			t.Errorf("%q is not in\n%s", want, problems.String())
+		}
+	}
+}
+
+// TestCatalogue: each actionner and notifier of Talon's catalogue
+// (https://docs.falco-talon.org/docs/actionners/list/) becomes an action, or is
+// told at its place.
+func TestCatalogue(t *testing.T) {
+	for _, c := range []struct{ action, makes, says string }{
+		{"{actionner: 'kubernetes:label', parameters: {labels: {a: b}}}", "pod.label", ""},
+		{"{actionner: 'kubernetes:label', parameters: {level: node, labels: {a: b}}}", "", "labels can be set on pods alone"},
+		{"{actionner: 'kubernetes:annotation', parameters: {annotations: {example.com/a: b}}}", "pod.annotate", ""},
+		{"{actionner: 'kubernetes:cordon'}", "node.cordon", ""},
+		{"{actionner: 'kubernetes:drain', parameters: {ignore_daemonsets: true}}", "node.drain", ""},
+		{"{actionner: 'kubernetes:terminate', parameters: {grace_period_seconds: 2, ignore_statefulsets: true}}", "pod.delete", ""},
+		{"{actionner: 'kubernetes:networkpolicy'}", "pod.quarantine", ""},
+		{"{actionner: 'kubernetes:networkpolicy', parameters: {allow_cidr: [192.0.2.0/24], allow_namespaces: [green]}}", "network.allow", ""},
+		{"{actionner: 'cilium:networkpolicy', parameters: {allow_cidr: [192.0.2.0/24]}}", "network.allow", ""},
+		{"{actionner: 'calico:networkpolicy'}", "pod.quarantine", ""},
+		{"{actionner: 'kubernetes:log', parameters: {tail_lines: 200}}", "pod.logs", ""},
+		{"{actionner: 'kubernetes:download', parameters: {file: /var/log/web.log}}", "pod.files", ""},
+		{"{actionner: 'kubernetes:exec', parameters: {command: 'ps aux > /tmp/ps'}}", "pod.exec", ""},
+		{"{actionner: 'kubernetes:exec'}", "", "names no command"},
+		{"{actionner: 'kubernetes:tcpdump', parameters: {duration: 5}}", "pod.capture", "needs an image"},
+		{"{actionner: 'kubernetes:script', parameters: {script: 'a'}}", "notify.event", "to be done by hand"},
+		{"{actionner: 'kubernetes:delete'}", "notify.event", "to be done by hand"},
+		{"{actionner: 'kubernetes:sysdig'}", "notify.event", "to be done by hand"},
+		{"{actionner: 'aws:lambda', parameters: {aws_lambda_name: x}}", "function.webhook", ""},
+		{"{actionner: 'gcp:function', parameters: {gcp_function_name: x}}", "function.webhook", ""},
+		{"{}", "", `there is no action "Do it"`},
+	} {
+		text := "- rule: a\n  match: {rules: [b]}\n  actions: [" + strings.Replace(c.action, "{", "{action: Do it, ", 1) + "]\n"
+		got := foreign.Loading(Import([]foreign.File{{Name: "t.yaml", Data: []byte(text)}}))
+		var all, problems string
+		for _, d := range got.Documents {
+			all += d.YAML()
+		}
+		for _, p := range got.Problems {
+			problems += p.Error() + "\n"
+		}
+		switch {
+		case c.makes != "" && !strings.Contains(all, "action: "+c.makes+"\n"), c.says == "" && problems != "":
+			t.Errorf("%s makes\n%s%s", c.action, all, problems)
+		case c.says != "" && (!strings.Contains(problems, c.says) || !strings.Contains(problems, "t.yaml:")):
+			t.Errorf("%s says %q, want %q", c.action, problems, c.says)
+		}
+	}
+	for name, makes := range map[string]string{
+		"k8sevents": "notify.event", "smtp": "notify.page", "webhook": "notify.webhook", "loki": "notify.webhook", "elasticsearch": "notify.webhook", "otel": "notify.webhook",
+	} {
+		text := "- rule: a\n  match: {rules: [b]}\n  actions: [{action: c, actionner: 'kubernetes:cordon'}]\n  notifiers: [" + name + "]\n"
+		got := foreign.Loading(Import([]foreign.File{{Name: "t.yaml", Data: []byte(text)}}))
+		if len(got.Documents) != 2 || !strings.Contains(got.Documents[1].YAML(), "action: "+makes) {
+			t.Errorf("notifier %s: %+v", name, got.Problems)
 		}
 	}
 }
