@@ -41,9 +41,13 @@ type Delivery struct {
 	Op string `json:"op"`
 	// Page says that its receiver is to be told how it goes on, Escalation that
 	// it waits for nobody having answered.
-	Page       bool          `json:"page,omitempty"`
-	Escalation bool          `json:"escalation,omitempty"`
-	State      DeliveryState `json:"state"`
+	Page       bool `json:"page,omitempty"`
+	Escalation bool `json:"escalation,omitempty"`
+	// With are the incidents of which one page told, where it was of several, and
+	// As the one under whose name it went.
+	With  []string      `json:"with,omitempty"`
+	As    string        `json:"as,omitempty"`
+	State DeliveryState `json:"state"`
 	// Attempts counts how often it was sent; Error is why the last failed, or
 	// why it was given up.
 	Attempts int    `json:"attempts,omitempty"`

@@ -87,7 +87,11 @@ func (a *attempt) see(ctx context.Context) error {
 	if time.Since(a.since) > held/4 {
 		return nil // we were stopped for so long that somebody else may have it
 	}
-	return a.send(ctx)
+	with, wait, err := a.company(ctx, now)
+	if err != nil || wait > 0 {
+		return errors.Join(err, a.back(max(wait, settle)))
+	}
+	return a.send(ctx, with)
 }
 
 // look reads how the message fares.
@@ -120,17 +124,19 @@ func (a *attempt) earlier(ctx context.Context, own bus.Message) (time.Duration, 
 	return max(d.Next.Sub(a.Outbox.clock()), 0) + settle, nil
 }
 
-func (a *attempt) send(ctx context.Context) error {
+// send sends the message, and in it those that go with it.
+func (a *attempt) send(ctx context.Context, with []member) error {
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	a.sent = true
-	err := a.to.Notifier.Send(limited, a.m)
+	err := a.to.Notifier.Send(limited, together(a.m, with))
 	var refused *Refused
 	var later *Later
 	switch {
 	case err == nil:
 		a.went(false, 0)
 		a.d.Attempts++
+		a.wentWith(ctx, with)
 		return a.end(ctx, event.DeliveryDelivered, "")
 	case errors.As(err, &refused):
 		a.went(false, 0) // it is there, and answers

@@ -152,7 +152,16 @@ func (f *Follower) tell(ctx context.Context, incident string, op Op, n Notice) e
 			continue
 		}
 		told = append(told, d.Receiver)
-		m := Message{Receiver: d.Receiver, Key: incident + "/" + string(op), Incident: incident, Op: op, Notice: n}
+		about := incident
+		if len(d.With) > 0 {
+			if due, err := f.groupDue(ctx, d, op); err != nil {
+				return err
+			} else if !due {
+				continue
+			}
+			about = d.As
+		}
+		m := Message{Receiver: d.Receiver, Key: about + "/" + string(op), Incident: about, Op: op, Notice: n}
 		if err := f.Outbox.Put(ctx, m); err != nil {
 			return err
 		}

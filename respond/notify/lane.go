@@ -26,11 +26,16 @@ type lane struct {
 	// message at a time finds out whether the receiver is back.
 	failures  int
 	notBefore time.Time
+	// paged is when the last page went, where pages go together.
+	paged time.Time
 }
 
 func newLane(d *Deliverer, r *Receiver, q Queue) *lane {
 	l := r.Limits
 	parallel := int64(cmp.Or(l.Parallel, defaultParallel))
+	if l.Group > 0 {
+		parallel = 1 // of two at a time each would be a page
+	}
 	return &lane{
 		Deliverer: d, to: r, queue: q, slots: semaphore.NewWeighted(parallel), parallel: parallel,
 		pace:    newPace(cmp.Or(l.Rate, defaultRate)/60, cmp.Or(l.Burst, defaultBurst)),

@@ -29,6 +29,9 @@ type Limits struct {
 	// Timeout is for one attempt (10 s, at most 15 s), Expire for how long a
 	// message matters (24 h).
 	Timeout, Expire time.Duration
+	// Group is how long after a page others wait to go as one; zero sends each by
+	// itself. Then one message is sent at a time.
+	Group time.Duration
 }
 
 const (
@@ -56,6 +59,7 @@ func (l Limits) Check() error {
 	bad(l.Burst < 0, "burst", "%d is negative", l.Burst)
 	bad(l.Timeout < 0 || l.Timeout > maxTimeout, "timeout", "%s is not over 0 and at most %s", l.Timeout, maxTimeout)
 	bad(l.Expire < 0 || l.Expire > maxExpire, "expire", "%s is not over 0 and at most %s", l.Expire, maxExpire)
+	bad(l.Group < 0 || l.Group > maxWindow, "group", "%s is not 0 to %s", l.Group, maxWindow)
 	return errors.Join(errs...)
 }
 

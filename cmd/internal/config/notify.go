@@ -39,6 +39,9 @@ type Receiver struct {
 	// message is tried again (24h, at most 168h).
 	Timeout conf.Duration `yaml:"timeout"`
 	Expire  conf.Duration `yaml:"expire"`
+	// Group is how long after a page others wait to go as one (0s sends each by
+	// itself, at most 10m).
+	Group conf.Duration `yaml:"group"`
 
 	// Decoded are the typed parameters.
 	Decoded any `yaml:"-"`
@@ -46,7 +49,7 @@ type Receiver struct {
 
 // Limits are what the receiver says of itself.
 func (r Receiver) Limits() notify.Limits {
-	return notify.Limits{Parallel: r.Parallel, Rate: r.Rate, Burst: r.Burst, Timeout: r.Timeout.Std(), Expire: r.Expire.Std()}
+	return notify.Limits{Parallel: r.Parallel, Rate: r.Rate, Burst: r.Burst, Timeout: r.Timeout.Std(), Expire: r.Expire.Std(), Group: r.Group.Std()}
 }
 
 // checkNotify looks at the receivers, and takes the webhooks among them.

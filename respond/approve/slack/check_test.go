@@ -43,10 +43,24 @@ func TestCheck(t *testing.T) {
 		"channel C9: channel_not_found":       func(c *Config) { c.Routes = []Route{{Channel: "C9"}} },
 		"account T0001/U0GUEST: only full":    func(c *Config) { c.People[0].Slack = "T0001/U0GUEST" },
 		"people: none":                        func(c *Config) { c.People = nil },
+		"account T0001/U0BOT: only full":      func(c *Config) { c.People[0].Slack = "T0001/U0BOT" },
+		"account T0001/U0NONE: users.info":    func(c *Config) { c.People[0].Slack = "T0001/U0NONE" },
 		"Socket Mode: invalid_auth":           func(c *Config) { c.AppToken = r.secret("wrong", "xapp-wrong") },
 	} {
 		if list := problems(change); !slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(p, want) }) {
 			t.Errorf("missing is %q, want %q", list, want)
+		}
+	}
+	r.space.Absent = []string{channel}
+	if list := problems(func(*Config) {}); len(list) != 1 || list[0] != "channel "+channel+": the app is not in it" {
+		t.Errorf("missing is %q", list)
+	}
+	r.space.Absent = nil
+	all := r.space.Scopes
+	for i, one := range all { // each of them, missing alone
+		r.space.Scopes = slices.Delete(slices.Clone(all), i, i+1)
+		if list := problems(func(*Config) {}); len(list) != 1 || !strings.HasPrefix(list[0], "its scopes: missing: "+one+" (to ") && !strings.HasPrefix(list[0], "its scopes: missing: "+one+" (for ") {
+			t.Errorf("without %s missing is %q", one, list)
 		}
 	}
 	r.space.Scopes = []string{"chat:write"}

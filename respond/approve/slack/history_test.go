@@ -39,13 +39,25 @@ type pressed struct {
 	question int
 	yes      bool
 	forged   bool
+	// glass says that it breaks the glass, why that a reason was given for it.
+	glass, why bool
 }
 
 // people who may, by their accounts.
 var voters = map[string]string{"U0ANN": "ann", "U0BOB": "bob", "U0CFG": "slack:T0001/U0CFG"}
 
+// breakers may break the glass: one who may approve, too, and one who may not.
+var breakers = map[string]string{"U0BOB": "bob", "U0EVE": "eve"}
+
 // press says whether a press counts.
 func (j *judge) press(p pressed) bool {
+	if p.glass {
+		if breakers[p.user] == "" || p.forged || !p.why || j.over != "" || j.expired || p.question != j.question {
+			return false
+		}
+		j.over = "granted"
+		return true
+	}
 	who, may := voters[p.user]
 	if p.forged || !may || j.over != "" || j.expired || p.question != j.question {
 		return false
@@ -84,8 +96,12 @@ func histories(t *testing.T) int {
 // change) against the judge: no run is granted that the judge does not grant, no
 // valid vote is refused, and none counts twice.
 func TestHistories(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, func(r *rig) {
+		r.rights["bob break-glass playbooks/contain shop"], r.rights["eve break-glass playbooks/contain shop"] = true, true
+	})
 	book := playbook(t)
+	r.other = r.handler // of another responder on the same store
+	r.start()
 	n, granted, denied, counted, refused := histories(t), 0, 0, 0, 0
 	gen := rapid.Custom(func(t *rapid.T) []int { return rapid.SliceOfN(rapid.IntRange(0, 1<<20), 40, 40).Draw(t, "dice") })
 	for i := range n {
@@ -102,10 +118,13 @@ func TestHistories(t *testing.T) {
 			t.Fatalf("history %d: %s", i, strings.Join(h.told, "; "))
 		}
 	}
+	if r.broken == 0 {
+		t.Error("nobody has broken the glass")
+	}
 	if granted == 0 || denied == 0 || counted == 0 || refused == 0 {
 		t.Error("the histories are too tame")
 	}
-	t.Logf("%d histories: %d granted, %d denied; %d votes counted, %d presses did not", n, granted, denied, counted, refused)
+	t.Logf("%d histories: %d granted, %d of them by broken glass, %d denied; %d votes counted, %d presses did not", n, granted, r.broken, denied, counted, refused)
 }
 
 // playbook asks two people, or as many as a history needs.
@@ -130,6 +149,7 @@ type history struct {
 	dice             []int
 	judge            judge
 	values           []map[bool]string // by question
+	glass            []string
 	last             func() pressed
 	told             []string
 	counted, refused int
@@ -163,6 +183,7 @@ func (h *history) roll(n int) int {
 
 // note keeps the buttons of the open question.
 func (h *history) note() {
+	h.glass = append(h.glass, h.value(h.run, DeedBreak))
 	h.values = append(h.values, map[bool]string{true: h.value(h.run, DeedApprove), false: h.value(h.run, DeedDeny)})
 }
 
@@ -212,6 +233,9 @@ func (h *history) one() pressed {
 		p.question = h.roll(h.judge.question + 1)
 	}
 	value, team, secret, at := h.values[p.question][p.yes], workspace.Team, workspace.Secret, h.clock()
+	if p.glass = h.roll(6) == 0; p.glass {
+		p.yes, p.why, value = true, h.roll(4) > 0, h.glass[p.question]
+	}
 	if p.user == "U0FAR" {
 		team = "T0FAR"
 	}
@@ -229,13 +253,29 @@ func (h *history) one() pressed {
 		other.ID = event.HashID("another run")
 		value, p.forged = h.app.board.face.Seal(Order{Deed: DeedApprove, On: other.ID, Approval: h.run.Approval.ID, Digest: h.run.Approval.Digest}), true
 	}
-	body := workspace.Form(workspace.Press{User: p.user, Team: team, Channel: channel, Action: "x", Value: value, At: h.clock().Add(time.Duration(h.roll(1000)) * time.Second)}.Payload())
+	payload := workspace.Press{User: p.user, Team: team, Channel: channel, Action: "x", Value: value, At: h.clock().Add(time.Duration(h.roll(1000)) * time.Second)}.Payload()
+	if p.glass {
+		// The form that asks for the reason, as it comes back.
+		reason := ""
+		if p.why {
+			reason = "fire"
+		}
+		payload = workspace.Submission(p.user, workspace.View{Body: map[string]any{"callback_id": formReason, "private_metadata": value + "|" + channel}}, reason)
+		if team != workspace.Team {
+			payload = []byte(strings.ReplaceAll(string(payload), workspace.Team, team))
+		}
+	}
+	body := workspace.Form(payload)
 	header := workspace.Sign(secret, body, at)
 	send := func() {
 		req := httptest.NewRequestWithContext(h.t.Context(), http.MethodPost, "/slack/interactions", strings.NewReader(body))
 		req.Header = header
 		w := httptest.NewRecorder()
-		h.handler.ServeHTTP(w, req)
+		handler := h.handler
+		if h.roll(2) == 0 && h.other != nil {
+			handler = h.other
+		}
+		handler.ServeHTTP(w, req)
 		if w.Code != http.StatusOK && (w.Code != http.StatusUnauthorized || !p.forged) {
 			h.t.Errorf("status %d", w.Code)
 		}
@@ -265,6 +305,9 @@ func (h *history) settle(p pressed) {
 	}
 	if did != should {
 		h.t.Errorf("%+v counts: %v, the judge says %v; approval %+v", p, did, should, h.run.Approval)
+	}
+	if did && p.glass {
+		h.broken++
 	}
 	if did {
 		h.counted++

@@ -46,6 +46,10 @@ type rig struct {
 	http  *httptest.Server
 	// handler is what the server serves.
 	handler http.Handler
+	// other is what another responder on the same store serves, broken how often
+	// the glass was, in histories.
+	other   http.Handler
+	broken  int
 	clock   func() time.Time
 	rights  authority
 	config  Config
