@@ -93,11 +93,12 @@ cluster: ## a control plane to play with: prints its kubeconfig, stops at ctrl-c
 generate: install-yaml ## all generated files
 	@go generate ./...
 
-install-yaml: ## deploy/base/rbac.yaml and admission.yaml from `firebreak rbac`, and deploy/install.yaml from deploy/base
-	@echo "writing deploy/base/rbac.yaml and admission.yaml, and deploy/install.yaml with $(KUSTOMIZE)"
+install-yaml: ## deploy/base/rbac.yaml, admission.yaml and deploy/lockouts from `firebreak rbac`, and deploy/install.yaml from deploy/base
+	@echo "writing deploy/base/rbac.yaml and admission.yaml, deploy/lockouts, and deploy/install.yaml with $(KUSTOMIZE)"
 	@new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
 	 { echo "# What firebreak rbac prints, put here by make install-yaml."; go run ./cmd/firebreak rbac; } >"$$new" && cat "$$new" >deploy/base/rbac.yaml && \
 	 { echo "# What firebreak rbac --admission prints, put here by make install-yaml."; go run ./cmd/firebreak rbac --admission; } >"$$new" && cat "$$new" >deploy/base/admission.yaml && \
+	 { echo "# What firebreak rbac --lockouts prints, put here by make install-yaml."; go run ./cmd/firebreak rbac --lockouts; } >"$$new" && cat "$$new" >deploy/lockouts/lockouts.yaml && \
 	 { echo "# Made from deploy/base by make install-yaml; change it there."; $(TOOL) $(KUSTOMIZE) build deploy/base; } >"$$new" && cat "$$new" >deploy/install.yaml
 
 image: ## the container image as an OCI layout in dist/image; pushed to KO_DOCKER_REPO if that is set

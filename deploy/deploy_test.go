@@ -102,6 +102,14 @@ func TestRoleIsWhatTheCommandPrints(t *testing.T) {
 	}
 }
 
+// So are the policies of lockouts.
+func TestLockoutsAreWhatTheCommandPrints(t *testing.T) {
+	want := decode(t, "firebreak rbac --lockouts", firebreak(t, "rbac", "--lockouts"))
+	if diff := cmp.Diff(want, read(t, "lockouts/lockouts.yaml")); diff != "" {
+		t.Errorf("lockouts/lockouts.yaml is out of date, run make install-yaml (-firebreak rbac --lockouts +lockouts/lockouts.yaml):\n%s", diff)
+	}
+}
+
 // And so is the admission policy.
 func TestAdmissionIsWhatTheCommandPrints(t *testing.T) {
 	want := decode(t, "firebreak rbac --admission", firebreak(t, "rbac", "--admission"))
