@@ -66,7 +66,8 @@ type ForestSpec struct {
 
 // SilentSpec has an entity measured as if an interval of nothing had come of it:
 // one that was there in nine of ten intervals, while something comes of others.
-// When nothing comes of any, it is the source that is silent.
+// When nothing comes of any, it is likely that their source is silent: then none
+// is found, and the model's state, its metrics and the process' health say so.
 type SilentSpec struct {
 	// After is how long nothing has to come, For how long it is measured then, 30
 	// minutes if left open: what is silent for longer is gone.

@@ -66,18 +66,19 @@ func (l *loop) models() {
 	for n := range 500 {
 		l.probe(n, fmt.Sprint("web-", n*n%5))
 	}
-	state := func(what string, is func(s event.ModelState) bool) {
+	state := func(what string, is func(s event.ModelState) bool) (last event.ModelState) {
 		t.Helper()
 		eventually(t, what, func(context.Context) error {
 			var s event.ModelState
 			if _, err := l.call(t.Context(), http.MethodGet, "/v1/models/probe", alice, nil, &s); err != nil {
 				return err
 			}
-			if !is(s) {
+			if last = s; !is(s) {
 				return fmt.Errorf("it is %+v", s)
 			}
 			return nil
 		})
+		return last
 	}
 	state("the model is ready", func(s event.ModelState) bool { return s.Measured >= 500 && s.Ready && s.Anchors > 0 })
 	l.probe(500, "odd")
@@ -97,9 +98,21 @@ func (l *loop) models() {
 		t.Errorf("explained\n%s", told)
 	}
 	l.must(alice, "model", "pin", "probe", "--why", "the quarter ends")
-	state("it is pinned", func(s event.ModelState) bool { return s.Pinned })
+	pinned := state("it is pinned", func(s event.ModelState) bool { return s.Pinned })
+	for n := range 5 {
+		l.probe(501+n, "web-1")
+	}
+	state("it measures, pinned", func(s event.ModelState) bool { return s.Budget.Scores == pinned.Budget.Scores+5 })
+	l.must(alice, "model", "rollback", "probe")
+	state("it is what it was when it was pinned", func(s event.ModelState) bool {
+		return s.Pinned && s.Budget.Scores == pinned.Budget.Scores && s.Rows == pinned.Rows
+	})
 	l.must(alice, "model", "unpin", "probe")
-	state("it learns again", func(s event.ModelState) bool { return !s.Pinned })
+	if s := state("it learns again", func(s event.ModelState) bool { return !s.Pinned }); s.Moved == 0 {
+		t.Error("it has not moved since it was warm")
+	}
+	l.must(alice, "model", "approve", "probe")
+	state("what it is now is approved", func(s event.ModelState) bool { return s.Moved == 0 && s.Anchors > 0 })
 	eventually(t, "its metrics", func(ctx context.Context) error {
 		text, err := l.metrics(ctx)
 		if err != nil {
