@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -183,6 +184,35 @@ func TestPreview(t *testing.T) {
 				t.Error("the pod was changed")
 			}
 		})
+	}
+}
+
+// TestTries: a dry run is for people who are going to be asked, and for nobody else.
+func TestTries(t *testing.T) {
+	book := parse(t, actBook)
+	x := &Executor{Preview: shop("ReplicaSet")}
+	verdict := func(d event.Decision) []event.Verdict { return []event.Verdict{{Guard: "g", Decision: d}} }
+	for name, c := range map[string]struct {
+		mode event.Mode
+		p    Planned
+		want bool
+	}{
+		"nothing against an act":     {event.ModeAct, Planned{}, false},
+		"an act that waits":          {event.ModeAct, Planned{Verdicts: verdict(event.Wait)}, false},
+		"an act that a guard asks":   {event.ModeAct, Planned{Verdicts: verdict(event.Ask)}, true},
+		"asked about":                {event.ModeAsk, Planned{Verdicts: verdict(event.Pass)}, true},
+		"asked about, later":         {event.ModeAsk, Planned{Verdicts: verdict(event.Wait)}, true},
+		"refused":                    {event.ModeAsk, Planned{Verdicts: verdict(event.Deny)}, false},
+		"only watched and refused":   {event.ModeObserve, Planned{Verdicts: verdict(event.Deny)}, false},
+		"approved, its place taken":  {event.ModeAsk, Planned{Reserved: &event.Reservation{}}, false},
+		"tried before":               {event.ModeAsk, Planned{Plan: event.Plan{Notes: []string{dryRun + "so"}}}, false},
+		"not to be planned":          {event.ModeAsk, Planned{Failure: FailedGone}, false},
+		"only watched, would be let": {event.ModeObserve, Planned{}, true},
+	} {
+		run := Begin(book, event.Incident{ID: "i"}, finding("shell", "a", 1), event.PodRef("shop", "a"), event.ModeAct, time.Now())
+		if run.Mode = c.mode; x.tries(c.p, book, run) != c.want {
+			t.Errorf("%s: it is tried: %v", name, !c.want)
+		}
 	}
 }
 

@@ -148,8 +148,10 @@ func TestTheRightOnesFirst(t *testing.T) {
 			before++
 		}
 	}
-	// Those under way when it could be told apart go on.
-	if before > 2*maxEffects {
+	// Those under way when it could be told apart go on; on a loaded machine some
+	// more begin before the critical one stands in the queue. In their order it
+	// would be the last of all.
+	if before > 5*maxEffects {
 		t.Errorf("%d small ones were begun before it", before)
 	}
 	patiently(t, "all hold, or wait for people", func() bool {

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/validate/content"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -97,7 +96,7 @@ func resolveOther(ctx context.Context, cluster action.Cluster, f event.Finding, 
 func named(t event.Ref) bool {
 	if t.Group == rbacv1.GroupName {
 		// Roles and bindings may be called by nearly anything that fits into a path.
-		return len(t.Name) <= 253 && t.Name != "" && len(path.IsValidPathSegmentName(t.Name)) == 0 && !strings.ContainsFunc(t.Name, unicode.IsControl) &&
+		return len(t.Name) <= 253 && t.Name != "" && len(content.IsPathSegmentName(t.Name)) == 0 && !strings.ContainsFunc(t.Name, unicode.IsControl) &&
 			(t.Namespace == "" || len(content.IsDNS1123Label(t.Namespace)) == 0)
 	}
 	return len(content.IsDNS1123Subdomain(t.Name)) == 0 &&

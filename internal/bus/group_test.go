@@ -83,9 +83,7 @@ func TestGroup(t *testing.T) {
 		return &grouped{ctx: t.Context(), data: Record{Subject: subject, Data: make([]byte, size)}, done: make(chan struct{})}
 	}
 	g := &group{senders: 1}
-	for _, w := range []*grouped{record("large", maxGrouped+1), record("a", 1), record("b", 1), record("a", 2), record("large", maxGrouped+1)} {
-		g.waiting = append(g.waiting, w)
-	}
+	g.waiting = []*grouped{record("large", maxGrouped+1), record("a", 1), record("b", 1), record("a", 2), record("large", maxGrouped+1)}
 	for i := range 2 * maxGroup {
 		g.waiting = append(g.waiting, record(fmt.Sprint(i), 64<<10))
 	}
