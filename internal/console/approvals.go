@@ -46,7 +46,7 @@ func (c *Console) approvals(v *visit) error {
 	})
 	var out approvalsView
 	for _, r := range runs {
-		ok, err := v.sight.in(v.r.Context(), "get", "runs", []string{r.Target.Namespace})
+		ok, err := v.sight.in(v.r.Context(), "get", "runs", []string{r.Target.Space()})
 		switch {
 		case err != nil:
 			return err

@@ -16,9 +16,13 @@ import (
 type catalogue struct {
 	house House
 	now   func() time.Time
-	mu    sync.Mutex
-	rows  []entry
-	at    time.Time
+	// newest is how far the streams are known to be: rows of before are not shown
+	// to who was told of something since.
+	newest func() position
+	mu     sync.Mutex
+	rows   []entry
+	at     time.Time
+	upto   position
 }
 
 // entry is an incident as a list shows it.
@@ -34,14 +38,17 @@ type entry struct {
 	created, updated     time.Time
 }
 
-func newCatalogue(h House, now func() time.Time) *catalogue { return &catalogue{house: h, now: now} }
+func newCatalogue(h House, now func() time.Time, newest func() position) *catalogue {
+	return &catalogue{house: h, now: now, newest: newest}
+}
 
 // all are the incidents, those first at which people should look first. Nobody
 // changes what it gives.
 func (c *catalogue) all(ctx context.Context) ([]entry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rows != nil && c.now().Sub(c.at) < time.Second {
+	upto := c.newest()
+	if c.rows != nil && c.upto == upto && c.now().Sub(c.at) < time.Second {
 		return c.rows, nil
 	}
 	at, index, rows := c.now(), map[string]int{}, []entry{}
@@ -69,7 +76,7 @@ func (c *catalogue) all(ctx context.Context) ([]entry, error) {
 		}
 		return cmp.Or(cmp.Compare(over(a), over(b)), cmp.Compare(b.priority.Rank(), a.priority.Rank()), b.updated.Compare(a.updated), cmp.Compare(a.id, b.id))
 	})
-	c.rows, c.at = rows, at
+	c.rows, c.at, c.upto = rows, at, upto
 	return rows, nil
 }
 

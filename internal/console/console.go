@@ -57,9 +57,10 @@ func New(o Options) (*Console, error) {
 	}
 	c := &Console{
 		Options: o, pages: pages, sessions: &sessions{store: o.Bus.Sessions(), now: o.Now}, logins: newPace(o.Now), hub: newHub(o.Bus, o.Logger),
-		people: newPeople(o.Reviewer, o.Now), rights: newRights(o.Reviewer, o.Now), flows: newFlows(o.House, o.Now), list: newCatalogue(o.House, o.Now),
+		people: newPeople(o.Reviewer, o.Now), rights: newRights(o.Reviewer, o.Now), flows: newFlows(o.House, o.Now),
 		pictures: newGallery(o.House, o.Now),
 	}
+	c.list = newCatalogue(o.House, o.Now, c.hub.newest)
 	return c, nil
 }
 
@@ -86,6 +87,7 @@ func (c *Console) Handler() http.Handler {
 	read("incidents/{id}", c.incident)
 	say("incidents/{id}/verdict", c.judge)
 	say("incidents/{id}/close", c.closeIncident)
+	say("incidents/{id}/acknowledge", c.acknowledge)
 	read("runs/{id}", c.run)
 	read("runs/{id}/receipt", c.receipt)
 	say("runs/{id}/{deed}", c.say)

@@ -37,6 +37,8 @@ type questionView struct {
 	// Lacks says why this person can't answer; empty is that they can.
 	Lacks string
 	Times []choice
+	// Glass says that this person may break the glass.
+	Glass bool
 }
 
 // endView is what can be said to a run that goes on.
@@ -71,6 +73,9 @@ func (c *Console) newAskedView(a event.Approval) askedView {
 		if x.Approve {
 			one.Said = "approves"
 		}
+		if x.BreakGlass {
+			one.Said = "breaks the glass"
+		}
 		out.Votes = append(out.Votes, one)
 	}
 	return out
@@ -98,18 +103,20 @@ func (v *visit) question(r event.Run) (*questionView, error) {
 	case !c.Now().Before(a.Expires):
 		q.Lacks = "Its time is over."
 	}
-	return q, nil
+	none, err := v.lacks(r, "break-glass")
+	q.Glass = err == nil && none == ""
+	return q, err
 }
 
 // lacks says why a person may not say something to a run.
 func (v *visit) lacks(r event.Run, verb string) (string, error) {
-	ok, _, err := v.console.rights.may(v.r.Context(), v.user, verb, "playbooks", r.Playbook, r.Target.Namespace)
+	ok, err := v.console.rights.may(v.r.Context(), v.user, verb, "playbooks", r.Playbook, r.Target.Space())
 	if err != nil || ok {
 		return "", err
 	}
 	where := "in the cluster"
-	if r.Target.Namespace != "" {
-		where = "in namespace " + line(r.Target.Namespace, 63)
+	if space := r.Target.Space(); space != "" {
+		where = "in namespace " + line(space, 63)
 	}
 	return fmt.Sprintf("You may not %s the playbook %s %s, says the cluster (%s playbooks.%s).", verb, line(r.Playbook, 63), where, verb, Group), nil
 }
@@ -207,13 +214,13 @@ func (v *visit) settled(id string) (event.Run, *saidView, error) {
 
 // outcome says what became of what somebody said: it goes by the record alone.
 func outcome(r event.Run, user, deed string, sequence uint64) *saidView {
-	if !slices.Contains([]string{"approve", "deny", "undo", "extend", "keep"}, deed) {
+	if !slices.Contains([]string{"approve", "deny", "break-glass", "undo", "extend", "keep"}, deed) {
 		return nil
 	}
 	if r.Input < sequence {
 		return &saidView{Text: fmt.Sprintf("Your word (%s) is stored. The run has not taken it in yet.", deed)}
 	}
-	if deed != "approve" && deed != "deny" {
+	if deed != "approve" && deed != "deny" && deed != "break-glass" {
 		return &saidView{Text: fmt.Sprintf("The run has taken in what you said: %s.", deed), Good: true}
 	}
 	if r.Approval != nil {
@@ -223,7 +230,11 @@ func outcome(r event.Run, user, deed string, sequence uint64) *saidView {
 			case vote.Refused != "":
 				return &saidView{Text: "Your vote does not count: " + line(vote.Refused, 300) + "."}
 			case vote.Approve:
-				return &saidView{Text: "Your yes counts.", Good: true}
+				text := "Your yes counts."
+				if vote.BreakGlass {
+					text = "The glass is broken: your yes stands for all. Somebody else has to review it."
+				}
+				return &saidView{Text: text, Good: true}
 			default:
 				return &saidView{Text: "Your no counts.", Good: true}
 			}

@@ -27,7 +27,7 @@ func (c *Console) finding(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.needs("get", "findings", f.Subject.Namespace); err != nil {
+	if err := v.needs("get", "findings", f.Subject.Space()); err != nil {
 		return err
 	}
 	out := findingView{

@@ -17,7 +17,7 @@ const formCookie = "__Host-firebreak-form"
 
 // formToken is what a form of this person's pages sends back. It makes the
 // cookie where there is none.
-func (v *visit) formToken() (string, error) {
+func (v *visit) formToken() string {
 	held, err := v.r.Cookie(formCookie)
 	if err != nil || len(held.Value) != base64.RawURLEncoding.EncodedLen(32) {
 		secret := make([]byte, 32)
@@ -26,7 +26,7 @@ func (v *visit) formToken() (string, error) {
 		http.SetCookie(v.w, held)
 		v.r.AddCookie(held)
 	}
-	return formSeal(held.Value, v.key), nil
+	return formSeal(held.Value, v.key)
 }
 
 // formSeal binds a form to the browser and to the session in it.

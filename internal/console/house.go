@@ -68,12 +68,13 @@ type Desk interface {
 	Say(ctx context.Context, user kube.User, run string, say Say) (sequence uint64, err error)
 	Judge(ctx context.Context, user kube.User, incident string, right bool, why string) error
 	Close(ctx context.Context, user kube.User, incident, reason string) error
+	Acknowledge(ctx context.Context, user kube.User, incident, reason string) error
 	Pause(ctx context.Context, user kube.User, reason string) error
 	Resume(ctx context.Context, user kube.User) error
 }
 
-// Say is what somebody says to a run: Deed is approve, deny, undo, extend or
-// keep, and the rest what that takes.
+// Say is what somebody says to a run: Deed is approve, deny, break-glass, undo,
+// extend or keep, and the rest what that takes.
 type Say struct {
 	Deed, Digest, Reason string
 	// Hold is how long what is approved may hold at most; zero leaves it to the
@@ -109,7 +110,8 @@ type Brake struct {
 	Ceiling event.Mode
 }
 
-// Budget is one bound of effects: Used of Most, in words What.
+// Budget is one bound of effects: Used of Most, in words What. Most is 0 where
+// it is a share of what is not known here.
 type Budget struct {
 	What       string
 	Used, Most int

@@ -134,9 +134,16 @@ func changed(i int, m bus.Message) (change, error) {
 	}
 	var run event.Run
 	err := json.Unmarshal(m.Data, &run)
-	c.kind, c.id, c.incident, c.namespaces = "run", run.ID, run.Incident.ID, []string{run.Target.Namespace}
+	c.kind, c.id, c.incident, c.namespaces = "run", run.ID, run.Incident.ID, []string{run.Target.Space()}
 	c.text = strings.Join([]string{"Run", short(run.ID), "is", word(run.State)}, " ")
 	return c, err
+}
+
+// newest is how far the streams were followed.
+func (h *hub) newest() position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at
 }
 
 func (h *hub) tell(c change) {

@@ -21,7 +21,9 @@ type incidentView struct {
 	Over                                     bool
 	Timeline                                 []momentView
 	Forgotten, Refuted                       int
-	MayJudge, MayClose                       bool
+	MayJudge, MayClose, MaySeeTo             bool
+	// SeenTo is who sees to it.
+	SeenTo string
 }
 
 type idView struct{ ID, Short string }
@@ -71,6 +73,9 @@ func (c *Console) incident(v *visit) error {
 	if out.MayJudge, err = v.sight.may(v.r.Context(), "create", "verdicts", ""); err != nil {
 		return err
 	}
+	if out.MaySeeTo, err = v.sight.may(v.r.Context(), "acknowledge", "incidents", ""); err != nil {
+		return err
+	}
 	if out.MayClose, err = v.sight.may(v.r.Context(), "update", "incidents", ""); err != nil {
 		return err
 	}
@@ -79,7 +84,7 @@ func (c *Console) incident(v *visit) error {
 
 func newIncidentView(in event.Incident) incidentView {
 	out := incidentView{
-		ID: line(in.ID, 64), State: word(in.State), Priority: word(in.Priority), Verdict: verdictWord(in.Verdict), VerdictBy: line(in.VerdictBy, maxName),
+		ID: line(in.ID, 64), State: word(in.State), Priority: word(in.Priority), Verdict: verdictWord(in.Verdict), VerdictBy: line(in.VerdictBy, maxName), SeenTo: line(in.AcknowledgedBy, maxName),
 		Risk: in.Risk, Confidence: in.Confidence, Count: in.Count, Severity: word(in.Severity), Likelihood: line(in.Likelihood, 20),
 		Impact: line(in.Impact, 20), Importance: word(in.Importance), Why: lines(in.Why, maxLine, 40), Rules: lines(in.Rules, 63, 40),
 		Threats: lines(in.Threats, 63, 20), Playbooks: lines(in.Recommended, 63, 20), Findings: ids(in.Findings, 20), Linked: ids(in.Linked, 20),
@@ -158,6 +163,18 @@ func (c *Console) judge(v *visit) error {
 		return Problem{http.StatusBadRequest, "Say whether it was real or a false alarm."}
 	}
 	if err := c.House.Judge(v.r.Context(), v.user, in.ID, right == "true", v.said("reason")); err != nil {
+		return err
+	}
+	return v.go303(Root + "incidents/" + in.ID)
+}
+
+// acknowledge takes that somebody sees to an incident.
+func (c *Console) acknowledge(v *visit) error {
+	in, err := v.shown(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := c.House.Acknowledge(v.r.Context(), v.user, in.ID, v.said("reason")); err != nil {
 		return err
 	}
 	return v.go303(Root + "incidents/" + in.ID)

@@ -91,10 +91,11 @@ func (c *Console) me(v *visit) error {
 	for _, one := range []struct{ what, verb, resource string }{
 		{"See incidents", "list", "incidents"}, {"See runs", "get", "runs"}, {"See models", "list", "models"},
 		{"Approve and deny", "approve", "playbooks"}, {"Undo, extend and keep", "undo", "playbooks"},
+		{"Break the glass", "break-glass", "playbooks"}, {"See to incidents", "acknowledge", "incidents"},
 		{"Say whether an incident is real", "create", "verdicts"}, {"Close incidents", "update", "incidents"},
 		{"See whether effects are paused", "get", "pauses"}, {"Pause", "create", "pauses"}, {"Resume", "delete", "pauses"},
 	} {
-		ok, _, err := c.rights.may(v.r.Context(), v.user, one.verb, one.resource, "", "")
+		ok, err := c.rights.may(v.r.Context(), v.user, one.verb, one.resource, "", "")
 		if err != nil {
 			return err
 		}

@@ -63,8 +63,10 @@ func newGallery(h House, now func() time.Time) *gallery {
 	return &gallery{house: h, now: now, kept: map[string]*picture{}, at: map[string]time.Time{}}
 }
 
-func (g *gallery) of(ctx context.Context, target event.Ref, logger *slog.Logger) *picture {
-	key := target.Namespace + "/" + target.Name
+// of is the picture of a run's target: another one for each of its records.
+func (g *gallery) of(ctx context.Context, r event.Run, logger *slog.Logger) *picture {
+	target := r.Target
+	key := fmt.Sprintf("%s/%s %s %d", target.Namespace, target.Name, r.ID, r.Record)
 	if p := g.recent(key); p != nil {
 		return p
 	}

@@ -224,6 +224,10 @@ func (m *memory) Close(_ context.Context, user kube.User, incident, reason strin
 	return m.hear(user, "close %s %q", short(incident), reason)
 }
 
+func (m *memory) Acknowledge(_ context.Context, user kube.User, incident, reason string) error {
+	return m.hear(user, "acknowledge %s %q", short(incident), reason)
+}
+
 func (m *memory) Pause(_ context.Context, user kube.User, reason string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -278,7 +282,7 @@ func newRig(t *testing.T) *rig {
 	for _, right := range []string{"approve playbooks", "undo playbooks"} {
 		r.cluster.may["ann "+right+" *"], r.cluster.may["sue "+right+" shop"] = true, true
 	}
-	for _, right := range []string{"create verdicts", "update incidents", "list models", "get pauses", "create pauses", "delete pauses", "list playbooks"} {
+	for _, right := range []string{"create verdicts", "update incidents", "break-glass playbooks", "acknowledge incidents", "list models", "get pauses", "create pauses", "delete pauses", "list playbooks"} {
 		r.cluster.may["ann "+right+" *"] = true
 	}
 	r.page, err = New(Options{

@@ -24,17 +24,16 @@ type rights struct {
 }
 
 type granted struct {
-	ok     bool
-	reason string
-	at     time.Time
+	ok bool
+	at time.Time
 }
 
 func newRights(r Reviewer, now func() time.Time) *rights {
 	return &rights{reviewer: r, now: now, known: map[string]granted{}}
 }
 
-// may says whether, and the cluster's reason.
-func (r *rights) may(ctx context.Context, user kube.User, verb, resource, name, namespace string) (bool, string, error) {
+// may says whether somebody may.
+func (r *rights) may(ctx context.Context, user kube.User, verb, resource, name, namespace string) (bool, error) {
 	groups := slices.Sorted(slices.Values(user.Groups))
 	key := strings.Join([]string{user.Name, user.UID, strings.Join(groups, "\x01"), verb, resource, name, namespace}, "\x00")
 	r.mu.Lock()
@@ -42,20 +41,20 @@ func (r *rights) may(ctx context.Context, user kube.User, verb, resource, name, 
 	r.mu.Unlock()
 	// What an authenticator adds can decide too, and is no part of the key.
 	if ok && len(user.Extra) == 0 && r.now().Sub(g.at) < fresh {
-		return g.ok, g.reason, nil
+		return g.ok, nil
 	}
 	at := r.now()
-	yes, reason, err := r.reviewer.Allowed(ctx, user, verb, Group, resource, name, namespace)
+	yes, _, err := r.reviewer.Allowed(ctx, user, verb, Group, resource, name, namespace)
 	if err != nil {
-		return false, "", err
+		return false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.known) >= maxRemembered {
 		clear(r.known)
 	}
-	r.known[key] = granted{yes, reason, at}
-	return yes, reason, nil
+	r.known[key] = granted{yes, at}
+	return yes, nil
 }
 
 // sight is what one person sees, within one answer.
@@ -77,7 +76,7 @@ func (s *sight) may(ctx context.Context, verb, resource, namespace string) (bool
 	if len(s.memo) >= maxNamespaces {
 		return false, nil
 	}
-	ok, _, err := s.rights.may(ctx, s.user, verb, resource, "", namespace)
+	ok, err := s.rights.may(ctx, s.user, verb, resource, "", namespace)
 	if err == nil {
 		s.memo[key] = ok
 	}
@@ -112,8 +111,8 @@ func places(in event.Incident) []string {
 		if s.String() == "" {
 			continue
 		}
-		if !slices.Contains(all, s.Namespace) {
-			all = append(all, s.Namespace)
+		if !slices.Contains(all, s.Space()) {
+			all = append(all, s.Space())
 		}
 	}
 	return all

@@ -97,6 +97,8 @@ func TestSay(t *testing.T) {
 		{"runs/" + runID + "/keep", url.Values{}, `ann: keep fedcba987654 digest= reason="" hold=0s at_end= over=false`},
 		{"incidents/" + incidentID + "/verdict", url.Values{"verdict": {"false"}, "reason": {"a drill"}}, `ann: judge 0123456789ab false "a drill"`},
 		{"incidents/" + incidentID + "/close", url.Values{"reason": {"done"}}, `ann: close 0123456789ab "done"`},
+		{"runs/" + runID + "/break-glass", url.Values{"digest": {"d"}, "reason": {"now"}}, `ann: break-glass fedcba987654 digest=d reason="now" hold=0s at_end= over=false`},
+		{"incidents/" + incidentID + "/acknowledge", url.Values{}, `ann: acknowledge 0123456789ab ""`},
 		{"pause", url.Values{"reason": {"odd"}}, `ann: pause "odd"`},
 		{"resume", url.Values{}, `ann: resume`},
 	} {

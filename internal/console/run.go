@@ -66,7 +66,7 @@ type receiptView struct {
 func (v *visit) shownRun(id string) (event.Run, error) {
 	r, err := v.console.House.Run(v.r.Context(), id)
 	if err == nil {
-		err = v.needs("get", "runs", r.Target.Namespace)
+		err = v.needs("get", "runs", r.Target.Space())
 	}
 	return r, err
 }
@@ -77,7 +77,7 @@ func (c *Console) run(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.needs("get", "runs", r.Target.Namespace); err != nil {
+	if err := v.needs("get", "runs", r.Target.Space()); err != nil {
 		return err
 	}
 	out := c.newRunView(r)
@@ -92,7 +92,7 @@ func (c *Console) run(v *visit) error {
 		return err
 	}
 	if r.Target.IsPod() && !r.State.Terminal() {
-		out.Picture = c.pictures.of(v.r.Context(), r.Target, c.Logger)
+		out.Picture = c.pictures.of(v.r.Context(), r, c.Logger)
 	}
 	return v.show(http.StatusOK, "run", page{Title: "Run " + short(r.ID), Here: "incidents", Live: r.ID, Page: out})
 }

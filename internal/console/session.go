@@ -64,8 +64,9 @@ func (s *sessions) begin(ctx context.Context, token string) (key string, err err
 	if err != nil {
 		return "", fmt.Errorf("begin session: %w", err)
 	}
-	// The key is used for this one text alone, so that the nonce need not differ.
-	sealed := seal.Seal(nil, make([]byte, seal.NonceSize()), text, []byte(name))
+	nonce := make([]byte, seal.NonceSize())
+	_, _ = rand.Read(nonce) // never fails
+	sealed := seal.Seal(nonce, nonce, text, []byte(name))
 	if _, err := s.store.Put(ctx, name, sealed); err != nil {
 		return "", fmt.Errorf("begin session: %w", err)
 	}
@@ -85,7 +86,11 @@ func (s *sessions) find(ctx context.Context, key string) (session, error) {
 	if err != nil {
 		return session{}, fmt.Errorf("find session: %w", err)
 	}
-	text, err := seal.Open(nil, make([]byte, seal.NonceSize()), sealed, []byte(name))
+	n := seal.NonceSize()
+	if len(sealed) < n {
+		return session{}, errNoSession
+	}
+	text, err := seal.Open(nil, sealed[:n], sealed[n:], []byte(name))
 	if err != nil {
 		return session{}, errNoSession
 	}

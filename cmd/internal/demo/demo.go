@@ -86,8 +86,9 @@ func (d *demo) keep(ctx context.Context) {
 	fmt.Fprintf(d.Out, "\nEverything is left running. In another terminal:\n"+
 		"  export KUBECONFIG=%s\n  kubectl get pods --all-namespaces --show-labels\n"+
 		"  export FIREBREAK_SERVER=%s FIREBREAK_SERVER_CA=%s\n  %s runs --token-file %s\n"+
+		"In a browser, whose warning of the demo's own certificate is right: %s/console/\n  signed in with the token in %s\n"+
 		"Config, playbooks and log of Firebreak: %s\nctrl-c takes it all down.\n",
-		d.cluster.Kubeconfig, d.home.url(), d.home.ca(), d.Executable, d.alice.tokenFile, d.home.dir)
+		d.cluster.Kubeconfig, d.home.url(), d.home.ca(), d.Executable, d.alice.tokenFile, d.home.url(), d.alice.tokenFile, d.home.dir)
 	select {
 	case <-ctx.Done():
 	case <-d.cluster.Done():

@@ -202,7 +202,7 @@ func told(err error) error {
 // Say takes what somebody says to a run.
 func (h House) Say(ctx context.Context, user kube.User, run string, s console.Say) (uint64, error) {
 	said, err := h.Desk.Say(ctx, user, run, s.Deed, approve.Say{
-		Digest: s.Digest, Reason: s.Reason, Hold: s.Hold, AtEnd: s.AtEnd, Over: s.Over, Until: s.Until, From: "page",
+		Digest: s.Digest, Reason: s.Reason, Hold: s.Hold, AtEnd: s.AtEnd, Over: s.Over, Until: s.Until,
 	})
 	return said.Sequence, told(err)
 }
@@ -216,6 +216,12 @@ func (h House) Judge(ctx context.Context, user kube.User, incident string, right
 // Close ends an incident.
 func (h House) Close(ctx context.Context, user kube.User, incident, reason string) error {
 	_, err := h.Desk.Close(ctx, user, incident, reason)
+	return told(err)
+}
+
+// Acknowledge says that somebody sees to an incident.
+func (h House) Acknowledge(ctx context.Context, user kube.User, incident, reason string) error {
+	_, err := h.Desk.Acknowledge(ctx, user, incident, reason)
 	return told(err)
 }
 
