@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -27,8 +28,8 @@ type seen struct {
 const (
 	seenFor = 11 * time.Minute
 	// seenSlots is over how many keys it is spread, maxTaken how many each holds.
-	seenSlots = 64
-	maxTaken  = 2000
+	seenSlots = 4096
+	maxTaken  = 200
 )
 
 // errFull says that no more can be remembered now.
@@ -62,7 +63,7 @@ func (s seen) forget(ctx context.Context, id string) error {
 // at a time one is the first.
 func (s seen) change(ctx context.Context, id string, change func(taken map[string]time.Time, name string) error) error {
 	sum := sha256.Sum256([]byte(id))
-	key, name := fmt.Sprintf("slack.seen.%d", sum[0]%seenSlots), hex.EncodeToString(sum[1:17])
+	key, name := fmt.Sprintf("slack.seen.%d", binary.BigEndian.Uint16(sum[:])%seenSlots), hex.EncodeToString(sum[2:18])
 	for {
 		taken := map[string]time.Time{}
 		data, revision, err := s.kv.Get(ctx, key)
