@@ -209,6 +209,45 @@ func (x *Executor) do(ctx context.Context, book *Playbook, run event.Run, i int,
 	})
 }
 
+// landed says whether the step's target shows the effect of the step's intent:
+// it has been carried out, and only its record was lost. What can't be read, or
+// shows nothing, has not.
+func (x *Executor) landed(ctx context.Context, run event.Run, i int) bool {
+	target, s := run.StepTarget(i), run.Steps[i]
+	var uid string
+	var labels, annotations map[string]string
+	switch {
+	case target.IsPod():
+		pod, err := x.Deps.Cluster.Pod(ctx, target.Namespace, target.Name)
+		if err != nil {
+			return false
+		}
+		uid, labels, annotations = string(pod.UID), pod.Labels, pod.Annotations
+	case target.IsNode():
+		node, err := x.Deps.Cluster.Node(ctx, target.Name)
+		if err != nil {
+			return false
+		}
+		uid, labels, annotations = string(node.UID), node.Labels, node.Annotations
+	}
+	holdings, _ := action.HoldingsOf(target, labels, annotations) // of another step's nothing is asked
+	return uid != "" && uid == target.UID && slices.ContainsFunc(holdings, func(h action.Holding) bool {
+		return h.Key == run.ID+"/"+s.Name && h.Action == s.Action && !h.Loose
+	})
+}
+
+// Finish carries the plan of step i's intent to its end whose effect has landed:
+// nothing holds that back any more, and its end counts from now. The same
+// conditional writes are sent, so what is there is found and not written again.
+func (x *Executor) Finish(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
+	deps, c := x.Deps, check(book, run, i, now)
+	c.Plan = *run.Steps[i].Plan
+	deps.Cluster = &gate{Cluster: x.Deps.Cluster, check: c, tidies: book.StepOf(run, i).Kind.Tidies}
+	return x.carry(deps, book, run, i, now, func(act action.Action, req action.Request) (event.Receipt, error) {
+		return doVerified(ctx, act, req, *run.Steps[i].Plan, nil)
+	})
+}
+
 // Undo takes back what step i's receipt says was done. Without a receipt it
 // takes back whatever may have landed of the step's intent.
 func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {

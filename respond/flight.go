@@ -198,10 +198,20 @@ func (r *runner) try(ctx context.Context, p *Planned, limit time.Duration) {
 	r.w.executor.try(ctx, p)
 }
 
-// do carries an intent out. One that was not judged just now (it is from before
-// a restart, or had to wait for its turn) is judged again: a pause holds it
-// back too.
+// do carries an intent out, unless it is held back. One that has landed, of which
+// only the record was lost, is nothing to hold back any more.
 func (r *runner) do(ctx context.Context, run event.Run, i int, judged, now time.Time, done func()) Done {
+	d := r.attempt(ctx, run, i, judged, now, done)
+	if x := r.w.executor; d.Failure == FailedHeld && x.landed(ctx, run, i) {
+		return x.Finish(ctx, r.book, run, i, now)
+	}
+	return d
+}
+
+// attempt carries an intent out. One that was not judged just now (it is from
+// before a restart, or had to wait for its turn) is judged again: a pause holds
+// it back too.
+func (r *runner) attempt(ctx context.Context, run event.Run, i int, judged, now time.Time, done func()) Done {
 	x := r.w.executor
 	if now.Sub(judged) > fresh {
 		if reason, held := x.Held(ctx, r.book, run, i, now); held {

@@ -23,6 +23,7 @@ var errHeld = errors.New("held back")
 // in the budgets. What undoes goes by no gate.
 type gate struct {
 	action.Cluster
+	// guards are nil for an effect that has landed.
 	guards *guard.Set
 	check  guard.Check
 	// tidies are the names of what the action may take away again of its own.
@@ -60,6 +61,9 @@ func (g *gate) Pass(ctx context.Context, w event.Write) error { return g.pass(ct
 func (g *gate) pass(ctx context.Context, w event.Write, dry bool) error {
 	if !dry && !g.listed(w) {
 		return fmt.Errorf("%s %s %s: %w: the plan does not list it", w.Verb, w.Resource, w.Name, action.ErrRefused)
+	}
+	if g.guards == nil {
+		return nil // it has landed already
 	}
 	if verdicts, stopped := g.guards.Stopped(ctx, g.check, nil); stopped {
 		_, reason := Strongest(verdicts)

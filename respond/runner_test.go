@@ -124,6 +124,39 @@ func TestPauseHoldsBackAnOldIntent(t *testing.T) {
 	r.until("the run holds", r.all(1, event.RunHolding))
 }
 
+// TestLandedBeforeThePause: an effect that landed before a crash, and of which
+// that was not recorded, is taken for done while effects are held back: it is
+// not written again, and it ends at its time.
+func TestLandedBeforeThePause(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	rec := r.begin(0, finding("shell", "a", 1))
+	w := r.idle(0)
+	run := newRunner(w, rec)
+	run.book = r.books[0]
+	for run.rec.Run.Steps[0].State != event.StepIntent {
+		if err := run.step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := w.executor.Do(t.Context(), run.book, run.rec.Run, 0, time.Now().UTC()); d.Failure != "" {
+		t.Fatal(d.Error) // and the crash comes here
+	}
+	if err := r.control.Pause(t.Context(), Pause{By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.until("the run holds", r.all(1, event.RunHolding))
+	if v, writes := r.cluster.label("a", "suspect"); writes != 1 || v != "yes" {
+		t.Errorf("%d writes, label %q", writes, v)
+	}
+	r.say(event.Input{Run: rec.Run.ID, Kind: event.InputUndo, User: "ann"})
+	r.until("the run is closed", r.all(1, event.RunClosed))
+	if v, writes := r.cluster.label("a", "suspect"); writes != 2 || v != "" {
+		t.Errorf("after the undo %d writes, label %q", writes, v)
+	}
+	r.chained()
+}
+
 // TestPauseFillsNoLog: while it is paused, a run adds no records.
 func TestPauseFillsNoLog(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook)

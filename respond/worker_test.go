@@ -166,7 +166,7 @@ func (r *rig) runs() []event.Run {
 // until waits for a condition.
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(4 * time.Minute) // no machine is so slow
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

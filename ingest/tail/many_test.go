@@ -137,7 +137,7 @@ func TestWakes(t *testing.T) {
 	go func() { ended <- b.t.Run(ctx) }()
 	for i, name := range []string{"a.log", "a.log", "dir/b.log", "dir/b.log"} {
 		b.write(name, fmt.Sprintf("line %d\n", i))
-		for deadline := time.Now().Add(10 * time.Second); len(b.store.all()) <= i; runtime.Gosched() {
+		for deadline := time.Now().Add(4 * time.Minute); len(b.store.all()) <= i; runtime.Gosched() {
 			if time.Now().After(deadline) {
 				t.Fatalf("line %d did not come", i)
 			}

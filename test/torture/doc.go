@@ -4,7 +4,9 @@
 // answered with 200, or stood in a log file, must be in the stream, and a detector must have seen it.
 //
 // `go test` runs small sizes. FIREBREAK_TORTURE=1 runs the long ones that the promises name, and
-// FIREBREAK_KILLS, FIREBREAK_EVENTS and FIREBREAK_CUTS set a size of one's own.
+// FIREBREAK_KILLS, FIREBREAK_EVENTS and FIREBREAK_CUTS set a size of one's own, as do FIREBREAK_ROUNDS,
+// FIREBREAK_RESPONDERS, FIREBREAK_OUTAGE and FIREBREAK_NATS_OUTAGE (seconds that the API server and NATS
+// are away) of the responders' tests.
 //
 // The power cuts and the full disk need root and a loop device, and are skipped where they are missing.
 package torture

@@ -114,7 +114,7 @@ func TestAgainstSlacktest(t *testing.T) {
 		if id != "e1" {
 			t.Errorf("acknowledged %q", id)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(4 * time.Minute):
 		t.Fatal("no acknowledgement")
 	}
 	if list := r.inputs(run.ID); len(list) != 1 || list[0].User != "ann" || !list[0].Vote.Approve {

@@ -32,7 +32,7 @@ func TestRevoked(t *testing.T) {
 		}
 	})
 	r.run()
-	within := time.After(30 * time.Second)
+	within := time.After(4 * time.Minute)
 	next := func(what string, is func(error) bool) {
 		t.Helper()
 		for {
