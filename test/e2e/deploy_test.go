@@ -52,6 +52,7 @@ type deployment struct {
 // TestDeploy applies deploy/install.yaml to a control plane of its own, because the audit policy is a
 // flag of the API server.
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	t.Run("accepted", d.accepted)
 	t.Run("pod is ready", d.podReady)

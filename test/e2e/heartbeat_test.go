@@ -24,6 +24,7 @@ func TestHeartbeat(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
+	t.Parallel()
 	l := &loop{process: prepare(t, "observe", loopBooks)}
 	config, err := os.ReadFile(l.dir + "/config.yaml")
 	if err != nil {

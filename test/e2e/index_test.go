@@ -154,6 +154,7 @@ func known(x *index.Index, pod *corev1.Pod, kind, workload string) error {
 
 // A name is handed on to another pod, and an address, too.
 func TestIndexReuse(t *testing.T) {
+	t.Parallel()
 	client := admin(t)
 	ns, x := namespace(t, client), watching(t, client)
 	make1 := func() *corev1.Pod {
@@ -215,6 +216,7 @@ func TestIndexReuse(t *testing.T) {
 // The watch is lost while pods come and go: what is known of them afterwards
 // is right again, and what happened meanwhile is nobody's guess.
 func TestIndexInterrupted(t *testing.T) {
+	t.Parallel()
 	client := admin(t)
 	ns := namespace(t, client)
 	config := reader(t, client).REST()

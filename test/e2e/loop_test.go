@@ -23,7 +23,10 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
+// Tests that have a control plane of their own, or mostly wait, run beside one
+// another after all others.
 func TestLoop(t *testing.T) {
+	t.Parallel()
 	l := newLoop(t)
 	t.Run("exec becomes a finding", func(t *testing.T) { l.on(t).exec() })
 	t.Run("operated by people", func(t *testing.T) { l.on(t).operate() })

@@ -6,7 +6,7 @@
 // `go test` runs small sizes. FIREBREAK_TORTURE=1 runs the long ones that the promises name, and
 // FIREBREAK_KILLS, FIREBREAK_EVENTS and FIREBREAK_CUTS set a size of one's own, as do FIREBREAK_ROUNDS,
 // FIREBREAK_RESPONDERS, FIREBREAK_OUTAGE and FIREBREAK_NATS_OUTAGE (seconds that the API server and NATS
-// are away) of the responders' tests.
+// are away) of the responders' tests. Those that mostly wait run beside one another.
 //
 // The power cuts and the full disk need root and a loop device, and are skipped where they are missing.
 package torture

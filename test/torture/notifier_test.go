@@ -102,6 +102,7 @@ func (p *pager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // server that is killed, too: each message arrives, and only those arrive again whose sender was struck in
 // between or had no store to note it in, under the same key.
 func TestPagesSurvive(t *testing.T) {
+	t.Parallel()
 	messages, strikes := size(t, "FIREBREAK_PAGES", 200, 5000), size(t, "FIREBREAK_STRIKES", 8, 200)
 	n := newBroker(t, t.TempDir())
 	p := &pager{arrived: map[string]int{}, struck: map[string]bool{}, senders: make([]*process, 2)}

@@ -32,6 +32,7 @@ func TestRespondersSurvive(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
+	t.Parallel()
 	rounds := size(t, "FIREBREAK_ROUNDS", 1, 20)
 	s := newStage(t, size(t, "FIREBREAK_RESPONDERS", 3, 4))
 	within(t, soon, "a responder is active", func() bool {
@@ -65,6 +66,7 @@ func TestRespondersOutlast(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
+	t.Parallel()
 	s := newStage(t, size(t, "FIREBREAK_RESPONDERS", 2, 4))
 	for round := range size(t, "FIREBREAK_ROUNDS", 1, 20) {
 		s.outages(round)

@@ -27,6 +27,7 @@ const (
 // and counts the rest. Each error is stored, and no line is missing in the counts: what was counted and
 // not stored is read again. What was stored and read again is counted again, which has a bound.
 func TestKilledWhileCounting(t *testing.T) {
+	t.Parallel()
 	kills := size(t, "FIREBREAK_TORTURE_VOLUME_KILLS", 4, 40)
 	dir := t.TempDir()
 	logs := filepath.Join(dir, "logs")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,16 +15,47 @@ import (
 	"time"
 )
 
-// firebreak builds the command that the demo shows. Without the time for it
-// (-short) the test is skipped.
-func firebreak(t *testing.T) string {
+// built is the command that the demo shows, built once for all tests.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "demo-of-firebreak-")
+	if err != nil {
+		return "", err
+	}
+	builtIn = dir
+	path := filepath.Join(dir, "firebreak")
+	if out, err := exec.Command("go", "build", "-o", path, "../../firebreak").CombinedOutput(); err != nil {
+		return path, fmt.Errorf("build firebreak: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// builtIn is what TestMain removes.
+var builtIn string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := os.RemoveAll(builtIn); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// costs skips a test without the time for it (-short).
+func costs(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
-	path := filepath.Join(t.TempDir(), "firebreak")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../firebreak").CombinedOutput(); err != nil {
-		t.Fatalf("build firebreak: %v\n%s", err, out)
+}
+
+// firebreak is the command that the demo shows.
+func firebreak(t *testing.T) string {
+	t.Helper()
+	costs(t)
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -89,7 +121,7 @@ func TestDemoInterrupted(t *testing.T) {
 
 // A Firebreak that does not start is an error that shows what it said.
 func TestDemoBroken(t *testing.T) {
-	firebreak(t)
+	costs(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	broken := filepath.Join(t.TempDir(), "broken")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho out of order\nexit 3\n"), 0o700); err != nil {

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,7 +27,7 @@ func TestUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		err := until(t.Context(), "it", func(context.Context) error { return objection })
-		if !errors.Is(err, objection) || !strings.Contains(err.Error(), "it: not within 45s: not yet") || time.Since(began) != patience {
+		if !errors.Is(err, objection) || !strings.Contains(err.Error(), fmt.Sprintf("it: not within %s: not yet", patience)) || time.Since(began) != patience {
 			t.Errorf("%v in %s", err, time.Since(began))
 		}
 	})
