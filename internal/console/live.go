@@ -42,9 +42,12 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	about := r.URL.Query().Get("about")
+	// Who comes for the first time has seen what the page showed.
 	var seen *position
-	if p, ok := parsePosition(r.Header.Get("Last-Event-ID")); ok {
-		seen = &p
+	for _, text := range []string{r.Header.Get("Last-Event-ID"), r.URL.Query().Get("seen")} {
+		if p, ok := parsePosition(text); ok && seen == nil {
+			seen = &p
+		}
 	}
 	sub, backlog, at, missed, err := c.hub.join(v.user.Name, v.key, seen)
 	if err != nil {

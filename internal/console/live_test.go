@@ -103,6 +103,15 @@ func TestLive(t *testing.T) {
 	back.want("hello {}")
 	back.want(shop)
 	back.want(mine)
+	// What changes between a page and its live answer is not missed either.
+	_, text := r.as("bob").get(Root)
+	begin := strings.Index(text, "seen=") + len("seen=")
+	upto, _, _ := strings.Cut(text[begin:], "\"")
+	r.put(bus.SubjectRun(runID), heldRun(""))
+	back.want(told1("run", runID, "Run fedcba987654 is holding"))
+	first := r.as("bob").follow("all&seen="+upto, "")
+	first.want("hello {}")
+	first.want(told1("run", runID, "Run fedcba987654 is holding"))
 	// Who was away for too long is told to look at all of it.
 	for range maxKept + 1 {
 		r.page.hub.tell(change{stream: 1, sequence: r.page.hub.at[1] + 1, kind: "run", id: "x"})

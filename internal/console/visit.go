@@ -21,10 +21,12 @@ type visit struct {
 	key     string
 	session session
 	sight   *sight
+	// seen is how far the streams were when it came: what it shows is not older.
+	seen position
 }
 
 func (c *Console) visit(w http.ResponseWriter, r *http.Request) *visit {
-	return &visit{console: c, w: w, r: r}
+	return &visit{console: c, w: w, r: r, seen: c.hub.newest()}
 }
 
 // open serves what is seen without signing in.
@@ -113,12 +115,14 @@ type page struct {
 	// Live is what the page is about, as live answers are asked for: an id, or
 	// "all"; empty is nothing that changes.
 	Live string
+	// Seen is from where on live answers go on.
+	Seen string
 	Page any
 }
 
 // show answers a page.
 func (v *visit) show(status int, name string, p page) error {
-	p.Form, p.Cluster, p.Version = v.formToken(), line(v.console.Cluster, maxName), line(v.console.Version, 40)
+	p.Form, p.Seen, p.Cluster, p.Version = v.formToken(), v.seen.String(), line(v.console.Cluster, maxName), line(v.console.Version, 40)
 	p.User, p.Proxied = line(v.user.Name, maxName), v.user.Name != "" && v.key == ""
 	var out bytes.Buffer
 	if err := v.console.pages.write(&out, name, p); err != nil {

@@ -24,7 +24,7 @@ const loopBooks = `apiVersion: firebreak.io/v1alpha1
 kind: Playbook
 metadata: {name: quarantine-shell}
 spec:
-  when: finding.source == "falco" && !(target.namespace in ["asked", "chatted", "brief"])
+  when: finding.source == "falco" && !(target.namespace in ["asked", "chatted", "brief", "paged", "paged-plain"])
   mode: act
   steps:
     - {name: isolate, action: pod.quarantine, undo_after: 1h}
@@ -79,7 +79,7 @@ func newLoop(t *testing.T) *loop {
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
-	l := &loop{process: prepare(t, "act", loopBooks)}
+	l := &loop{process: prepare(t, "act", loopBooks+pageBook)}
 	l.talk()
 	l.up(l.webhook(l.api), 10*time.Second)
 	return l

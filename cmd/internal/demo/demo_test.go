@@ -81,6 +81,7 @@ func TestDemo(t *testing.T) {
 		`finding    (privileged-pod|sensitive-host-path) \(high, trust T3\)`,
 		`plan       isolate planned: quarantine pods/payments/node-shell`,
 		`1 of group/security must agree`,
+		`because guard mode of step isolate asks: `,
 		`firebreak: bob may not approve playbooks\.firebreak\.io`,
 		`firebreak: your vote does not count: who started the run or is named in the finding cannot decide on it`,
 		`approval   alice approves plan`,

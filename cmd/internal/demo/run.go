@@ -88,9 +88,21 @@ func (d *demo) tell(history []event.Run) {
 			}
 			if a := after.Approval; a != nil && before.Approval == nil {
 				d.board.below("%d of %s must agree to plan %.12s by %s", a.Need, strings.Join(a.By, ", "), a.Digest, a.Expires.UTC().Format("15:04:05"))
+				d.why(after)
 			}
 		}
 		before = after
+	}
+}
+
+// why shows which guards want people to be asked, and for what.
+func (d *demo) why(run event.Run) {
+	for _, s := range run.Steps {
+		for _, v := range s.Verdicts {
+			if v.Decision == event.Ask {
+				d.board.below("because guard %s of step %s asks: %s", v.Guard, s.Name, v.Reason)
+			}
+		}
 	}
 }
 
