@@ -155,7 +155,7 @@ func TestAnswers(t *testing.T) {
 		{"unknown run", "GET", none, "token-ann", "", 404, "no such run"},
 		{"history of an unknown run", "GET", none + "/history", "token-ann", "", 404, "no such run"},
 		{"vote on an unknown run", "POST", none + "/approve", "token-ann", "", 404, "no such run"},
-		{"unknown deed", "POST", run + "/explode", "token-ann", "", 404, "approve, deny, undo, extend and keep"},
+		{"unknown deed", "POST", run + "/explode", "token-ann", "", 404, "approve, deny, break-glass, undo, extend and keep"},
 		{"vote on another plan", "POST", run + "/approve", "token-ann", `{"digest":"d0"}`, 409, "has changed"},
 		{"vote on no plan", "POST", run + "/approve", "token-ann", "", 409, "has changed"},
 		{"no JSON", "POST", run + "/approve", "token-ann", "digest=d1", 400, "can't be read"},
@@ -270,7 +270,7 @@ func TestWhatARunCanNotHear(t *testing.T) {
 func TestPauseTakesItsRightOnly(t *testing.T) {
 	r := newRig(t)
 	status, body := r.call("POST", "/v1/pause", "token-pat", `{"reason":"drill"}`)
-	if status != 200 || !strings.Contains(body, `"paused":true,"by":"pat","reason":"drill","ceiling":"ask"`) {
+	if status != 200 || !strings.Contains(body, `"paused":true,"by":"pat","reason":"drill","since":"2026-01-02T03:04:05Z","ceiling":"ask"`) {
 		t.Fatalf("pause answered %d %s", status, body)
 	}
 	if _, body := r.call("GET", "/v1/pause", "token-ann", ""); !strings.Contains(body, `"paused":true,"by":"pat"`) {

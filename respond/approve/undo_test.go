@@ -80,11 +80,11 @@ func TestTwoResume(t *testing.T) {
 		}
 	}
 	say("token-pat", "/v1/pause", `{"reason":"drill"}`, `"paused":true,"by":"pat"`)
-	say("token-rose", "/v1/resume", ``, `"paused":true,"by":"pat","reason":"drill","release":["rose"],"need":2`)
+	say("token-rose", "/v1/resume", ``, `"paused":true,"by":"pat","reason":"drill","since":"2026-01-02T03:04:05Z","release":["rose"],"need":2`)
 	say("token-rose", "/v1/resume", ``, `"release":["rose"]`)
 	r.now = r.now.Add(16 * time.Minute)
 	say("token-ann", "/v1/resume", ``, `"release":["ann"]`)
-	say("token-pat", "/v1/pause", ``, `"paused":true,"by":"pat","reason":"drill","ceiling"`)
+	say("token-pat", "/v1/pause", ``, `"paused":true,"by":"pat","reason":"drill","since":"2026-01-02T03:04:05Z","ceiling"`)
 	say("token-ann", "/v1/resume", ``, `"release":["ann"]`)
 	say("token-rose", "/v1/resume", ``, `"paused":false`)
 	say("token-pat", "/v1/mode", `{"mode":"observe"}`, `"ceiling":"observe"`)
