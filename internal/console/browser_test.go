@@ -2,10 +2,8 @@ package console
 
 import (
 	"context"
-
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/test/chromium"
 )
 
 // tab is a tab of a real browser, headless.
@@ -29,29 +28,10 @@ type tab struct {
 	wrong *[]string
 }
 
-// chromium finds a browser; `make chromium` installs Debian's.
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("there is no Chromium here: make chromium installs it")
-	return ""
-}
-
 // tab opens a browser of its own, and a tab in it.
 func (r *rig) tab() *tab {
 	r.t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(r.t)), chromedp.NoSandbox,
-		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(2*time.Minute))
-	ctx, cancel := chromedp.NewExecAllocator(r.t.Context(), options...)
-	r.t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	r.t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
-	r.t.Cleanup(cancel)
+	ctx := chromium.Open(r.t, chromedp.Flag("ignore-certificate-errors", true))
 	b := &tab{rig: r, ctx: ctx, wrong: &[]string{}}
 	chromedp.ListenTarget(ctx, func(e any) {
 		r.mu.Lock()
