@@ -34,7 +34,7 @@ func (t *Follower) discover() {
 	}
 	t.paths, t.placed = make(map[string]*file, len(t.files)), make(map[string]*file, len(t.files))
 	for key, f := range t.files {
-		f.gone = whole && !seen[key]
+		f.gone = f.unnamed || whole && !seen[key]
 		if f.truncated {
 			t.hot[f.group] = true
 		}
@@ -168,10 +168,16 @@ func (t *Follower) adopt(m met) {
 		at = original.saved
 		at.Copy = true
 	default:
-		// It has the place of a file that was there before the restart.
+		// It has the place of a file that was there before the restart: that
+		// one was compressed, and this has its name and inode, or it was
+		// truncated.
 		if last, ok := t.last[m.key]; ok && last.Group == m.group && last.Path == m.path {
-			at.Truncated, at.Number = true, last.Number
-			t.count(FaultTruncated, 1)
+			at.Number = last.Number
+			at.Truncated = t.copied[m.key] || !t.unpack(last)
+			delete(t.last, m.key)
+			if at.Truncated {
+				t.count(FaultTruncated, 1)
+			}
 		}
 	}
 	at.Truncated = at.Truncated && at.Offset == 0
@@ -241,7 +247,7 @@ func (t *Follower) stateOf(group string, at position) string {
 // there any more, and ends what the copies were of.
 func (t *Follower) missing() {
 	for key, p := range t.last {
-		if t.files[key] == nil && !p.Copy && !t.copied[key] && !t.unpack(key, p) {
+		if !p.Copy && !t.copied[key] && !t.unpack(p) {
 			t.count(FaultGone, 1)
 			t.o.Logger.Info("a file that was read before the restart is gone; what was added to it since is not read", "path", p.Path, "offset", p.Offset)
 		}

@@ -36,8 +36,8 @@ type file struct {
 	prepared bool
 	lost     int64
 	// gone says that no path leads to it any more, ended that it was read to
-	// its end then.
-	gone, ended bool
+	// its end then; unnamed that none ever did: it was unpacked.
+	gone, ended, unnamed bool
 }
 
 // look says whether the file has changed since it was read.

@@ -222,42 +222,56 @@ func TestInodeOfAnother(t *testing.T) {
 }
 
 // A file that was compressed while nobody read is read on from where it was
-// left; others are not.
+// left; others are not. That holds too where the next file has its inode, as
+// file systems give it out again.
 func TestCompressedWhileDown(t *testing.T) {
-	b := newBench(t)
-	b.start()
-	b.write("a.log", "one\n2a\\\n")
-	b.pass()
-	b.stop(true)
-	b.write("a.log", "2b\nthree\nlast")
-	pack := func(from, to string) {
-		data, err := os.ReadFile(b.path(from))
-		b.must(err)
-		f, err := os.Create(b.path(to))
-		b.must(err)
-		w := gzip.NewWriter(f)
-		_, err = w.Write(data)
-		b.must(err)
-		b.must(w.Close())
-		b.must(f.Close())
-		b.must(os.Remove(b.path(from)))
+	for name, again := range map[string]bool{"another inode": false, "the same inode": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.start()
+			b.write("a.log", "one\n2a\\\n")
+			b.pass()
+			b.stop(true)
+			b.write("a.log", "2b\nthree\nlast")
+			b.pack("a.log", "a.log.20260102-030405.gz")
+			b.write("old", "before\n")
+			b.pack("old", "a.log.20250101-000000.gz")
+			b.must(os.Remove(b.path("old")))
+			b.must(os.WriteFile(b.path("a.log.20250101-000001.gz"), []byte("no gzip"), 0o600))
+			if again {
+				b.truncate("a.log")
+			} else {
+				b.rename("a.log", "kept") // so that its inode is not given out again
+			}
+			b.write("a.log", "four\n")
+			b.start()
+			b.pass()
+			b.want("one", "2a2b", "three", "last", "four")
+			for _, f := range []Fault{FaultGone, FaultTruncated} {
+				if n := b.store.fault(f); n != 0 {
+					t.Errorf("%d files are counted as %v", n, f)
+				}
+			}
+			b.stop(true)
+			b.start()
+			b.pass()
+			b.want("one", "2a2b", "three", "last", "four")
+			b.stop(true)
+		})
 	}
-	pack("a.log", "a.log.20260102-030405.gz")
-	b.write("old", "before\n")
-	pack("old", "a.log.20250101-000000.gz")
-	b.must(os.WriteFile(b.path("a.log.20250101-000001.gz"), []byte("no gzip"), 0o600))
-	b.write("a.log", "four\n")
-	b.start()
-	b.pass()
-	b.want("one", "2a2b", "three", "last", "four")
-	if n := b.store.fault(FaultGone); n != 0 {
-		t.Errorf("%d files are counted as gone", n)
-	}
-	b.stop(true)
-	b.start()
-	b.pass()
-	b.want("one", "2a2b", "three", "last", "four")
-	b.stop(true)
+}
+
+// pack compresses what a file holds, and leaves the file.
+func (b *bench) pack(from, to string) {
+	data, err := os.ReadFile(b.path(from))
+	b.must(err)
+	f, err := os.Create(b.path(to))
+	b.must(err)
+	w := gzip.NewWriter(f)
+	_, err = w.Write(data)
+	b.must(err)
+	b.must(w.Close())
+	b.must(f.Close())
 }
 
 // A copy of a file that goes on is not read.

@@ -18,7 +18,7 @@ const maxPacked = 1 << 30
 // unpack finds a file of the last run that was compressed since, and reads what
 // is left of it. Other compressed files are not read: they were read before
 // they were compressed, or were there before Firebreak.
-func (t *Follower) unpack(key fileKey, p position) bool {
+func (t *Follower) unpack(p position) bool {
 	if p.HeadLen == 0 {
 		return false
 	}
@@ -34,9 +34,10 @@ func (t *Follower) unpack(key fileKey, p position) bool {
 				f.Close()
 				continue
 			}
-			m := met{found: found{path: strings.TrimSuffix(path, packedExt), group: p.Group}, key: key, place: place{path: path}}
+			// Its own inode: that of the file it was made of may be another's now.
+			m := met{found: found{path: strings.TrimSuffix(path, packedExt), group: p.Group}, key: keyOf(info), place: place{path: path}}
 			file := t.take(m, p)
-			file.gone = true
+			file.gone, file.unnamed = true, true
 			t.opened(file, f)
 			return true
 		}
