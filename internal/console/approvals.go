@@ -3,21 +3,23 @@ package console
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
 
-// maxQuestions is how many questions are shown; the command line sums the
-// others up.
+// maxQuestions is how many questions are shown; the others are summed up.
 const maxQuestions = 100
 
 type approvalsView struct {
 	Questions []askingView
-	More      int
-	Hidden    bool
+	// Rest sums up those beyond the first hundred; nil is none.
+	Rest   *restView
+	Hidden bool
 }
 
 // askingView is a run that waits, with its plan in short.
@@ -45,6 +47,7 @@ func (c *Console) approvals(v *visit) error {
 			a.Approval.Requested.Compare(b.Approval.Requested), cmp.Compare(a.ID, b.ID))
 	})
 	var out approvalsView
+	var rest []event.Run
 	for _, r := range runs {
 		ok, err := v.sight.in(v.r.Context(), "get", "runs", []string{r.Target.Space()})
 		switch {
@@ -54,7 +57,7 @@ func (c *Console) approvals(v *visit) error {
 			out.Hidden = true
 			continue
 		case len(out.Questions) == maxQuestions:
-			out.More++
+			rest = append(rest, r)
 			continue
 		}
 		one, err := v.asking(r)
@@ -63,7 +66,10 @@ func (c *Console) approvals(v *visit) error {
 		}
 		out.Questions = append(out.Questions, one)
 	}
-	return v.show(http.StatusOK, "approvals", page{Title: fmt.Sprintf("Waiting for approval (%d)", len(out.Questions)+out.More), Here: "approvals", Live: "all", Page: out})
+	if len(rest) > 0 {
+		out.Rest = c.newRestView(rest)
+	}
+	return v.show(http.StatusOK, "approvals", page{Title: fmt.Sprintf("Waiting for approval (%d)", len(out.Questions)+len(rest)), Here: "approvals", Live: "all", Page: out})
 }
 
 // priority is the incident's; a run without one has its finding's severity.
@@ -90,4 +96,54 @@ func (v *visit) asking(r event.Run) (askingView, error) {
 		out.Mine = out.Mine || x.User == v.user.Name && x.Refused == "" && x.Approve
 	}
 	return out, nil
+}
+
+// restView sums up questions: how many of which kind there are.
+type restView struct {
+	Count                             int
+	Priorities, Playbooks, Namespaces []string
+	// Oldest is since when the first of them waits, Ends when the first is over.
+	Oldest stamp
+	Ends   string
+	Link   string
+}
+
+// maxKinds is how many kinds a summary names; the others are one.
+const maxKinds = 20
+
+func (c *Console) newRestView(runs []event.Run) *restView {
+	priorities, books, spaces := map[string]int{}, map[string]int{}, map[string]int{}
+	oldest, ends := runs[0].Approval.Requested, runs[0].Approval.Expires
+	for _, r := range runs {
+		priorities[word(priority(r))]++
+		books[line(r.Playbook, 63)]++
+		spaces[cmp.Or(line(r.Target.Space(), 63), "no namespace")]++
+		if r.Approval.Requested.Before(oldest) {
+			oldest = r.Approval.Requested
+		}
+		if r.Approval.Expires.Before(ends) {
+			ends = r.Approval.Expires
+		}
+	}
+	return &restView{
+		Count: len(runs), Priorities: counted(priorities), Playbooks: counted(books), Namespaces: counted(spaces), Oldest: at(oldest), Ends: span(ends.Sub(c.Now())),
+		Link: Root + "runs?" + url.Values{"state": {string(event.RunAwaiting)}, "since": {"all"}}.Encode(),
+	}
+}
+
+// counted says how many there are of each, the most first.
+func counted(kinds map[string]int) (out []string) {
+	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int { return cmp.Or(kinds[b]-kinds[a], cmp.Compare(a, b)) })
+	others := 0
+	for i, name := range names {
+		if i >= maxKinds {
+			others += kinds[name]
+			continue
+		}
+		out = append(out, fmt.Sprintf("%d of %s", kinds[name], name))
+	}
+	if others > 0 {
+		out = append(out, fmt.Sprintf("%d of others", others))
+	}
+	return out
 }

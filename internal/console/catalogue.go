@@ -34,8 +34,11 @@ type entry struct {
 	count                int
 	rules                []string
 	runs                 []event.IncidentRun
+	refs                 []event.Ref
 	namespaces           []string
-	created, updated     time.Time
+	// part says that the person sees only a part of it.
+	part             bool
+	created, updated time.Time
 }
 
 func newCatalogue(h House, now func() time.Time, newest func() position) *catalogue {
@@ -58,7 +61,7 @@ func (c *catalogue) all(ctx context.Context) ([]entry, error) {
 		}
 		e := entry{
 			id: in.ID, subject: in.Subject.String(), verdict: in.Verdict, state: in.State, priority: in.Priority, risk: in.Risk,
-			confidence: in.Confidence, count: in.Count, rules: in.Rules, runs: in.Runs, namespaces: places(in), created: in.Created, updated: in.Updated,
+			confidence: in.Confidence, count: in.Count, rules: in.Rules, runs: in.Runs, refs: named(in), namespaces: places(in), created: in.Created, updated: in.Updated,
 		}
 		if i, ok := index[in.ID]; ok { // it was written to meanwhile
 			rows[i] = e
@@ -102,4 +105,13 @@ func (f filter) takes(e entry) bool {
 		}
 	}
 	return false
+}
+
+// named are the objects of an incident without their labels: a list needs none.
+func named(in event.Incident) []event.Ref {
+	refs := subjects(in)
+	for i := range refs {
+		refs[i].Labels = nil
+	}
+	return refs
 }

@@ -10,7 +10,7 @@ import (
 
 // every page that there is.
 var every = []string{
-	"", "?state=all&text=web", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "approvals", "models", "system", "me",
+	"", "?state=all&text=web", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "approvals", "reviews", "models", "system", "me",
 }
 
 func TestPages(t *testing.T) {
@@ -23,6 +23,8 @@ func TestPages(t *testing.T) {
 		"runs/" + runID:              {"metadata › labels › app", "firebreak-hold", "only while its UID is 5a1f3c7e", "label environment=production: 2 people", "no longer an endpoint", "Approve", "mallory", "does", "host1.example", "1 of 2"},
 		"findings/" + findingID:      {"A process left its container", "unique_ips is 412, above", "3 times"},
 		"approvals":                  {"contain-container-escape", "value=\"0badc0de0badc0de\"", "Deny"},
+		"runs":                       {"fedcba987654", "awaiting approval", "contain-container-escape", "A process left its container", "0123456789ab"},
+		"reviews":                    {"late", "the pager was down", "dave", "You broke it", "What you found", "erin", "it was right", "12 approvals within an hour"},
 		"models":                     {"api-identity", "10 a day", "8.2"},
 		"system":                     {"2", "pods quarantined", "Pause", "contain-container-escape", "Findings"},
 		"me":                         {"ann", "oncall-ann", "approve playbooks.firebreak.io"},

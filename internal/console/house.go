@@ -33,6 +33,10 @@ type Reader interface {
 	// Deliveries are the messages to people about an incident.
 	Deliveries(ctx context.Context, incident string) ([]event.Delivery, error)
 	Run(ctx context.Context, id string) (event.Run, error)
+	// Runs are at most limit of those that are asked for, and where the next ones
+	// begin; empty is the end. First come those that go on or ended lately, then
+	// the others, each the newest first.
+	Runs(ctx context.Context, f RunFilter, after string, limit int) (runs []event.Run, next string, err error)
 	// History are all records of a run, oldest first; Receipt is what proves them.
 	History(ctx context.Context, id string) iter.Seq2[event.Run, error]
 	Receipt(ctx context.Context, id string) ([]byte, error)
@@ -40,6 +44,9 @@ type Reader interface {
 	Finding(ctx context.Context, id string) (event.Finding, uint64, error)
 	// Waiting are the runs that wait for people.
 	Waiting(ctx context.Context) ([]event.Run, error)
+	// Reviews are those of broken glass that are open, and the last that were
+	// closed; Alarms the last about people who seem not to look, oldest first.
+	Reviews(ctx context.Context) ([]Review, []Alarm, error)
 	Models(ctx context.Context) ([]event.ModelState, error)
 	Brake(ctx context.Context) (Brake, error)
 	Budgets(ctx context.Context) ([]Budget, error)
@@ -69,6 +76,8 @@ type Desk interface {
 	Judge(ctx context.Context, user kube.User, incident string, right bool, why string) error
 	Close(ctx context.Context, user kube.User, incident, reason string) error
 	Acknowledge(ctx context.Context, user kube.User, incident, reason string) error
+	// CloseReview says what somebody found of a broken glass.
+	CloseReview(ctx context.Context, user kube.User, review, note string) error
 	Pause(ctx context.Context, user kube.User, reason string) error
 	Resume(ctx context.Context, user kube.User) error
 }

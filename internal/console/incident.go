@@ -24,6 +24,8 @@ type incidentView struct {
 	MayJudge, MayClose, MaySeeTo             bool
 	// SeenTo is who sees to it.
 	SeenTo string
+	// Part is how much there is that the person may not see; nil is nothing.
+	Part *partView
 }
 
 type idView struct{ ID, Short string }
@@ -49,7 +51,7 @@ type momentView struct {
 // said.
 const maxMoments = 500
 
-// shown reads an incident that the person may see.
+// shown reads an incident that the person may see the whole of.
 func (v *visit) shown(id string) (event.Incident, error) {
 	in, err := v.console.House.Incident(v.r.Context(), id)
 	if err == nil {
@@ -59,12 +61,17 @@ func (v *visit) shown(id string) (event.Incident, error) {
 }
 
 func (c *Console) incident(v *visit) error {
-	in, err := v.shown(v.r.PathValue("id"))
+	in, err := c.House.Incident(v.r.Context(), v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	in, part, err := v.partly(in)
 	if err != nil {
 		return err
 	}
 	out := newIncidentView(in)
-	if out.Timeline, err = v.timeline(in); err != nil {
+	out.Part = part
+	if out.Timeline, err = v.timeline(in, part != nil); err != nil {
 		return err
 	}
 	if over := len(out.Timeline) - maxMoments; over > 0 {
@@ -93,13 +100,11 @@ func newIncidentView(in event.Incident) incidentView {
 	if !in.Closed.IsZero() {
 		out.Closed = at(in.Closed)
 	}
-	var subjects []string
-	for _, s := range append([]event.Ref{in.Subject}, in.Subjects...) {
-		if text := s.String(); text != "" && !slices.Contains(subjects, text) {
-			subjects = append(subjects, text)
-		}
+	var names []string
+	for _, s := range subjects(in) {
+		names = append(names, s.String())
 	}
-	out.Subjects = lines(subjects, 300, 20)
+	out.Subjects = lines(names, 300, 20)
 	for _, e := range in.Evidence {
 		out.Evidence = append(out.Evidence, event.Evidence{From: line(e.From, 63), Confidence: e.Confidence})
 	}
@@ -107,8 +112,9 @@ func newIncidentView(in event.Incident) incidentView {
 }
 
 // timeline is all that happened in an incident, in its runs and with its
-// messages to people, in order.
-func (v *visit) timeline(in event.Incident) ([]momentView, error) {
+// messages to people, in order; of one that is seen in part the messages of the
+// runs that are seen.
+func (v *visit) timeline(in event.Incident, part bool) ([]momentView, error) {
 	ctx, house := v.r.Context(), v.console.House
 	var all []momentView
 	add := func(t time.Time, m momentView) {
@@ -146,6 +152,9 @@ func (v *visit) timeline(in event.Incident) ([]momentView, error) {
 		return nil, err
 	}
 	for _, d := range told {
+		if part && !known[d.Run] {
+			continue
+		}
 		add(d.Updated, momentView{What: "message", Text: line(house.Told(d), maxLine)})
 	}
 	slices.SortStableFunc(all, func(a, b momentView) int { return a.at.Compare(b.at) })

@@ -15,7 +15,7 @@ const perPage = 50
 
 type incidentsView struct {
 	Rows []rowView
-	// Of is how many match, Hidden how many there are that the person may not see.
+	// Of is how many match, Hidden that there are others that the person may not see.
 	From, To, Of  int
 	Hidden        bool
 	Before, After string
@@ -38,6 +38,8 @@ type rowView struct {
 	Rules                                        []string
 	Runs                                         []runLink
 	Updated                                      stamp
+	// Part says that there is more of it than the person may see.
+	Part bool
 }
 
 type runLink struct{ ID, Short, Playbook, State, Target string }
@@ -60,19 +62,16 @@ func (c *Console) incidents(v *visit) error {
 	}
 	var seen []entry
 	out := incidentsView{}
-	for _, e := range all {
-		if !f.takes(e) {
-			continue
-		}
-		ok, err := v.sight.in(v.r.Context(), "list", "incidents", e.namespaces)
-		if err != nil {
+	for _, whole := range all {
+		e, ok, err := v.sight.partOf(v.r.Context(), whole)
+		switch {
+		case err != nil:
 			return err
-		}
-		if !ok {
+		case !ok: // whether it would be in the list is not said either
 			out.Hidden = true
-			continue
+		case f.takes(e):
+			seen = append(seen, e)
 		}
-		seen = append(seen, e)
 	}
 	n, _ := strconv.Atoi(q.Get("page")) // what is no number is the first page
 	n = min(max(n, 1), max((len(seen)+perPage-1)/perPage, 1))
@@ -95,7 +94,7 @@ func row(e entry) rowView {
 	return rowView{
 		ID: line(e.id, 64), Short: short(e.id), Subject: line(e.subject, maxName), State: word(e.state), Priority: word(e.priority),
 		Verdict: verdictWord(e.verdict), Risk: e.risk, Confidence: e.confidence, Count: e.count, Rules: lines(e.rules, 63, 4), Runs: runLinks(e.runs),
-		Updated: at(e.updated),
+		Updated: at(e.updated), Part: e.part,
 	}
 }
 

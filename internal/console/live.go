@@ -140,11 +140,12 @@ func (l *liveAnswer) tell(ctx context.Context, c change) error {
 	if l.about != "all" && l.about != c.id && l.about != c.incident {
 		return nil
 	}
-	verb, resource := "list", "incidents"
+	// Of an incident there is a part to see for who may see one of its namespaces.
+	sees, verb, resource := l.sight.any, "list", "incidents"
 	if c.kind == "run" {
-		verb, resource = "get", "runs"
+		sees, verb, resource = l.sight.in, "get", "runs"
 	}
-	ok, err := l.sight.in(ctx, verb, resource, c.namespaces)
+	ok, err := sees(ctx, verb, resource, c.namespaces)
 	if err != nil || !ok {
 		return nil // the cluster can't say so now: what can't be asked is not shown
 	}

@@ -92,6 +92,7 @@ func (c *Console) me(v *visit) error {
 		{"See incidents", "list", "incidents"}, {"See runs", "get", "runs"}, {"See models", "list", "models"},
 		{"Approve and deny", "approve", "playbooks"}, {"Undo, extend and keep", "undo", "playbooks"},
 		{"Break the glass", "break-glass", "playbooks"}, {"See to incidents", "acknowledge", "incidents"},
+		{"See reviews of broken glass", "list", "reviews"}, {"Close reviews", "update", "reviews"},
 		{"Say whether an incident is real", "create", "verdicts"}, {"Close incidents", "update", "incidents"},
 		{"See whether effects are paused", "get", "pauses"}, {"Pause", "create", "pauses"}, {"Resume", "delete", "pauses"},
 	} {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +70,8 @@ type memory struct {
 	models    []event.ModelState
 	brake     Brake
 	standings []Standing
+	reviews   []Review
+	alarms    []Alarm
 	report    *reach.Report
 	flow      Flow
 	heard     []string
@@ -113,6 +118,38 @@ func (m *memory) Run(_ context.Context, id string) (event.Run, error) {
 		return event.Run{}, missing
 	}
 	return list[len(list)-1], nil
+}
+
+// Runs gives places as numbers.
+func (m *memory) Runs(_ context.Context, f RunFilter, after string, limit int) (list []event.Run, next string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, records := range m.runs {
+		r := records[len(records)-1]
+		if (len(f.States) == 0 || slices.Contains(f.States, r.State)) && (f.Playbook == "" || f.Playbook == r.Playbook) && (f.Namespace == "" || f.Namespace == r.Target.Namespace) && !r.Updated.Before(f.Since) {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b event.Run) int { return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.ID, b.ID)) })
+	n := 0
+	if after != "" {
+		if n, err = strconv.Atoi(after); err != nil {
+			return nil, "", Problem{http.StatusBadRequest, "that is no place in the list of runs"}
+		}
+	}
+	list = list[min(n, len(list)):]
+	if len(list) > limit {
+		return list[:limit], strconv.Itoa(n + limit), nil
+	}
+	return list, "", nil
+}
+
+func (m *memory) Reviews(context.Context) ([]Review, []Alarm, error) {
+	return slices.Clone(m.reviews), m.alarms, nil
+}
+
+func (m *memory) CloseReview(_ context.Context, user kube.User, review, note string) error {
+	return m.hear(user, "close review %s %q", short(review), note)
 }
 
 func (m *memory) History(_ context.Context, id string) iter.Seq2[event.Run, error] {
@@ -282,7 +319,7 @@ func newRig(t *testing.T) *rig {
 	for _, right := range []string{"approve playbooks", "undo playbooks"} {
 		r.cluster.may["ann "+right+" *"], r.cluster.may["sue "+right+" shop"] = true, true
 	}
-	for _, right := range []string{"create verdicts", "update incidents", "break-glass playbooks", "acknowledge incidents", "list models", "get pauses", "create pauses", "delete pauses", "list playbooks"} {
+	for _, right := range []string{"create verdicts", "update incidents", "break-glass playbooks", "acknowledge incidents", "list reviews", "update reviews", "list models", "get pauses", "create pauses", "delete pauses", "list playbooks"} {
 		r.cluster.may["ann "+right+" *"] = true
 	}
 	r.page, err = New(Options{

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
@@ -101,19 +100,4 @@ func (s *sight) in(ctx context.Context, verb, resource string, namespaces []stri
 		}
 	}
 	return true, nil
-}
-
-// places are the namespaces of what an incident is about; "" is what stands in
-// none.
-func places(in event.Incident) []string {
-	var all []string
-	for _, s := range append(slices.Clone(in.Subjects), in.Subject) {
-		if s.String() == "" {
-			continue
-		}
-		if !slices.Contains(all, s.Space()) {
-			all = append(all, s.Space())
-		}
-	}
-	return all
 }

@@ -36,9 +36,9 @@ func TestRights(t *testing.T) {
 		path string
 		want int
 	}{
-		{sue, "incidents/" + incidentID, 200}, {sue, "incidents/" + incident, 403}, {sue, "incidents/" + wide.ID, 403}, {sue, "incidents/" + node.ID, 403},
+		{sue, "incidents/" + incidentID, 200}, {sue, "incidents/" + incident, 403}, {sue, "incidents/" + wide.ID, 200}, {sue, "incidents/" + node.ID, 403},
 		{sue, "runs/" + runID, 200}, {sue, "runs/" + run, 403}, {sue, "runs/" + run + "/receipt", 403}, {sue, "findings/" + findingID, 200},
-		{sue, "models", 403}, {sue, "system", 403}, {sue, "me", 200},
+		{sue, "reviews", 403}, {bob, "reviews", 403}, {sue, "runs", 200}, {eve, "runs", 200}, {sue, "models", 403}, {sue, "system", 403}, {sue, "me", 200},
 		{bob, "incidents/" + node.ID, 200}, {bob, "runs/" + run, 200}, {bob, "models", 403},
 		{eve, "", 200}, {eve, "incidents/" + incidentID, 403}, {eve, "runs/" + runID, 403}, {eve, "findings/" + findingID, 403}, {eve, "approvals", 200}, {eve, "system", 403},
 	} {
@@ -46,13 +46,16 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %.300s", c.path, status, c.want, text)
 		}
 	}
-	if _, text := sue.get(Root); !strings.Contains(text, short(incidentID)) || strings.Contains(text, "ledger-0") || strings.Contains(text, short(wide.ID)) || !strings.Contains(text, "others that you may not see") {
+	if _, text := sue.get(Root); !strings.Contains(text, short(incidentID)) || strings.Contains(text, "ledger-0") || !strings.Contains(text, short(wide.ID)) || !strings.Contains(text, "others that you may not see") {
 		t.Errorf("sue's list is %s", text)
 	}
 	if _, text := sue.get(Root + "approvals"); !strings.Contains(text, "1 of them") || strings.Contains(text, "ledger-0") {
 		t.Errorf("sue's questions are %s", text)
 	}
-	for _, path := range []string{"", "approvals"} {
+	if _, text := sue.get(Root + "runs"); !strings.Contains(text, short(runID)) || strings.Contains(text, "ledger-0") || !strings.Contains(text, "others that you may not see") {
+		t.Errorf("sue's runs are %s", text)
+	}
+	for _, path := range []string{"", "runs", "approvals"} {
 		if _, text := eve.get(Root + path); strings.Contains(text, "web-7d4b9c5f6") {
 			t.Errorf("eve sees %s", text)
 		}
@@ -69,9 +72,11 @@ func TestRights(t *testing.T) {
 			t.Errorf("sue says %s in bank: %d", deed, status)
 		}
 	}
-	for _, what := range []string{"verdict", "close"} {
-		if status, _ := sue.send(Root+"incidents/"+incident+"/"+what, url.Values{"verdict": {"true"}}); status != http.StatusForbidden {
-			t.Errorf("sue says %s in bank: %d", what, status)
+	for _, what := range []string{"verdict", "close", "acknowledge"} {
+		for _, id := range []string{incident, wide.ID} {
+			if status, _ := sue.send(Root+"incidents/"+id+"/"+what, url.Values{"verdict": {"true"}}); status != http.StatusForbidden {
+				t.Errorf("sue says %s to %s: %d", what, id, status)
+			}
 		}
 	}
 	if len(r.house.heard) != 1 {
@@ -99,6 +104,7 @@ func TestSay(t *testing.T) {
 		{"incidents/" + incidentID + "/close", url.Values{"reason": {"done"}}, `ann: close 0123456789ab "done"`},
 		{"runs/" + runID + "/break-glass", url.Values{"digest": {"d"}, "reason": {"now"}}, `ann: break-glass fedcba987654 digest=d reason="now" hold=0s at_end= over=false`},
 		{"incidents/" + incidentID + "/acknowledge", url.Values{}, `ann: acknowledge 0123456789ab ""`},
+		{"reviews/" + strings.Repeat("1", 32) + "/close", url.Values{"note": {"it was right"}}, `ann: close review 111111111111 "it was right"`},
 		{"pause", url.Values{"reason": {"odd"}}, `ann: pause "odd"`},
 		{"resume", url.Values{}, `ann: resume`},
 	} {

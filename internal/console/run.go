@@ -94,7 +94,7 @@ func (c *Console) run(v *visit) error {
 	if r.Target.IsPod() && !r.State.Terminal() {
 		out.Picture = c.pictures.of(v.r.Context(), r, c.Logger)
 	}
-	return v.show(http.StatusOK, "run", page{Title: "Run " + short(r.ID), Here: "incidents", Live: r.ID, Page: out})
+	return v.show(http.StatusOK, "run", page{Title: "Run " + short(r.ID), Here: "runs", Live: r.ID, Page: out})
 }
 
 func (c *Console) newRunView(r event.Run) runView {

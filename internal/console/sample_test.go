@@ -153,4 +153,18 @@ func (r *rig) fill(x string) {
 	h.brake = Brake{Ceiling: event.ModeAsk, Reason: x}
 	h.standings = []Standing{{Playbook: "contain-container-escape" + x, Version: "1f2e3d4c5b6a", Own: event.ModeAct, Mode: event.ModeAsk, Runs: 14, Observed: 3, Approved: 9, Denied: 1, Undone: 2, Right: 8, Wrong: 1, Since: began}}
 	h.report = sampleReport(x, 3)
+	h.reviews, h.alarms = sampleReviews(x), []Alarm{{User: "carol " + x, Text: "12 approvals within an hour " + x, Time: began}}
+}
+
+// sampleReviews are one that is late, one of ann's own, and one that is closed.
+func sampleReviews(x string) []Review {
+	late := Review{
+		ID: strings.Repeat("1", 32), Run: runID, Incident: incidentID, Playbook: "contain-container-escape" + x, Target: event.PodRef("shop", "web-7d4b9c5f6-x2x9p"+x),
+		Title: "A process left its container " + x, Priority: event.SeverityCritical, Steps: []string{"isolate " + x}, By: "dave " + x, From: "T0001/U0DAVE " + x,
+		Reason: "the pager was down " + x, Opened: began.Add(-25 * time.Hour), Due: began.Add(-time.Hour), Late: true,
+	}
+	own, closed := late, late
+	own.ID, own.By, own.From, own.Due, own.Late = strings.Repeat("2", 32), "ann", "", began.Add(time.Hour), false
+	closed.ID, closed.Due, closed.Late, closed.Closed, closed.ClosedBy, closed.Note = strings.Repeat("3", 32), began.Add(-2*time.Hour), false, began, "erin "+x, "it was right "+x
+	return []Review{own, closed, late}
 }

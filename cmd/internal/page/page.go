@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
@@ -72,6 +73,16 @@ func (h House) Deliveries(ctx context.Context, incident string) ([]event.Deliver
 func (h House) Run(ctx context.Context, id string) (event.Run, error) {
 	rec, err := h.Desk.Run(ctx, id)
 	return rec.Run, told(err)
+}
+
+// Runs are a page of the runs that are asked for.
+func (h House) Runs(ctx context.Context, f console.RunFilter, after string, limit int) ([]event.Run, string, error) {
+	q := respond.Query{Since: f.Since, States: f.States, Playbook: f.Playbook, Namespace: f.Namespace}
+	runs, next, err := h.Desk.Log.Latest(ctx, q, after, limit)
+	if errors.Is(err, respond.ErrNoPage) {
+		err = console.Problem{Status: http.StatusBadRequest, Text: err.Error()}
+	}
+	return runs, next, err
 }
 
 // History are all records of a run.

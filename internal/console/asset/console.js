@@ -18,20 +18,30 @@
     if (at && part.contains(at) && at.matches("input, textarea, select, button")) return true;
     return [...part.querySelectorAll("textarea, input:not([type=hidden]):not([type=radio]):not([type=checkbox])")].some((f) => f.value !== f.defaultValue);
   };
-  // What was opened stays open, and the focus stays where it was.
+  const home = () => document.getElementById("main").focus({ preventScroll: true });
+  const drop = (old) => {
+    const held = old.contains(document.activeElement);
+    old.remove();
+    if (held) home();
+  };
+  // What was opened stays open, what was scrolled stays so, and the focus stays
+  // where it was; where that is gone it goes to the content.
   const replace = (old, part) => {
     for (const d of old.querySelectorAll("details[id]")) {
       const same = part.querySelector("#" + CSS.escape(d.id));
       if (same) same.open = d.open;
     }
+    const scrolled = (where) => [...where.querySelectorAll("[role=region], pre")];
+    const places = scrolled(old).map((e) => [e.scrollLeft, e.scrollTop]);
     const at = document.activeElement;
     const links = [...old.querySelectorAll("a, summary, [tabindex]")];
     const place = at && old.contains(at) ? links.indexOf(at) : -1;
     old.replaceWith(part);
+    scrolled(part).forEach((e, i) => { if (places[i]) [e.scrollLeft, e.scrollTop] = places[i]; });
     if (place >= 0) {
       const now = [...part.querySelectorAll("a, summary, [tabindex]")];
       const to = now.find((e) => at.href && e.href === at.href) || now[place];
-      if (to) to.focus({ preventScroll: true });
+      if (to) to.focus({ preventScroll: true }); else home();
     }
   };
   const update = async () => {
@@ -46,7 +56,7 @@
       for (const old of document.querySelectorAll("[data-live]")) {
         if (old === document.body) continue;
         const part = fresh.getElementById(old.id);
-        if (!part) { if (inUse(old)) kept = true; else old.replaceChildren(); continue; }
+        if (!part) { if (inUse(old)) kept = true; else drop(old); continue; }
         if (old.innerHTML === part.innerHTML) continue;
         if (inUse(old)) { kept = true; continue; }
         replace(old, document.adoptNode(part));
