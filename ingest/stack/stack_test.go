@@ -67,14 +67,15 @@ func TestPlainLinesAreNoTraces(t *testing.T) {
 	}
 }
 
-// Any line is looked at in linear time.
+// Any line is looked at in linear time: by its square, four million bytes would
+// take hours.
 func TestLongLine(t *testing.T) {
 	for _, piece := range []string{"Error", "Error ", "panic: ", ".rb", "Exception(", "'", "a.b"} {
 		line := []byte(strings.Repeat(piece, 4<<20/len(piece)))
 		start := time.Now()
 		trace, _ := Begin(line)
 		trace.Takes(line)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%q took %v", piece, took)
 		}
 	}

@@ -349,7 +349,7 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 	x, writes := executor(t, control, guard.Unlimited(), kube.NewSwitch(reader, ns, kube.ConfigMapName))
 	var mu sync.Mutex
 	var since time.Time
-	var effects, late, undone, paused int
+	var effects, undone, paused int
 	var worst, slowest time.Duration
 	writes.sent = func(w event.Write) {
 		mu.Lock()
@@ -365,11 +365,6 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 		default:
 			effects++
 			worst = max(worst, time.Since(since))
-			// A question that was asked before the pause may be answered as late
-			// as this machine answers any.
-			if time.Since(since) > time.Second+slowest {
-				late++
-			}
 		}
 	}
 	book, err := playbook(t, togglesBook)
@@ -431,8 +426,10 @@ func TestTogglesOnTheRealThing(t *testing.T) {
 	all.Wait()
 	mu.Lock()
 	defer mu.Unlock()
-	if late > 0 || paused == 0 {
-		t.Errorf("%d effects later than a second after the pause, the latest %s; %d were undone while paused", late, worst, paused)
+	// A question that was asked before the pause may be answered as late as this
+	// machine answers any.
+	if worst > time.Second+slowest || paused == 0 {
+		t.Errorf("the latest effect %s after the pause, want a second and the slowest question's %s at most; %d were undone while paused", worst, slowest, paused)
 	}
 	t.Logf("%d toggles: %d effects, the latest %s after a pause; %d undone, %d while paused; the slowest question took %s", toggles, effects, worst, undone, paused, slowest)
 }

@@ -30,6 +30,7 @@ func natsServer() error {
 	}
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, NoSigs: true, JetStream: true, StoreDir: os.Getenv(dirVar), SyncAlways: true,
+		JetStreamMaxStore: 1 << 50, // the disk is the bound, not a share of what is free at start
 	})
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ spec:
 func (a *apart) listen() {
 	a.t.Helper()
 	var err error
-	a.nats, err = server.NewServer(&server.Options{Host: "127.0.0.1", Port: a.port, JetStream: true, StoreDir: a.store, NoSigs: true, SyncAlways: true})
+	a.nats, err = server.NewServer(&server.Options{Host: "127.0.0.1", Port: a.port, JetStream: true, StoreDir: a.store, NoSigs: true, SyncAlways: true, JetStreamMaxStore: 1 << 50})
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func New(o Options) (*App, error) {
 			config: c, face: look, client: client, desk: desk, bus: desk.Bus, entries: entries{desk.Bus.Chat()}, queue: newQueue(),
 			pace: map[string]*rate.Limiter{}, now: o.Now, logger: o.Logger, working: o.Working, every: writeEvery, first: firstPause,
 		},
-		clerk: &Clerk{desk: desk, face: look, people: newPeople(c, client, o.Now), client: client, logger: o.Logger, now: o.Now},
+		clerk: &Clerk{desk: desk, face: look, people: newPeople(c, client, o.Now), client: client, logger: o.Logger, now: o.Now, within: takeWithin},
 	}
 	a.view = view{desk: desk, face: look}
 	return a, nil

@@ -42,7 +42,7 @@ func (r *rig) run() (stop func()) {
 // until waits for a condition on the messages of the channel.
 func (r *rig) until(what string, holds func([]workspace.Message) bool) []workspace.Message {
 	r.t.Helper()
-	if !r.space.Wait(30*time.Second, func() bool { return holds(r.space.Messages(channel)) }) {
+	if !r.space.Wait(4*time.Minute, func() bool { return holds(r.space.Messages(channel)) }) {
 		r.t.Fatalf("waited in vain: %s\n%+v\nrefused: %q", what, r.space.Messages(channel), r.space.Refused())
 	}
 	return r.space.Messages(channel)
@@ -80,7 +80,7 @@ func TestOneMessage(t *testing.T) {
 	if _, ok := list[0].Button("approve"); ok {
 		t.Error("what is decided can still be approved")
 	}
-	if !r.space.Wait(20*time.Second, func() bool {
+	if !r.space.Wait(4*time.Minute, func() bool {
 		var all strings.Builder
 		for _, m := range r.space.Thread(channel, ts) {
 			all.WriteString(m.Shows())
@@ -115,7 +115,7 @@ func TestRestart(t *testing.T) {
 	r.start()
 	stop = r.run()
 	r.until("the end", shows(1, "was denied"))
-	if !r.space.Wait(20*time.Second, func() bool {
+	if !r.space.Wait(4*time.Minute, func() bool {
 		e, err := entries{r.bus.Chat()}.load(t.Context(), run.Incident.ID)
 		return err == nil && e.Runs[run.ID] == 2
 	}) {
@@ -171,7 +171,7 @@ func TestOutage(t *testing.T) {
 			Subject: event.PodRef("shop", fmt.Sprintf("low-%d", i)), Created: now, Updated: now,
 		})
 	}
-	if !r.space.Wait(30*time.Second, func() bool { return calls.Load() > 12 }) {
+	if !r.space.Wait(4*time.Minute, func() bool { return calls.Load() > 12 }) {
 		t.Fatal("the board gave up")
 	}
 	if err := r.app.board.Ready(t.Context()); err == nil {
@@ -185,7 +185,7 @@ func TestOutage(t *testing.T) {
 	list := r.until("one for the urgent, one for the many", func(l []workspace.Message) bool {
 		return len(l) == 2 && strings.Contains(l[0].Shows()+l[1].Shows(), "40 new incidents") && strings.Contains(l[0].Shows()+l[1].Shows(), "the newest")
 	})
-	if !r.space.Wait(20*time.Second, func() bool { return r.app.board.Ready(t.Context()) == nil }) {
+	if !r.space.Wait(4*time.Minute, func() bool { return r.app.board.Ready(t.Context()) == nil }) {
 		t.Error("the end of an outage is not told")
 	}
 	if len(list) != 2 {

@@ -25,6 +25,7 @@ type Clerk struct {
 	client *Client
 	logger *slog.Logger
 	now    func() time.Time
+	within time.Duration // takeWithin
 }
 
 // takeWithin bounds how long a click may take until it is stored: Slack waits
@@ -36,7 +37,7 @@ const takeWithin = 2500 * time.Millisecond
 // clicked again. The way back, which can take longer, is left to the function
 // that it gives, which is nil when there is nothing to say.
 func (k *Clerk) Take(ctx context.Context, c Click) (answer func(context.Context), err error) {
-	ctx, cancel := context.WithTimeout(ctx, takeWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	text, later, err := k.take(ctx, c)
 	var refused approve.Problem

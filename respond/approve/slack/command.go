@@ -13,7 +13,7 @@ import (
 // command answers /firebreak: alone it shows how things stand; "pause REASON" and
 // "resume" do what they say. The answer is for the person alone.
 func (a *App) command(ctx context.Context, c Click, text string) map[string]any {
-	ctx, cancel := context.WithTimeout(ctx, takeWithin)
+	ctx, cancel := context.WithTimeout(ctx, a.clerk.within)
 	defer cancel()
 	word, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	blocks, err := a.commanded(ctx, c, word, strings.TrimSpace(rest))

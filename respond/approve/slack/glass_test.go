@@ -76,7 +76,7 @@ func TestReviewInSlack(t *testing.T) {
 	}
 	r.store(in)
 	list := r.until("the banner", shows(1, "THE GLASS WAS BROKEN by ann"))
-	if !r.space.Wait(20*time.Second, func() bool {
+	if !r.space.Wait(4*time.Minute, func() bool {
 		for _, m := range r.space.Thread(channel, list[0].TS) {
 			if m.Broadcast && strings.Contains(m.Shows(), "the glass was broken: fire") {
 				return true

@@ -96,7 +96,7 @@ func TestAgainstSlacktest(t *testing.T) {
 	go func() { _ = app.Listen(t.Context()) }()
 	wait := func(what string, is func() bool) {
 		t.Helper()
-		if !r.space.Wait(30*time.Second, is) { // it looks again every 100 ms, whoever changes something
+		if !r.space.Wait(4*time.Minute, is) { // it looks again every 100 ms, whoever changes something
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}

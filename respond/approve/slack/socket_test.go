@@ -22,7 +22,7 @@ func TestSocketMode(t *testing.T) {
 	go func() { _ = r.app.Listen(t.Context()) }()
 	connected := func() {
 		t.Helper()
-		if !r.space.Wait(30*time.Second, func() bool { return r.space.Connected() > 0 }) {
+		if !r.space.Wait(4*time.Minute, func() bool { return r.space.Connected() > 0 }) {
 			t.Fatalf("nobody connected; refused: %q", r.space.Refused())
 		}
 	}
@@ -30,7 +30,7 @@ func TestSocketMode(t *testing.T) {
 		return workspace.Press{User: user, Channel: channel, Action: string(deed), Value: r.value(run, deed), At: r.clock()}.Payload()
 	}
 	connected()
-	if _, err := r.space.Envelope("interactive", press("U0ANN", DeedApprove), 30*time.Second); err != nil {
+	if _, err := r.space.Envelope("interactive", press("U0ANN", DeedApprove), 4*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if list := r.inputs(run.ID); len(list) != 1 || list[0].User != "ann" {
@@ -38,20 +38,20 @@ func TestSocketMode(t *testing.T) {
 	}
 	r.space.HangUp()
 	connected()
-	if _, err := r.space.Envelope("interactive", press("U0BOB", DeedDeny), 30*time.Second); err != nil {
+	if _, err := r.space.Envelope("interactive", press("U0BOB", DeedDeny), 4*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if list := r.inputs(run.ID); len(list) != 2 || list[1].User != "bob" {
 		t.Fatalf("after a new connection stored: %+v", list)
 	}
-	answer, err := r.space.Envelope("slash_commands", []byte(`{"team_id":"T0001","user_id":"U0ANN","channel_id":"`+channel+`","text":""}`), 30*time.Second)
+	answer, err := r.space.Envelope("slash_commands", []byte(`{"team_id":"T0001","user_id":"U0ANN","channel_id":"`+channel+`","text":""}`), 4*time.Minute)
 	if err != nil || !strings.Contains(answer, "1 decision to be made") || !strings.Contains(answer, "ephemeral") {
 		t.Errorf("answer %.300s, %v", answer, err)
 	}
-	if _, err := r.space.Envelope("events_api", []byte(`{"type":"event_callback","team_id":"T0001","event":{"type":"app_home_opened","user":"U0ANN","tab":"home"}}`), 30*time.Second); err != nil {
+	if _, err := r.space.Envelope("events_api", []byte(`{"type":"event_callback","team_id":"T0001","event":{"type":"app_home_opened","user":"U0ANN","tab":"home"}}`), 4*time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if !r.space.Wait(30*time.Second, func() bool { return len(r.space.Views()) == 1 }) {
+	if !r.space.Wait(4*time.Minute, func() bool { return len(r.space.Views()) == 1 }) {
 		t.Fatalf("no home; refused: %q", r.space.Refused())
 	}
 	if home := fmt.Sprint(r.space.Views()[0].Body); !strings.Contains(home, "container-escape") || !strings.Contains(home, "Pause") {
@@ -65,7 +65,7 @@ func TestNotStoredIsNotAcknowledged(t *testing.T) {
 	r := newRig(t)
 	run := r.waiting("web-1")
 	go func() { _ = r.app.Listen(t.Context()) }()
-	if !r.space.Wait(30*time.Second, func() bool { return r.space.Connected() > 0 }) {
+	if !r.space.Wait(4*time.Minute, func() bool { return r.space.Connected() > 0 }) {
 		t.Fatalf("nobody connected; refused: %q", r.space.Refused())
 	}
 	value := r.value(run, DeedApprove)

@@ -127,10 +127,10 @@ func TestTwoResponders(t *testing.T) {
 	r.start() // after a restart
 	send(r.handler, "/slack/interactions", body, header)
 	go func() { _ = r.app.Listen(t.Context()) }() // and by Socket Mode
-	if !r.space.Wait(30*time.Second, func() bool { return r.space.Connected() > 0 }) {
+	if !r.space.Wait(4*time.Minute, func() bool { return r.space.Connected() > 0 }) {
 		t.Fatal("nobody connected")
 	}
-	if _, err := r.space.Envelope("interactive", press.Payload(), 3*time.Second); err != nil {
+	if _, err := r.space.Envelope("interactive", press.Payload(), 4*time.Minute); err != nil {
 		t.Error(err)
 	}
 	if list := r.inputs(run.ID); len(list) != 1 {
