@@ -38,6 +38,11 @@ func TestSense(t *testing.T) {
 		"a parameter too many":    {"  when: 'true'\n  steps:\n    - {name: a, use: tell, with: {what: x, wat: y}}\n", `step group "tell" has no parameter "wat", did you mean "what"?`},
 		"a parameter missing":     {"  when: 'true'\n  steps:\n    - {name: a, use: tell}\n", `step group "tell" needs the parameter "what"`},
 		"a group in a group":      {"  when: 'true'\n  steps:\n    - {name: a, use: nested}\n", "a step group can't use another one"},
+		"a time of no group":      {"  when: 'true'\n" + step + "      undo_after: ${params.hold}\n", "params are those of a step group"},
+		"a time of a run":         {"  when: 'true'\n  steps:\n    - {name: a, use: hold, with: {hold: \"${finding.title}\"}}\n", "has to be known before a run"},
+		"a time that is none":     {"  when: 'true'\n  steps:\n    - {name: a, use: hold, with: {hold: long}}\n", `parameter hold: duration "long"`},
+		"a time too long":         {"  when: 'true'\n  steps:\n    - {name: a, use: hold, with: {hold: 2d}}\n", "48h0m0s is more than 24h0m0s"},
+		"no time at all":          {"  when: 'true'\n  steps:\n    - {name: a, use: hold, with: {hold: 0s}}\n", "it is no time at all"},
 		"empty labels":            {"  when: 'true'\n  steps:\n    - {name: a, action: pod.label, with: {labels: {}}}\n", "pod.label: no labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,6 +73,13 @@ kind: StepGroup
 metadata: {name: nested}
 spec:
   steps: [{name: a, use: tell, with: {what: x}}]
+---
+apiVersion: firebreak.io/v1alpha1
+kind: StepGroup
+metadata: {name: hold}
+spec:
+  params: {hold: {default: 2h}, try-for: {default: 10s}}
+  steps: [{name: pod, action: pod.quarantine, undo_after: "${params.hold}", timeout: '${params["try-for"]}'}]
 `
 
 func withGroups(t testing.TB, spec string) (*Playbook, error) {
@@ -105,6 +117,31 @@ func TestGroupsOfSteps(t *testing.T) {
 		}
 		if _, with, err := parameters(w.book, w.run, i); err != nil || string(with) != want {
 			t.Errorf("step %d is given %s, %v; want %s", i, with, err, want)
+		}
+	}
+}
+
+// TestTimesOfGroups: how long a group's step holds is up to who uses it.
+func TestTimesOfGroups(t *testing.T) {
+	b, err := withGroups(t, "  when: 'true'\n  steps:\n    - {name: a, use: hold}\n    - {name: b, use: hold, with: {hold: 30m, try-for: 1m}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ hold, timeout time.Duration }{{2 * time.Hour, 10 * time.Second}, {30 * time.Minute, time.Minute}} {
+		if s := b.Steps[i]; s.UndoAfter != want.hold || s.Timeout != want.timeout {
+			t.Errorf("%s holds for %s, is tried for %s", s.Name, s.UndoAfter, s.Timeout)
+		}
+	}
+	for text, want := range map[string]string{
+		"{hold: {}}": "", "{hold: {default: 3d}}": "72h0m0s is more than 24h0m0s", "{holt: {}}": `no parameter "hold", did you mean "holt"?`,
+	} {
+		docs, err := conf.Documents("g.yaml", []byte("apiVersion: firebreak.io/v1alpha1\nkind: StepGroup\nmetadata: {name: g}\nspec:\n  params: "+text+
+			"\n  steps: [{name: a, action: pod.quarantine, undo_after: \"${params.hold}\"}]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ParseGroup(docs[0]); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

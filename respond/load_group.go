@@ -14,6 +14,8 @@ type use struct {
 	// scope begins the names of its steps.
 	scope  string
 	params func(Env) (map[string]any, error)
+	// constants are the parameters that are known before any run.
+	constants map[string]any
 	// reads are the steps that what it gives to the parameters is of.
 	reads []string
 }
@@ -79,12 +81,13 @@ func (l *loader) arguments(at string, s *oneSpec, spec groupSpec, known []string
 		return nil
 	}
 	values := map[string]func(Env) (any, error){}
+	u.constants = map[string]any{}
 	for name, raw := range given {
 		if _, ok := spec.Params[name]; !ok {
 			l.problem(at+".with."+name, "step group %q has no parameter %q%s", s.Use, name, conf.Suggest(name, slices.Sorted(maps.Keys(spec.Params))))
 			continue
 		}
-		values[name] = l.argument(raw, known, u)
+		values[name] = l.argument(name, raw, known, u)
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Params)) {
 		if values[name] != nil {
@@ -94,6 +97,7 @@ func (l *loader) arguments(at string, s *oneSpec, spec groupSpec, known []string
 		if _, ok := given[name]; !ok && standard == nil {
 			l.problem(at+".use", "step group %q needs the parameter %q", s.Use, name)
 		}
+		u.constants[name] = standard
 		values[name] = func(Env) (any, error) { return standard, nil }
 	}
 	return func(env Env) (map[string]any, error) {
@@ -110,7 +114,7 @@ func (l *loader) arguments(at string, s *oneSpec, spec groupSpec, known []string
 }
 
 // argument is one value: a constant, or text with `${…}`.
-func (l *loader) argument(raw conf.Raw, known []string, u *use) func(Env) (any, error) {
+func (l *loader) argument(name string, raw conf.Raw, known []string, u *use) func(Env) (any, error) {
 	var constant any
 	if err := raw.Decode(&constant); err != nil {
 		l.add(err)
@@ -118,6 +122,7 @@ func (l *loader) argument(raw conf.Raw, known []string, u *use) func(Env) (any, 
 	}
 	text, ok := constant.(string)
 	if !ok || !strings.Contains(text, "${") {
+		u.constants[name] = constant
 		return func(Env) (any, error) { return constant, nil }
 	}
 	var t conf.Template

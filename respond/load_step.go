@@ -79,7 +79,7 @@ func (s *oneSpec) given() string {
 	}{
 		{"name", s.Name != ""}, {"action", s.Action != ""}, {"use", s.Use != ""}, {"with", !s.With.IsZero()}, {"when", !s.When.IsZero()},
 		{"target", !s.Target.IsZero()}, {"for_each", !s.ForEach.IsZero()}, {"at_most", s.AtMost != nil}, {"approve", s.Approve != nil},
-		{"undo_after", s.UndoAfter != 0}, {"at_end", s.AtEnd != ""}, {"on_failure", s.OnFailure != ""}, {"timeout", s.Timeout != 0},
+		{"undo_after", s.UndoAfter != span{}}, {"at_end", s.AtEnd != ""}, {"on_failure", s.OnFailure != ""}, {"timeout", s.Timeout != span{}},
 		{"retry", s.Retry.Attempts != nil || s.Retry.Backoff != 0},
 	} {
 		if k.has {
@@ -130,8 +130,8 @@ func (l *loader) step(at string, s *oneSpec) PlaybookStep {
 	}
 	p := PlaybookStep{
 		Name: s.Name, Action: s.Action, Kind: kind, when: l.condition(s.When), with: l.with(s, kind),
-		UndoAfter: l.within(at+".undo_after", s.UndoAfter, defaultHold, maxHold),
-		Timeout:   l.within(at+".timeout", s.Timeout, defaultTimeout, maxTimeout),
+		UndoAfter: l.within(at+".undo_after", l.span(at+".undo_after", s.UndoAfter), defaultHold, maxHold),
+		Timeout:   l.within(at+".timeout", l.span(at+".timeout", s.Timeout), defaultTimeout, maxTimeout),
 		OnFailure: choose(l, at+".on_failure", s.OnFailure, OnFailureStop, OnFailureContinue, OnFailureUndo),
 		Retry:     Retry{Attempts: defaultAttempts, Backoff: l.within(at+".retry.backoff", s.Retry.Backoff, time.Second, maxBackoff)},
 	}
@@ -157,7 +157,7 @@ func (l *loader) step(at string, s *oneSpec) PlaybookStep {
 // end, and saying one is a mistake.
 func (l *loader) end(at string, s *oneSpec, p *PlaybookStep) {
 	if !p.Holds() {
-		if s.UndoAfter != 0 {
+		if s.UndoAfter != (span{}) {
 			l.problem(at+".undo_after", "%s holds nothing that could be undone", p.Action)
 		}
 		if s.AtEnd != "" {

@@ -87,15 +87,16 @@ type oneSpec struct {
 	AtMost *int `yaml:"at_most"`
 	// Approve says who decides on this step, in every mode.
 	Approve *approveSpec `yaml:"approve"`
-	// UndoAfter is how long an effect holds, 1h if it says nothing.
-	UndoAfter conf.Duration `yaml:"undo_after"`
+	// UndoAfter is how long an effect holds, 1h if it says nothing. In a step group
+	// it may be ${params.NAME}, where each use gives a plain duration.
+	UndoAfter span `yaml:"undo_after"`
 	// AtEnd is what happens then: restore, delete or ask.
 	AtEnd event.AtEnd `yaml:"at_end"`
 	// OnFailure is what becomes of the others when it fails: stop, continue or
 	// undo.
 	OnFailure OnFailure `yaml:"on_failure"`
-	// Timeout bounds one attempt.
-	Timeout conf.Duration `yaml:"timeout"`
+	// Timeout bounds one attempt; in a step group it may be ${params.NAME}, too.
+	Timeout span `yaml:"timeout"`
 	// Retry says how often it is tried.
 	Retry retrySpec `yaml:"retry"`
 }

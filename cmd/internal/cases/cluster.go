@@ -50,6 +50,9 @@ func newCluster(given []conf.Raw) (*cluster, error) {
 		if meta["uid"] == nil {
 			meta["uid"] = "uid-" + fmt.Sprint(meta["name"])
 		}
+		if o["kind"] == "Node" && o["status"] == nil { // a node that nothing is said of is well
+			o["status"] = map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}
+		}
 		c.put(key, o)
 	}
 	return c, nil

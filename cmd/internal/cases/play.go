@@ -174,6 +174,7 @@ func (p *player) finding(ctx context.Context, f event.Finding) error {
 // all moves the runs until nothing moves any more, or the time is over.
 func (p *player) all(ctx context.Context) error {
 	for range maxMoves {
+		p.breaks()
 		next, moved := p.end, false
 		for _, r := range p.runs {
 			wake, did := p.move(ctx, r)
@@ -199,6 +200,17 @@ func (p *player) all(ctx context.Context) error {
 		}
 	}
 	return errors.New("the case does not come to rest")
+}
+
+// breaks makes fail what does from now on: also the very first move can.
+func (p *player) breaks() {
+	p.to = slices.DeleteFunc(p.to, func(h happening) bool {
+		due := h.Fail != "" && !p.begin.Add(h.At.Std()).After(p.now)
+		if due {
+			p.happen(h)
+		}
+		return due
+	})
 }
 
 func later(a, b time.Time) time.Time {
@@ -337,9 +349,25 @@ func (x *ExpectedRun) unlike(r *played) []string {
 	if x.Did != nil && !slices.Equal(*x.Did, r.did) {
 		out = append(out, fmt.Sprintf("run of %s did %v, want %v", x.Playbook, r.did, *x.Did))
 	}
+	if len(out) > 0 {
+		out = append(out, held(r.run)...)
+	}
 	for _, s := range r.run.Steps {
 		if want, ok := x.Ends[s.Name]; ok && want != string(s.State) {
 			out = append(out, fmt.Sprintf("step %s ends %s, want %s (%s)", s.Name, s.State, want, s.Error))
+		}
+	}
+	return out
+}
+
+// held says which guards held steps back.
+func held(run event.Run) []string {
+	var out []string
+	for _, s := range run.Steps {
+		for _, v := range s.Verdicts {
+			if v.Decision != event.Pass {
+				out = append(out, fmt.Sprintf("step %s: guard %s says %s: %s", s.Name, v.Guard, v.Decision, v.Reason))
+			}
 		}
 	}
 	return out
@@ -393,9 +421,9 @@ func unlike(at string, got, want map[string]any) []string {
 	for k, w := range want {
 		g, there := got[k]
 		inner, isMap := w.(map[string]any)
-		gotMap, _ := g.(map[string]any)
+		gotMap, gotIsMap := g.(map[string]any)
 		switch {
-		case w == nil && there:
+		case w == nil && there && !(gotIsMap && len(gotMap) == 0):
 			out = append(out, fmt.Sprintf("%s.%s is %v, want none", at, k, g))
 		case isMap:
 			out = append(out, unlike(at+"."+k, gotMap, inner)...)
