@@ -84,7 +84,7 @@ func (v *visit) asking(r event.Run) (askingView, error) {
 	}
 	out := askingView{
 		questionView: q, Short: short(r.ID), Playbook: line(r.Playbook, 63), Target: line(r.Target.String(), 300), Priority: word(priority(r)),
-		Finding: line(strings.TrimSpace(r.Finding.Rule+r.Finding.Model+" "+r.Finding.Title), 200), Risk: r.Incident.Risk,
+		Finding: line(strings.Trim(r.Finding.Rule+r.Finding.Model+": "+r.Finding.Title, ": "), 200), Risk: r.Incident.Risk,
 	}
 	for _, s := range r.Steps {
 		if s.Plan != nil && (len(r.Approval.Steps) == 0 || slices.Contains(r.Approval.Steps, s.Name)) {

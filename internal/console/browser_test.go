@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -70,9 +71,12 @@ type look struct {
 	name          string
 	width, height int64
 	dark          bool
+	zoom          float64
 }
 
-var looks = []look{{"light", 1280, 900, false}, {"dark", 1280, 900, true}, {"narrow", 390, 844, false}}
+// looks are a desk's screen by day and by night, the same at 200 %, and one of
+// 320 pixels: a telephone, or a desk's screen at 400 % (WCAG 2.2, 1.4.10).
+var looks = []look{{"light", 1280, 900, false, 1}, {"dark", 1280, 900, true, 1}, {"zoomed", 640, 450, false, 2}, {"narrow", 320, 700, true, 1}}
 
 func (l look) set() chromedp.Action {
 	scheme := "light"
@@ -80,7 +84,7 @@ func (l look) set() chromedp.Action {
 		scheme = "dark"
 	}
 	return chromedp.Tasks{
-		chromedp.EmulateViewport(l.width, l.height),
+		chromedp.EmulateViewport(l.width, l.height, chromedp.EmulateScale(l.zoom)),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}),
 	}
 }
@@ -181,6 +185,22 @@ func TestLooks(t *testing.T) {
 			t.Errorf("held run, %s: %s", l.name, fault)
 		}
 	}
+	// What there is nothing of, and what is seen in part.
+	part := r.shared()
+	for who, paths := range map[string][]string{"eve": {"", "runs", "approvals"}, "sue": {"incidents/" + part.ID, "reviews"}} {
+		b.do(network.ClearBrowserCookies())
+		b.login(who)
+		for _, path := range paths {
+			b.visit(path)
+			for _, l := range []look{looks[0], looks[3]} {
+				b.do(l.set())
+				b.keep(who + "-" + path + "-" + l.name)
+				for _, fault := range b.look() {
+					t.Errorf("%s of %s, %s: %s", path, who, l.name, fault)
+				}
+			}
+		}
+	}
 	b.none()
 }
 
@@ -214,7 +234,7 @@ func TestHostileLooks(t *testing.T) {
 	b := r.tab()
 	b.login("ann")
 	for _, path := range every {
-		for _, l := range []look{looks[0], looks[2]} {
+		for _, l := range []look{looks[0], looks[3]} {
 			b.do(l.set())
 			b.visit(path)
 			b.keep("hostile-" + path + "-" + l.name)
@@ -293,7 +313,7 @@ func TestLivePage(t *testing.T) {
 	b.do(chromedp.WaitVisible(`//*[@id="s-steps"]//*[contains(text(), "the pager does not answer")]`, chromedp.BySearch))
 	var status, typed string
 	var open bool
-	b.do(chromedp.Poll(`document.getElementById("live").textContent.includes("A part in which you write")`, nil),
+	b.do(chromedp.Poll(`document.getElementById("live").textContent.includes("A part in which you write")`, nil, chromedp.WithPollingTimeout(0)),
 		chromedp.Text("#live", &status), chromedp.Value("#reason-"+runID, &typed), chromedp.Evaluate(`document.querySelector("#d-guards-0").open`, &open))
 	if typed != "I write this" || !open || !strings.Contains(status, "Run fedcba987654 is awaiting approval") {
 		t.Errorf("typed %q, open %v, status %q", typed, open, status)

@@ -3,7 +3,8 @@ package console
 // lint looks at a page in the browser: whether all has a name, ids are unique,
 // headings go down step by step, tables say what their cells are of, texts can
 // be read on what is behind them (WCAG 2.2, 1.4.3), nothing is wider than the
-// screen, and what is pressed is large enough (2.5.8).
+// screen, nothing moves for who wants less motion, and what is pressed is large
+// enough (2.5.8).
 const lint = `(() => {
   const wrong = new Set();
   const shown = (e) => e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true});
@@ -72,6 +73,11 @@ const lint = `(() => {
     const edge = Math.max(ratio(over(parse(style.borderTopColor), ground), ground), ratio(over(parse(style.backgroundColor), ground), ground));
     if (edge < 3) wrong.add(where(e) + " shows its edge with a contrast of " + edge.toFixed(2) + ", least 3");
   }
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches)
+    for (const e of document.querySelectorAll("*")) {
+      const style = getComputedStyle(e);
+      if (parseFloat(style.transitionDuration) > 0 || style.animationName !== "none") wrong.add(where(e) + " moves, though less motion is asked for");
+    }
   for (const e of document.querySelectorAll("button, select, summary, input:not([type=hidden]):not([type=radio]):not([type=checkbox])")) {
     const box = e.getBoundingClientRect();
     if (shown(e) && (box.height < 24 || box.width < 24)) wrong.add(where(e) + " is " + box.width.toFixed() + " by " + box.height.toFixed());

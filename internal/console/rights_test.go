@@ -49,7 +49,7 @@ func TestRights(t *testing.T) {
 	if _, text := sue.get(Root); !strings.Contains(text, short(incidentID)) || strings.Contains(text, "ledger-0") || !strings.Contains(text, short(wide.ID)) || !strings.Contains(text, "others that you may not see") {
 		t.Errorf("sue's list is %s", text)
 	}
-	if _, text := sue.get(Root + "approvals"); !strings.Contains(text, "1 of them") || strings.Contains(text, "ledger-0") {
+	if _, text := sue.get(Root + "approvals"); !strings.Contains(text, "<p>1 waits.") || strings.Contains(text, "ledger-0") {
 		t.Errorf("sue's questions are %s", text)
 	}
 	if _, text := sue.get(Root + "runs"); !strings.Contains(text, short(runID)) || strings.Contains(text, "ledger-0") || !strings.Contains(text, "others that you may not see") {

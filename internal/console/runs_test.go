@@ -83,7 +83,7 @@ func TestRest(t *testing.T) {
 	bank.ID, bank.Target = strings.Repeat("c", 32), event.PodRef("bank", "ledger-0")
 	r.house.runs[bank.ID] = []event.Run{bank}
 	_, text := r.as("sue").get(Root + "approvals")
-	for _, want := range []string{"100 of them", "30 more", "30 of low", "2 of book-", "4 of others", "30 of shop", "state=awaiting_approval", "others that you may not see", "Waiting for approval (130)"} {
+	for _, want := range []string{"100 wait, the gravest first", "30 more", "30 of low", "2 of book-", "4 of others", "30 of shop", "state=awaiting_approval", "others that you may not see", "Waiting for approval (130)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the rest lacks %q", want)
 		}
