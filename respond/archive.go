@@ -11,6 +11,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/conf"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
 
 // ArchiveRules say when runs that are over go to the archive, and when the run
@@ -103,6 +104,7 @@ type archiver struct {
 	bus    *bus.Bus
 	rules  ArchiveRules
 	now    func() time.Time
+	tel    *telemetry.Telemetry
 	logger *slog.Logger
 	// most is [maxPart], within [forgetWithin].
 	most   int
@@ -112,7 +114,7 @@ type archiver struct {
 }
 
 func (w *Worker) archive(ctx context.Context) error {
-	a := &archiver{log: w.log, bus: w.bus, rules: w.archiving, now: w.now, logger: w.logger, most: maxPart, within: forgetWithin}
+	a := &archiver{log: w.log, bus: w.bus, rules: w.archiving, now: w.now, tel: w.tel, logger: w.logger, most: maxPart, within: forgetWithin}
 	for {
 		// Not at once: a start has better things to do.
 		if sleep(ctx, time.Minute) != nil {
@@ -127,6 +129,16 @@ func (w *Worker) archive(ctx context.Context) error {
 	}
 }
 
+// list writes the list of parts, if it is still the one that was read.
+func (a *archiver) list(ctx context.Context, parts []ArchivePart, revision uint64) error {
+	data, err := json.Marshal(parts)
+	if err != nil {
+		return err
+	}
+	_, err = a.bus.Control().CompareAndSet(ctx, archiveKey, data, revision)
+	return err
+}
+
 func (a *archiver) reach(place string) error {
 	if a.at == nil {
 		return nil
@@ -138,6 +150,10 @@ func (a *archiver) reach(place string) error {
 func (a *archiver) pass(ctx context.Context) error {
 	if err := a.bus.Unbounded(ctx, bus.Runs); err != nil {
 		return err
+	}
+	if err := a.sweep(ctx); err != nil {
+		// The archive is as good with it.
+		a.logger.WarnContext(ctx, "objects that no archive lists are left", "error", err)
 	}
 	for {
 		parts, revision, err := readArchive(ctx, a.bus)
@@ -151,13 +167,13 @@ func (a *archiver) pass(ctx context.Context) error {
 		if part == nil {
 			return a.forget(ctx, parts)
 		}
-		data, err := json.Marshal(append(parts, *part))
-		if err != nil {
+		// Until this is written the object counts for nothing.
+		if err := a.list(ctx, append(parts, *part), revision); err != nil {
 			return fmt.Errorf("list %s in the archive: %w", part.Name, err)
 		}
-		// Until this is written the object counts for nothing.
-		if _, err := a.bus.Control().CompareAndSet(ctx, archiveKey, data, revision); err != nil {
-			return fmt.Errorf("list %s in the archive: %w", part.Name, err)
+		if part.Aside > 0 {
+			a.tel.Metrics().SetAside(ctx, part.Aside)
+			a.logger.WarnContext(ctx, "runs whose record does not prove were set aside in the archive", "archive", part.Name, "runs", part.Aside)
 		}
 		a.logger.InfoContext(ctx, "runs were archived", "archive", part.Name, "runs", part.Runs, "records", part.Records, "head", part.Head)
 		if err := a.reach("listed"); err != nil {

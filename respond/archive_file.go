@@ -17,13 +17,16 @@ import (
 // after another, each with its head, and as the last line an [ArchiveEnd]. It
 // names the SHA-256 of all lines before it, and the head of the part before,
 // which is the SHA-256 of that one's last line: no run can be taken out of the
-// archive without that it shows.
+// archive without that it shows. Between receipts there can be runs that do not
+// prove, see [asideLine].
 
 // ArchiveEnd is the last line of a part of the archive.
 type ArchiveEnd struct {
 	Archive string `json:"archive"`
 	Runs    int    `json:"runs"`
 	Records int    `json:"records"`
+	// Aside is how many runs are there besides whose record does not prove.
+	Aside int `json:"aside,omitempty"`
 	// Previous is the head of the part before; empty for the first.
 	Previous string `json:"previous,omitempty"`
 	// Sum is the SHA-256 of all lines before this one, in hexadecimal.
@@ -136,11 +139,15 @@ func readArchiveLines(r io.Reader, f func(line []byte) (more bool, err error)) e
 }
 
 type archiveReader struct {
-	of      func(run string, records [][]byte) error
-	proof   ArchiveProof
-	sum     hashes.Hash
-	runs    map[string]bool
-	count   int
+	of    func(run string, records [][]byte) error
+	proof ArchiveProof
+	sum   hashes.Hash
+	runs  map[string]bool
+	count int
+	// aside is the run that is read of those that were set aside, asides how many
+	// there were.
+	aside   string
+	asides  int
 	run     *verifier
 	records [][]byte
 }
@@ -152,8 +159,15 @@ func (a *archiveReader) line(line []byte) error {
 	case a.proof.Head != "":
 		return errors.New("something follows the end")
 	case bytes.HasPrefix(line, endBegins):
-		return a.end(line)
+		return errors.Join(a.endAside(), a.end(line))
+	case a.run == nil && bytes.HasPrefix(line, asideBegins):
+		a.sum.Write(line)
+		a.sum.Write([]byte{'\n'})
+		return a.set(line)
 	case a.run == nil:
+		if err := a.endAside(); err != nil {
+			return err
+		}
 		a.run = &verifier{steps: map[string]*ProvedEffect{}}
 	}
 	a.sum.Write(line)
@@ -198,9 +212,9 @@ func (a *archiveReader) end(line []byte) error {
 		return errors.New("the end is not as it is written")
 	case a.run != nil:
 		return errors.New("a run has no head")
-	case end.Runs != len(a.runs) || end.Records != a.count || end.Sum != sum:
-		return fmt.Errorf("the end is of %d runs and %d records with sum %s; these are %d and %d with %s",
-			end.Runs, end.Records, end.Sum, len(a.runs), a.count, sum)
+	case end.Runs+end.Aside != len(a.runs) || end.Aside != a.asides || end.Records != a.count || end.Sum != sum:
+		return fmt.Errorf("the end is of %d runs, %d set aside, and %d records with sum %s; these are %d, %d and %d with %s",
+			end.Runs, end.Aside, end.Records, end.Sum, len(a.runs)-a.asides, a.asides, a.count, sum)
 	}
 	a.proof = ArchiveProof{ArchiveEnd: end, Head: hash(line)}
 	return nil
@@ -210,11 +224,21 @@ func (a *archiveReader) end(line []byte) error {
 // is that it has none.
 func runOf(r io.Reader, run string) ([][]byte, error) {
 	var records [][]byte
-	begins := []byte(`{"id":"` + run + `"`)
+	begins := runBegins(run)
 	err := readArchiveLines(r, func(line []byte) (bool, error) {
-		if bytes.HasPrefix(line, begins) {
+		switch {
+		case bytes.HasPrefix(line, begins):
 			records = append(records, bytes.Clone(line))
 			return true, nil
+		case bytes.HasPrefix(line, asideBegins):
+			one, err := readAside(line)
+			if err != nil {
+				return false, err
+			}
+			if one.Aside == run && one.Data != nil {
+				records = append(records, one.Data)
+				return true, nil
+			}
 		}
 		return records == nil, nil
 	})

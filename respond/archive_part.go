@@ -50,7 +50,13 @@ func (a *archiver) write(ctx context.Context, w io.Writer, p *ArchivePart, runs 
 		if err != nil {
 			return err
 		}
-		if err := out.run(e.ID, records); err != nil {
+		if why := proves(e.ID, records); why != nil {
+			a.logger.WarnContext(ctx, "the record of a run does not prove; it is set aside in the archive", "run", e.ID, "error", why)
+			err = out.aside(e.ID, why, records)
+		} else {
+			err = out.run(e.ID, records)
+		}
+		if err != nil {
 			return err
 		}
 		p.To = e.sequence

@@ -14,6 +14,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
 )
 
 // stacks is a run log with an archiver whose clock is months ahead.
@@ -28,17 +29,28 @@ type stacks struct {
 
 func newStacks(t *testing.T) *stacks {
 	t.Helper()
-	b, err := bus.Open(t.Context(), bus.Options{Dir: t.TempDir()})
+	s := &stacks{t: t, x: newIndex(), want: map[string][][]byte{}}
+	s.open(bus.Options{Dir: t.TempDir()})
+	return s
+}
+
+// open opens the store.
+func (s *stacks) open(o bus.Options) {
+	s.t.Helper()
+	b, err := bus.Open(s.t.Context(), o)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() })
-	s := &stacks{t: t, bus: b, log: NewRunLog(b, 1), x: newIndex(), want: map[string][][]byte{}}
-	s.a = &archiver{
-		log: s.log, bus: b, most: maxPart, logger: slog.New(slog.DiscardHandler),
+	s.t.Cleanup(func() { _ = b.Close() })
+	s.bus, s.log = b, NewRunLog(b, 1)
+	s.a = newTestArchiver(b, s.log)
+}
+
+func newTestArchiver(b *bus.Bus, log *RunLog) *archiver {
+	return &archiver{
+		log: log, bus: b, most: maxPart, logger: slog.New(slog.DiscardHandler), tel: telemetry.Nop(),
 		now: func() time.Time { return time.Now().UTC().Add(70 * day) }, rules: ArchiveRules{},
 	}
-	return s
 }
 
 // run writes a run of some records that ends in a state; one that is not
@@ -132,12 +144,10 @@ func (s *stacks) parts() []ArchivePart {
 	return parts
 }
 
-// TestArchive: runs of three months go to four parts, one month being too large
-// for one; all that is over is found and listed as before, the parts prove, each
-// names the one before, and the log forgets all before the first run that is
-// open, and no more.
+// TestArchive: runs of three months go to three parts, one month being too large
+// for one; all that is over is found and listed as before, the parts prove, and
+// each names the one before.
 func TestArchive(t *testing.T) {
-	t.Parallel()
 	s := newStacks(t)
 	s.a.most = 15_000
 	now := time.Now().UTC()
@@ -150,7 +160,6 @@ func TestArchive(t *testing.T) {
 	for i := range 8 {
 		s.run(fmt.Sprint("b", i), "", event.RunDenied, month(2))
 	}
-	<-time.After(11 * time.Second) // what goes is older than what stays by more than the bound lasts
 	kept := s.run("kept", "", event.RunHolding, month(2))
 	s.run("c", "", event.RunFailed, month(0))
 	s.index()
@@ -185,16 +194,6 @@ func TestArchive(t *testing.T) {
 	}
 	s.whole()
 
-	// What is archived leaves the log, up to the first run that is not over.
-	s.a.rules.Keep, s.a.within = 1, 10*time.Second
-	s.a.now = func() time.Time { return time.Now().UTC().Add(time.Hour) }
-	if err := s.a.forget(t.Context(), parts); err != nil {
-		t.Fatal(err)
-	}
-	if left := s.left(); !slices.Equal(left, sorted(kept, event.HashID("run", "c"))) {
-		t.Errorf("%d runs are left in the log: %v", len(left), left)
-	}
-	s.whole()
 	if got := s.list(s.log, Query{States: []event.RunState{event.RunDenied}, Since: month(2)}, 3); len(got) != 8 {
 		t.Errorf("%d were denied", len(got))
 	}
@@ -213,6 +212,41 @@ func TestArchive(t *testing.T) {
 	if _, err := s.log.Find(t.Context(), event.HashID("none")); !errors.Is(err, bus.ErrNotFound) {
 		t.Errorf("a run that there is not: %v", err)
 	}
+}
+
+// TestArchiveForgets: what is archived leaves the log, up to the first run that is
+// not over, and no more. For a moment the server bounds the age of what it holds
+// meanwhile; where that moment was longer than what goes is older than what stays,
+// the machine was too slow to tell, and all is done anew.
+func TestArchiveForgets(t *testing.T) {
+	const within = 500 * time.Millisecond
+	for range 20 {
+		s := newStacks(t)
+		for i := range 3 {
+			s.run(fmt.Sprint("a", i), "", event.RunClosed, time.Now().UTC())
+		}
+		<-time.After(within + 100*time.Millisecond)
+		kept := s.run("kept", "", event.RunHolding, time.Now().UTC())
+		after := s.run("c", "", event.RunFailed, time.Now().UTC())
+		s.index()
+		if err := s.a.pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.a.rules.Keep, s.a.within = 1, within
+		began := time.Now()
+		if err := s.a.forget(t.Context(), s.parts()); err != nil && time.Since(began) < within {
+			t.Fatal(err)
+		}
+		if time.Since(began) >= within {
+			continue
+		}
+		if left := s.left(); !slices.Equal(left, sorted(kept, after)) {
+			t.Errorf("%d runs are left in the log: %v", len(left), left)
+		}
+		s.whole()
+		return
+	}
+	t.Error("the log never forgot anything in time")
 }
 
 func sorted(ids ...string) []string {
@@ -290,7 +324,7 @@ func TestArchiveCutOff(t *testing.T) {
 	cut := errors.New("cut off")
 	places := map[string]int{}
 	base := time.Now().UTC().Add(-time.Hour)
-	for round := range 25 {
+	for round := range 12 {
 		for i := range random.IntN(4) {
 			s.run(fmt.Sprint(round, "-", i), "", event.RunClosed, base.Add(time.Duration(round)*time.Second))
 		}

@@ -86,13 +86,14 @@ func (l *RunLog) ending(ctx context.Context, id string) (run event.Run, sequence
 	if err != nil {
 		return run, 0, fmt.Errorf("read the end of run %s: %w", id, err)
 	}
-	run, err = decodeEnding(m)
-	return run, m.Sequence, err
+	return decodeEnding(m), m.Sequence, nil
 }
 
-func decodeEnding(m bus.Message) (run event.Run, err error) {
+// decodeEnding reads an entry of ENDED. One that can't be read keeps no other
+// from being seen, nor its run from the archive.
+func decodeEnding(m bus.Message) (run event.Run) {
 	if err := json.Unmarshal(m.Data, &run); err != nil {
-		return run, fmt.Errorf("decode end of run %d: %w", m.Sequence, err)
+		return event.Run{ID: m.Subject[len(bus.SubjectEnded("")):], Updated: m.Time, Reason: shorten("its end can't be read: " + err.Error())}
 	}
-	return run, nil
+	return run
 }

@@ -216,8 +216,7 @@ func (l *RunLog) endings(ctx context.Context, from uint64, since time.Time) iter
 				yield(endEntry{}, fmt.Errorf("read the ends of runs: %w", err))
 				return
 			}
-			run, err := decodeEnding(m)
-			if !yield(endEntry{run, m.Sequence}, err) || err != nil {
+			if !yield(endEntry{decodeEnding(m), m.Sequence}, nil) {
 				return
 			}
 		}

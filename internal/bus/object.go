@@ -11,6 +11,7 @@ import (
 
 // Objects is a store of large objects, each in chunks, with its SHA-256.
 type Objects struct {
+	js    jetstream.JetStream
 	store jetstream.ObjectStore
 	name  string
 }
@@ -24,7 +25,7 @@ func (b *Bus) Objects(ctx context.Context, name string, most int64) (*Objects, e
 	if err != nil {
 		return nil, fmt.Errorf("open object store %s: %w", name, err)
 	}
-	return &Objects{store, name}, nil
+	return &Objects{b.js, store, name}, nil
 }
 
 // Name is the store's.

@@ -22,8 +22,8 @@ type Metrics struct {
 	models models
 	gauges gauges
 
-	events, unstored, lost, rejected, findings, transitions, steps, expired, files metric.Int64Counter
-	ingest, effect                                                                 metric.Float64Histogram
+	events, unstored, lost, rejected, findings, transitions, steps, expired, files, aside metric.Int64Counter
+	ingest, effect                                                                        metric.Float64Histogram
 
 	// taken is the sum of events, for who reads it here.
 	taken atomic.Uint64
@@ -63,7 +63,7 @@ func newMetrics(meter metric.Meter, actions []string, logger *slog.Logger) (*Met
 	gauge("firebreak_runs", "Runs, by state.", m.observeRuns)
 	gauge("firebreak_unread_bytes", "Bytes of events that no detector has read, by configured source.", m.observeUnread)
 	gauge("firebreak_lag_messages", "Messages of its stream that the consumer has not read.", m.observeLags)
-	errs = append(errs, m.addCluster(meter), m.addMemory(meter), m.addModels(meter), m.addNotices(meter), m.addDrills(meter), m.addPeople(meter))
+	errs = append(errs, m.addCluster(meter), m.addMemory(meter), m.addModels(meter), m.addNotices(meter), m.addDrills(meter), m.addPeople(meter), m.addArchive(meter))
 	return m, errors.Join(errs...)
 }
 

@@ -21,6 +21,9 @@ func Archive(w io.Writer, parts []respond.ArchivePart) {
 // Archived prints what a part of the archive proves.
 func Archived(w io.Writer, p respond.ArchiveProof) {
 	fmt.Fprintf(w, "proved    archive %s: %d runs, %d records\n", clean(p.Archive, 40), p.Runs, p.Records)
+	if p.Aside > 0 {
+		fmt.Fprintf(w, "ASIDE     %d runs more do not prove: each line says why\n", p.Aside)
+	}
 	fmt.Fprintf(w, "head      %s\n", clean(p.Head, 64))
 	before := "none: it is the first"
 	if p.Previous != "" {
