@@ -130,12 +130,8 @@ func (l *RunLog) endsBetween(ctx context.Context, q Query, begin, end uint64) (s
 		if m.Sequence >= end {
 			break
 		}
-		run, err := decodeEnding(m)
-		if err != nil {
-			return nil, false, err
-		}
 		old = old && m.Time.Before(q.Since)
-		some = append(some, endEntry{run, m.Sequence})
+		some = append(some, endEntry{decodeEnding(m), m.Sequence})
 	}
 	return some, old && len(some) > 0, nil
 }
