@@ -75,24 +75,34 @@ func (l *lease) read(ctx context.Context) (rec leaseRecord, revision uint64, err
 func (l *lease) take(ctx context.Context, logger *slog.Logger) (uint64, error) {
 	var seen uint64
 	var since time.Time
+	said := "" // of what is wrong is told once, until it is something else
+	warn := func(text string, err error) {
+		if said != text {
+			logger.Warn(text+"; trying again", "error", err)
+		}
+		said = text
+	}
 	for first := true; ; first = false {
 		rec, revision, err := l.read(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return 0, ctx.Err()
 		case err != nil:
-			logger.Warn("the lease can't be read; trying again", "error", err)
+			warn("the lease can't be read", err)
 		case l.alone || revision == 0 || rec.Free || revision == seen && time.Since(since) >= leaseOver:
 			next := leaseRecord{Epoch: rec.Epoch + 1, Holder: rand.Text(), Since: l.clock()}
 			taken, err := l.set(ctx, next, revision)
 			if err != nil {
-				logger.Warn("the lease can't be taken; trying again", "error", err)
+				warn("the lease can't be taken", err)
 			}
 			if taken {
 				return next.Epoch, nil
 			}
 		case revision != seen:
-			seen, since = revision, time.Now()
+			if seen, since = revision, time.Now(); said != "" {
+				logger.Info("the lease can be read again", "epoch", rec.Epoch)
+				said = ""
+			}
 			if first {
 				logger.Info("standing by: another responder is active", "epoch", rec.Epoch)
 			}

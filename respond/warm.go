@@ -25,7 +25,7 @@ func (x *Executor) warm(ctx context.Context, pod event.Ref) {
 	if c == nil || !pod.IsPod() || !named(pod) || pod.Namespace == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, warmFor)
+	ctx, cancel := context.WithTimeout(kube.Ahead(ctx), warmFor)
 	defer cancel()
 	var all sync.WaitGroup
 	defer all.Wait()

@@ -68,7 +68,7 @@ func (c *Client) apply(ctx context.Context, w event.Write, o ApplyOptions) (*uns
 	case "apply":
 		object, err = serverSide(ctx, to, w, o)
 	case "delete":
-		err = remove(ctx, to, w, o)
+		err = c.remove(ctx, to, w, o)
 	default:
 		err = fmt.Errorf("verb %q is none of create, patch, apply, delete", w.Verb)
 	}
@@ -187,7 +187,7 @@ func conditional(w event.Write) ([]byte, error) {
 	return json.Marshal(body)
 }
 
-func remove(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) error {
+func (c *Client) remove(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o ApplyOptions) error {
 	if w.UID == "" || w.ResourceVersion == "" {
 		return ErrUnconditional
 	}
@@ -199,8 +199,30 @@ func remove(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o 
 	}
 	uid := types.UID(w.UID)
 	options.Preconditions = &metav1.Preconditions{UID: &uid, ResourceVersion: &w.ResourceVersion}
-	options.DryRun = dry(o)
+	if options.DryRun = dry(o); o.DryRun {
+		return c.removeDry(ctx, w, options)
+	}
 	return to.Delete(ctx, w.Name, options)
+}
+
+// removeDry tries a delete. Where there is a body the API server goes by that
+// alone; the dry run stands in the address too, so that who reads the audit log
+// sees none in which something went.
+func (c *Client) removeDry(ctx context.Context, w event.Write, options metav1.DeleteOptions) error {
+	options.TypeMeta = metav1.TypeMeta{Kind: "DeleteOptions", APIVersion: "v1"}
+	body, err := json.Marshal(options)
+	if err != nil {
+		return fmt.Errorf("encode options: %w", err)
+	}
+	parts := []string{"/apis", w.Group, w.Version}
+	if w.Group == "" {
+		parts = []string{"/api", w.Version}
+	}
+	if w.Namespace != "" {
+		parts = append(parts, "namespaces", w.Namespace)
+	}
+	return c.typed.Discovery().RESTClient().Delete().AbsPath(append(parts, w.Resource, w.Name)...).
+		Param("dryRun", metav1.DryRunAll).SetHeader("Content-Type", "application/json").Body(body).Do(ctx).Error()
 }
 
 func (c *Client) resource(at schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -18,8 +19,20 @@ import (
 // namespace reads its Services and policies once.
 const cacheFor = time.Second
 
+// slowly is how old an answer about the whole cluster may be that changes by its
+// operators' hands alone: its nodes, which kinds it serves, whom its API server
+// asks. Each of many alerts, one after another, would read all of it otherwise.
+const slowly = 5 * time.Second
+
+// Ahead marks reads that are made ahead for somebody who asks a moment later:
+// what would be too old then is read again now.
+func Ahead(ctx context.Context) context.Context { return context.WithValue(ctx, aheadKey{}, true) }
+
+type aheadKey struct{}
+
 // Cache is a client whose reads of what surrounds a pod (its namespace, the
-// Services and policies there, its owner) are shared by callers for a second.
+// Services and policies there, its owner) are shared by callers for a second,
+// those about the whole cluster for five.
 // Pods and nodes, on which writes are conditional, are read afresh each time,
 // and so is one network policy; but those who ask for it at the same time share
 // an answer that was asked for after all of them. It may be used concurrently.
@@ -39,7 +52,11 @@ type Cache struct {
 }
 
 // NewCache puts a cache in front of a client.
-func NewCache(c *Client) *Cache { return &Cache{Client: c} }
+func NewCache(c *Client) *Cache {
+	cache := &Cache{Client: c}
+	cache.nodes.life, cache.backends.life, cache.kinds.life = slowly, slowly, slowly
+	return cache
+}
 
 // Namespace is [Client.Namespace], at most a second old.
 func (c *Cache) Namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
@@ -139,9 +156,12 @@ func (r Recent) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, e
 	})
 }
 
-// table keeps answers by key for [cacheFor]. Callers that ask for the same at
+// table keeps answers by key for a while. Callers that ask for the same at
 // the same time wait for one answer. Errors are not kept.
 type table[T any] struct {
+	// life is how old an answer may be; 0 is [cacheFor].
+	life time.Duration
+
 	mu      sync.Mutex
 	entries map[string]*entry[T]
 }
@@ -205,7 +225,11 @@ func (t *table[T]) get(ctx context.Context, key string, ask func(context.Context
 		return none, ctx.Err()
 	}
 	defer func() { <-e.turn }()
-	if time.Since(e.at) < cacheFor {
+	life := cmp.Or(t.life, cacheFor)
+	if ctx.Value(aheadKey{}) != nil {
+		life /= 2
+	}
+	if time.Since(e.at) < life {
 		return e.value, nil
 	}
 	// The answer is as old as the question.

@@ -16,7 +16,7 @@ func (c *Client) Nodes(ctx context.Context) ([]corev1.Node, error) {
 	return list.Items, nil
 }
 
-// Nodes is [Client.Nodes], at most a second old.
+// Nodes is [Client.Nodes], at most a few seconds old.
 func (c *Cache) Nodes(ctx context.Context) ([]corev1.Node, error) {
 	return c.nodes.get(ctx, "", c.Client.Nodes)
 }

@@ -38,7 +38,7 @@ func (c *Client) served(ctx context.Context, group, version string) ([]string, e
 	return names, nil
 }
 
-// Serves is [Client.Serves], at most a second old.
+// Serves is [Client.Serves], at most a few seconds old.
 func (c *Cache) Serves(ctx context.Context, group, version, resource string) (bool, error) {
 	names, err := c.kinds.get(ctx, group+"/"+version, func(ctx context.Context) ([]string, error) {
 		return c.served(ctx, group, version)
