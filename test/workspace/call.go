@@ -30,7 +30,7 @@ func (s *Server) call(method string, form url.Values) (map[string]any, time.Dura
 	case "views.open", "views.publish":
 		return s.open(method, form)
 	case "apps.connections.open":
-		return map[string]any{"url": "ws" + strings.TrimPrefix(s.http.URL, "http") + "/socket"}, 0, ""
+		return map[string]any{"url": "ws" + strings.TrimPrefix(s.base, "http") + "/socket"}, 0, ""
 	}
 	return nil, 0, "unknown_method"
 }

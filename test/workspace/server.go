@@ -68,7 +68,8 @@ type Server struct {
 	Lose  func(method string) bool
 
 	mu       sync.Mutex
-	http     *httptest.Server
+	base     string
+	client   *http.Client
 	members  map[string]Member
 	channels map[string]bool
 	messages []*Message
@@ -84,7 +85,17 @@ type Server struct {
 
 // New starts a workspace with a channel and members, until stop is called.
 func New(channel string, members ...Member) (s *Server, stop func()) {
-	s = &Server{members: map[string]Member{}, channels: map[string]bool{channel: true}, last: map[string]time.Time{}, calls: map[string]int{}, acks: map[string]chan ack{}}
+	s = newServer(channel, members...)
+	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	s.base, s.client = server.URL, server.Client()
+	return s, func() {
+		s.hangUp()
+		server.Close()
+	}
+}
+
+func newServer(channel string, members ...Member) *Server {
+	s := &Server{members: map[string]Member{}, channels: map[string]bool{channel: true}, last: map[string]time.Time{}, calls: map[string]int{}, acks: map[string]chan ack{}}
 	s.more = sync.NewCond(&s.mu)
 	for _, m := range members {
 		if m.Team == "" {
@@ -92,20 +103,14 @@ func New(channel string, members ...Member) (s *Server, stop func()) {
 		}
 		s.members[m.ID] = m
 	}
-	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
-	return s, s.close
-}
-
-func (s *Server) close() {
-	s.hangUp()
-	s.http.Close()
+	return s
 }
 
 // URL is where the web API is.
-func (s *Server) URL() string { return s.http.URL + "/api/" }
+func (s *Server) URL() string { return s.base + "/api/" }
 
 // Client is an HTTP client that reaches it.
-func (s *Server) Client() *http.Client { return s.http.Client() }
+func (s *Server) Client() *http.Client { return s.client }
 
 // Messages are those that stand in a channel, oldest first, without threads.
 func (s *Server) Messages(channel string) []Message {

@@ -88,7 +88,7 @@ func (s *Server) Connected() int {
 func (s *Server) Envelope(kind string, payload []byte, within time.Duration) (answer string, err error) {
 	s.mu.Lock()
 	s.next++
-	id := fmt.Sprintf("envelope-%s-%d", s.http.URL, s.next)
+	id := fmt.Sprintf("envelope-%s-%d", s.base, s.next)
 	var open *socket
 	for _, c := range s.sockets {
 		select {

@@ -88,8 +88,8 @@ func New(o Options) (*App, error) {
 	a := &App{
 		config: c, client: client, secret: secret, socket: appToken != "", dial: o.Dial, seen: seen{kv: desk.Bus.Chat(), now: o.Now}, logger: o.Logger, now: o.Now,
 		board: &Board{
-			config: c, face: look, client: client, desk: desk, bus: desk.Bus, entries: entries{desk.Bus.Chat()}, queue: newQueue(),
-			pace: map[string]*rate.Limiter{}, now: o.Now, logger: o.Logger, working: o.Working, every: writeEvery, first: firstPause,
+			config: c, face: look, client: client, records: streams{desk}, entries: entries{desk.Bus.Chat()}, queue: newQueue(),
+			pace: map[string]*rate.Limiter{}, unheard: map[string]unheard{}, now: o.Now, logger: o.Logger, working: o.Working, every: writeEvery, first: firstPause,
 		},
 		clerk: &Clerk{desk: desk, face: look, people: newPeople(c, client, o.Now), client: client, logger: o.Logger, now: o.Now, within: takeWithin},
 	}

@@ -2,9 +2,7 @@ package slack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -13,8 +11,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
-	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
 // Board keeps one message an incident. Run it in the active responder alone.
@@ -22,11 +18,12 @@ type Board struct {
 	config  Config
 	face    face
 	client  *Client
-	desk    approve.Desk
-	bus     *bus.Bus
+	records records
 	entries entries
 	queue   *queue
-	pace    map[string]*rate.Limiter // by channel; only the writer uses it
+	// pace and unheard are by channel; only the writer uses them.
+	pace    map[string]*rate.Limiter
+	unheard map[string]unheard
 	now     func() time.Time
 	logger  *slog.Logger
 	failing atomic.Pointer[error]
@@ -47,17 +44,12 @@ const (
 // Run keeps the messages until ctx ends. It does not end for anything that
 // Slack says.
 func (b *Board) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	after := map[bus.Stream]uint64{}
-	for _, stream := range []bus.Stream{bus.Incidents, bus.Runs} {
-		state, err := b.bus.State(ctx, stream)
-		if err != nil {
-			return err
-		}
-		after[stream] = state.Last
+	follow, err := b.records.Changes(ctx)
+	if err != nil {
+		return err
 	}
-	group.Go(func() error { return b.follow(ctx, bus.Incidents, after[bus.Incidents]+1, incidentOf) })
-	group.Go(func() error { return b.follow(ctx, bus.Runs, after[bus.Runs]+1, incidentOfRun) })
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return follow(ctx, func(incident string) { b.queue.add(incident) }) })
 	group.Go(func() error { return b.scan(ctx) })
 	group.Go(func() error { return b.write(ctx) })
 	group.Go(func() error { return b.probe(ctx) })
@@ -73,56 +65,16 @@ func (b *Board) Ready(context.Context) error {
 }
 
 // scan queues all incidents that are not over: what changed while nobody was
-// here shows when their messages are compared with them.
+// here shows when their messages are compared with them. One that is over is
+// looked at for a day: its end may not be shown yet.
 func (b *Board) scan(ctx context.Context) error {
-	for m, err := range b.bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
-		if err != nil {
-			return fmt.Errorf("read incidents: %w", err)
-		}
-		var in event.Incident
-		if err := json.Unmarshal(m.Data, &in); err != nil {
-			return fmt.Errorf("read incident %s: %w", m.Subject, err)
-		}
-		// One that is over is looked at for a day: its end may not be shown yet.
-		if !in.State.Over() || b.now().Sub(in.Closed) < 24*time.Hour {
-			b.queue.add(in.ID)
-		}
-	}
-	return nil
-}
-
-// follow queues the incident of each record.
-func (b *Board) follow(ctx context.Context, stream bus.Stream, from uint64, of func(bus.Message) string) error {
-	reader, err := b.bus.Read(ctx, stream, from)
-	if err != nil {
-		return err
-	}
-	defer reader.Close(context.WithoutCancel(ctx))
-	for {
-		m, err := reader.Next(ctx)
+	for id, err := range b.records.Current(ctx, b.now().Add(-24*time.Hour)) {
 		if err != nil {
 			return err
 		}
-		if id := of(m); id != "" {
-			b.queue.add(id)
-		}
+		b.queue.add(id)
 	}
-}
-
-func incidentOf(m bus.Message) string {
-	var in struct{ ID string }
-	if json.Unmarshal(m.Data, &in) != nil {
-		return ""
-	}
-	return in.ID
-}
-
-func incidentOfRun(m bus.Message) string {
-	var run struct{ Incident struct{ ID string } }
-	if json.Unmarshal(m.Data, &run) != nil {
-		return ""
-	}
-	return run.Incident.ID
+	return nil
 }
 
 // write brings the messages up to date, one after the other. What can't be

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,62 +134,6 @@ func TestRestart(t *testing.T) {
 		t.Errorf("the thread has %d messages, had %d", got, threads)
 	}
 	_ = second
-}
-
-// TestOutage: while Slack is down, asks to wait, or has revoked the token,
-// nothing is lost, and what comes after is no flood: one message for what is
-// urgent, and one for the many that are not.
-func TestOutage(t *testing.T) {
-	r := newRig(t)
-	var down, calls atomic.Int64
-	down.Store(1)
-	r.space.Fault = func(_ string, w http.ResponseWriter) bool {
-		if down.Load() == 0 {
-			return false
-		}
-		switch calls.Add(1) % 4 {
-		case 0:
-			panic(http.ErrAbortHandler)
-		case 1:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case 2:
-			w.Header().Set("Retry-After", "0")
-			w.WriteHeader(http.StatusTooManyRequests)
-		case 3:
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, `{"ok":false,"error":"token_revoked"}`)
-		}
-		return true
-	}
-	r.run()
-	run := r.waiting("web-1")
-	for i := range 40 {
-		now := r.clock()
-		r.store(event.Incident{
-			ID: event.HashID("low", fmt.Sprint(i)), State: event.IncidentOpen, Priority: event.SeverityMedium, Rules: []string{"scan"},
-			Subject: event.PodRef("shop", fmt.Sprintf("low-%d", i)), Created: now, Updated: now,
-		})
-	}
-	if !r.space.Wait(4*time.Minute, func() bool { return calls.Load() > 12 }) {
-		t.Fatal("the board gave up")
-	}
-	if err := r.app.board.Ready(t.Context()); err == nil {
-		t.Error("an outage is not told")
-	}
-	if got := r.space.Messages(channel); len(got) != 0 {
-		t.Fatalf("%d messages", len(got))
-	}
-	r.change(run.ID, func(n *event.Run) { n.Reason = "the newest" })
-	down.Store(0)
-	list := r.until("one for the urgent, one for the many", func(l []workspace.Message) bool {
-		return len(l) == 2 && strings.Contains(l[0].Shows()+l[1].Shows(), "40 new incidents") && strings.Contains(l[0].Shows()+l[1].Shows(), "the newest")
-	})
-	if !r.space.Wait(4*time.Minute, func() bool { return r.app.board.Ready(t.Context()) == nil }) {
-		t.Error("the end of an outage is not told")
-	}
-	if len(list) != 2 {
-		t.Errorf("%d messages", len(list))
-	}
 }
 
 // TestPace: a channel gets no more than Slack takes, and gets all of it.

@@ -9,7 +9,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
 // What the buttons offer.
@@ -129,7 +129,9 @@ func losses(steps []event.Step) []string {
 // terms are why it is asked, who may decide and until when.
 func terms(s face, r event.Run, a event.Approval) []string {
 	var lines []string
-	lines = append(lines, lasting(r)...)
+	for _, line := range approve.Lasting(r) {
+		lines = append(lines, Text(line, maxText))
+	}
 	for _, why := range a.Reasons {
 		lines = append(lines, "Asked because "+Text(why, maxText))
 	}
@@ -153,26 +155,6 @@ func terms(s face, r event.Run, a event.Approval) []string {
 	return append(lines, "run "+Text(r.ID, 64))
 }
 
-// lasting says for how long the asked steps hold, and what becomes of them then.
-func lasting(r event.Run) []string {
-	book, err := respond.ParseRun(r)
-	if err != nil {
-		return nil // it says so when it goes on; here only the time is missing
-	}
-	then := map[event.AtEnd]string{
-		event.AtEndRestore: "it is given back", event.AtEndDelete: "it is deleted", event.AtEndAsk: "people are asked",
-	}
-	var lines []string
-	for i, s := range r.Steps {
-		step := book.StepOf(r, i)
-		if s.Plan == nil || !slices.Contains(r.Approval.Steps, s.Name) || !step.Holds() {
-			continue
-		}
-		lines = append(lines, fmt.Sprintf("%s holds for %s; then %s", Text(s.Name, 63), span(step.UndoAfter), then[step.AtEnd]))
-	}
-	return lines
-}
-
 // deciding are the buttons of a question.
 func deciding(s face, r event.Run, steps []event.Step) []*slackapi.ButtonBlockElement {
 	a := *r.Approval
@@ -191,7 +173,7 @@ func deciding(s face, r event.Run, steps []event.Step) []*slackapi.ButtonBlockEl
 	if slices.ContainsFunc(steps, func(s event.Step) bool { return s.Plan.Reversible }) {
 		less := o
 		less.Deed, less.For = DeedShorter, shorterHold
-		row = append(row, button(s.Sealer, "Approve for "+span(shorterHold), less, "", sure+", for "+span(shorterHold)))
+		row = append(row, button(s.Sealer, "Approve for "+approve.Span(shorterHold), less, "", sure+", for "+approve.Span(shorterHold)))
 	}
 	row = append(row, button(s.Sealer, "Deny", no, slackapi.StyleDanger, ""))
 	return append(row, breaking(s, r, broken))
@@ -249,5 +231,5 @@ func ending(s Sealer, r event.Run) []*slackapi.ButtonBlockElement {
 	}
 	longer := o(DeedExtend)
 	longer.For = extendFor
-	return append(row, button(s, "Extend by "+span(extendFor), longer, "", ""), button(s, "Keep", o(DeedKeep), "", ""))
+	return append(row, button(s, "Extend by "+approve.Span(extendFor), longer, "", ""), button(s, "Keep", o(DeedKeep), "", ""))
 }

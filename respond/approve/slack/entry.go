@@ -34,7 +34,13 @@ func entryKey(incident string) string { return "slack." + incident }
 
 // entries are kept in a bucket of the store, by compare-and-set: of two that
 // post at a time one finds out before it does.
-type entries struct{ kv *bus.KV }
+type entries struct{ kv keys }
+
+// keys are what is remembered, by names; [bus.KV] is one.
+type keys interface {
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	CompareAndSet(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
+}
 
 func (s entries) load(ctx context.Context, incident string) (*entry, error) {
 	data, revision, err := s.kv.Get(ctx, entryKey(incident))

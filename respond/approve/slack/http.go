@@ -51,7 +51,7 @@ func (a *App) signed(life context.Context, take func(context.Context, []byte) ta
 			http.Error(w, "this was not signed by Slack in the last five minutes", http.StatusUnauthorized)
 			return
 		}
-		got := take(context.WithValue(r.Context(), signature{}, r.Header.Get("X-Slack-Signature")), body)
+		got := take(r.Context(), body)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(got.status)
 		if got.body != nil {
@@ -102,28 +102,32 @@ func (a *App) click(ctx context.Context, payload []byte) taken {
 	return taken{status: http.StatusInternalServerError, later: later}
 }
 
-// signature is the key of a request's signature in its context.
-type signature struct{}
-
 func (a *App) slash(ctx context.Context, body []byte) taken {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return taken{status: http.StatusBadRequest}
 	}
-	// The same signature is the same request: a command is not carried out twice.
-	name, _ := ctx.Value(signature{}).(string)
-	switch first, err := a.seen.first(ctx, "command "+name); {
+	c := Click{
+		Account: Account{Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id")},
+		Channel: form.Get("channel_id"), Trigger: form.Get("trigger_id"), Time: a.now(),
+	}
+	return a.slashed(ctx, c, form.Get("text"))
+}
+
+// slashed takes a command, whichever way it came, and once: Slack gives each one
+// a trigger, and the same one when it delivers it again.
+func (a *App) slashed(ctx context.Context, c Click, text string) taken {
+	if c.Trigger == "" {
+		return taken{status: http.StatusBadRequest}
+	}
+	switch first, err := a.seen.first(ctx, "command "+c.Account.String()+" "+c.Trigger); {
 	case err != nil:
 		a.logger.ErrorContext(ctx, "take a command", "error", err)
 		return taken{status: http.StatusServiceUnavailable}
 	case !first:
 		return taken{status: http.StatusOK}
 	}
-	c := Click{
-		Account: Account{Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id")},
-		Channel: form.Get("channel_id"), Trigger: form.Get("trigger_id"), Time: a.now(),
-	}
-	return taken{status: http.StatusOK, body: a.command(ctx, c, form.Get("text"))}
+	return taken{status: http.StatusOK, body: a.command(ctx, c, text)}
 }
 
 // callback is what of an event is looked at.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	slackapi "github.com/slack-go/slack"
+
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -46,10 +48,8 @@ type rig struct {
 	http  *httptest.Server
 	// handler is what the server serves.
 	handler http.Handler
-	// other is what another responder on the same store serves, broken how often
-	// the glass was, in histories.
+	// other is what another responder on the same store serves.
 	other   http.Handler
-	broken  int
 	clock   func() time.Time
 	rights  authority
 	config  Config
@@ -64,10 +64,15 @@ var members = []workspace.Member{
 
 func newRig(t testing.TB, change ...func(*rig)) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: func() time.Time { return time.Now().UTC() }, dir: t.TempDir()}
 	space, stop := workspace.New(channel, members...)
 	t.Cleanup(stop)
-	r.space = space
+	return newRigIn(t, space, change...)
+}
+
+// newRigIn is one whose Slack is the workspace.
+func newRigIn(t testing.TB, space *workspace.Server, change ...func(*rig)) *rig {
+	t.Helper()
+	r := &rig{t: t, space: space, clock: func() time.Time { return time.Now().UTC() }, dir: t.TempDir()}
 	b, err := bus.Open(t.Context(), bus.Options{Dir: fast(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -228,19 +233,26 @@ func (r *rig) inputs(id string) []event.Input {
 // value is what a button of a run's question carries.
 func (r *rig) value(run event.Run, deed Deed) string {
 	r.t.Helper()
-	data, err := json.Marshal(Card{Incident: run.Incident, Runs: []event.Run{run}}.Message(r.app.board.face).Blocks)
-	if err != nil {
-		r.t.Fatal(err)
+	return r.button(Card{Incident: run.Incident, Runs: []event.Run{run}}, deed)
+}
+
+// button is what a button of a card carries.
+func (r *rig) button(c Card, deed Deed) string {
+	r.t.Helper()
+	blocks := c.Message(r.app.board.face).Blocks
+	for _, b := range blocks {
+		row, ok := b.(*slackapi.ActionBlock)
+		if !ok {
+			continue
+		}
+		for _, e := range row.Elements.ElementSet {
+			if one, ok := e.(*slackapi.ButtonBlockElement); ok && one.ActionID == string(deed) {
+				return one.Value
+			}
+		}
 	}
-	var m workspace.Message
-	if err := json.Unmarshal(data, &m.Blocks); err != nil {
-		r.t.Fatal(err)
-	}
-	value, ok := m.Button(string(deed))
-	if !ok {
-		r.t.Fatalf("no button %s in %s", deed, data)
-	}
-	return value
+	r.t.Fatalf("no button %s in %+v", deed, blocks)
+	return ""
 }
 
 // press presses a button over HTTP, and gives the status.

@@ -7,15 +7,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	slackapi "github.com/slack-go/slack"
-
-	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/approve"
 	"github.com/firebreak-io/firebreak/respond/journal"
@@ -34,7 +29,7 @@ type shown struct {
 func (b *Board) cards(ctx context.Context, ids []string) ([]shown, error) {
 	var list []shown
 	for _, id := range ids {
-		in, err := b.desk.Incident(ctx, id)
+		in, err := b.records.Incident(ctx, id)
 		if problem := (approve.Problem{}); errors.As(err, &problem) {
 			continue // it is older than what is kept
 		}
@@ -43,7 +38,7 @@ func (b *Board) cards(ctx context.Context, ids []string) ([]shown, error) {
 		}
 		s := shown{card: Card{Incident: in}}
 		for _, r := range in.Runs {
-			rec, err := b.desk.Run(ctx, r.ID)
+			rec, err := b.records.Run(ctx, r.ID)
 			if problem := (approve.Problem{}); errors.As(err, &problem) {
 				continue
 			}
@@ -206,7 +201,7 @@ func (b *Board) news(ctx context.Context, s shown) (lines []string, loud bool, e
 	e.Moments = in.Forgotten + len(in.Timeline)
 	for _, r := range s.card.Runs {
 		var before event.Run
-		for rec, err := range b.desk.Log.History(ctx, r.ID) {
+		for rec, err := range b.records.History(ctx, r.ID) {
 			if err != nil {
 				return nil, false, err
 			}
@@ -225,49 +220,6 @@ func (b *Board) news(ctx context.Context, s shown) (lines []string, loud bool, e
 		lines[i] = m.text
 	}
 	return lines, loud, nil
-}
-
-// gather puts incidents that are new, many and not urgent into one message, a
-// line each, and gives back the others: an outage must not end in a flood.
-func (b *Board) gather(ctx context.Context, list []shown) ([]shown, error) {
-	by := map[string][]shown{}
-	var rest []shown
-	for _, s := range list {
-		if s.entry.revision == 0 && !s.urgent && s.card.Incident.Priority.Rank() < event.SeverityCritical.Rank() {
-			channel := b.config.channel(s.card.Incident)
-			by[channel] = append(by[channel], s)
-			continue
-		}
-		rest = append(rest, s)
-	}
-	for _, channel := range slices.Sorted(maps.Keys(by)) {
-		many := by[channel]
-		if len(many) <= digestAbove {
-			rest = append(rest, many...)
-			continue
-		}
-		lines := make([]string, len(many))
-		for i, s := range many {
-			lines[i] = fmt.Sprintf("%s · %s · incident %s", Card{Incident: s.card.Incident}.headline(), object(s.card.Incident.Subject), short(s.card.Incident.ID))
-		}
-		m := Message{Text: count(len(many), "new incident")}
-		m.Blocks = append([]slackapi.Block{header(m.Text)}, section(lines...)...)
-		if err := b.allow(ctx, channel); err != nil {
-			return nil, err
-		}
-		ts, err := b.client.Post(ctx, channel, "", "", m)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range many {
-			s.entry.Channel, s.entry.Digest, s.entry.Posting = channel, true, b.now()
-			if err := b.entries.save(ctx, s.card.Incident.ID, s.entry); err != nil && !errors.Is(err, bus.ErrConflict) {
-				return nil, err
-			}
-		}
-		b.logger.InfoContext(ctx, "incidents are told of in one message", "incidents", len(many), "channel", channel, "message", ts)
-	}
-	return rest, nil
 }
 
 // digest names a message.

@@ -166,5 +166,5 @@ func (a *App) slashSaid(ctx context.Context, payload []byte) taken {
 		return taken{status: http.StatusBadRequest}
 	}
 	c := Click{Account: Account{Team: in.Team, Enterprise: in.Enterprise, User: in.User}, Channel: in.Channel, Trigger: in.Trigger, Time: a.now()}
-	return taken{status: http.StatusOK, body: a.command(ctx, c, in.Text)}
+	return a.slashed(ctx, c, in.Text)
 }

@@ -44,7 +44,7 @@ func TestSocketMode(t *testing.T) {
 	if list := r.inputs(run.ID); len(list) != 2 || list[1].User != "bob" {
 		t.Fatalf("after a new connection stored: %+v", list)
 	}
-	answer, err := r.space.Envelope("slash_commands", []byte(`{"team_id":"T0001","user_id":"U0ANN","channel_id":"`+channel+`","text":""}`), 4*time.Minute)
+	answer, err := r.space.Envelope("slash_commands", []byte(`{"team_id":"T0001","user_id":"U0ANN","channel_id":"`+channel+`","text":"","trigger_id":"t0"}`), 4*time.Minute)
 	if err != nil || !strings.Contains(answer, "1 decision to be made") || !strings.Contains(answer, "ephemeral") {
 		t.Errorf("answer %.300s, %v", answer, err)
 	}
@@ -56,6 +56,55 @@ func TestSocketMode(t *testing.T) {
 	}
 	if home := fmt.Sprint(r.space.Views()[0].Body); !strings.Contains(home, "container-escape") || !strings.Contains(home, "Pause") {
 		t.Errorf("home %.500s", home)
+	}
+}
+
+// TestRedeliveredCommand: a command that Slack delivers again, whichever way, is
+// not carried out again: a pause does not come back after somebody ended it.
+func TestRedeliveredCommand(t *testing.T) {
+	r := newRig(t)
+	go func() { _ = r.app.Listen(t.Context()) }()
+	if !r.space.Wait(4*time.Minute, func() bool { return r.space.Connected() > 0 }) {
+		t.Fatalf("nobody connected; refused: %q", r.space.Refused())
+	}
+	paused := func() bool {
+		t.Helper()
+		p, err := r.app.clerk.desk.Control.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.By != ""
+	}
+	pause := func(trigger string) {
+		t.Helper()
+		payload := fmt.Sprintf(`{"team_id":"T0001","user_id":"U0ANN","channel_id":%q,"text":"pause odd","trigger_id":%q}`, channel, trigger)
+		if _, err := r.space.Envelope("slash_commands", []byte(payload), 4*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pause("t1")
+	if !paused() {
+		t.Fatal("it is not paused")
+	}
+	for _, who := range []string{"ann", "bob"} {
+		if err := r.app.clerk.desk.Resume(t.Context(), kubeUser(who)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pause("t1")
+	body := url.Values{"team_id": {"T0001"}, "user_id": {"U0ANN"}, "channel_id": {channel}, "command": {"/firebreak"}, "text": {"pause odd"}, "trigger_id": {"t1"}}.Encode()
+	if status := sent(t, r.handler, "/slack/commands", body, workspace.Sign(workspace.Secret, body, r.clock())); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	if paused() {
+		t.Error("what was delivered again paused again")
+	}
+	if pause("t2"); !paused() {
+		t.Error("another command is not carried out")
+	}
+	none := url.Values{"team_id": {"T0001"}, "user_id": {"U0ANN"}, "text": {"pause x"}}.Encode()
+	if status := sent(t, r.handler, "/slack/commands", none, workspace.Sign(workspace.Secret, none, r.clock())); status != http.StatusBadRequest {
+		t.Errorf("without a trigger: status %d", status)
 	}
 }
 

@@ -22,18 +22,6 @@ func short(id string) string { return Text(id[:min(len(id), 8)], 8) }
 // clock is a time of day; Slack's own dates are markup, which is never sent.
 func clock(t time.Time) string { return t.UTC().Format("15:04 UTC") }
 
-// span is a duration without its zero parts: 1h30m, 15m, 40s.
-func span(d time.Duration) string {
-	s := d.Round(time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
 // object names an object for people.
 func object(r event.Ref) string {
 	if s := r.String(); s != "" {

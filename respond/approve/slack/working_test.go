@@ -145,7 +145,7 @@ func TestTwoResponders(t *testing.T) {
 		}
 	}
 	pause("bob")
-	command := "team_id=T0001&user_id=U0ANN&channel_id=" + channel + "&command=%2Ffirebreak&text=resume"
+	command := "team_id=T0001&user_id=U0ANN&channel_id=" + channel + "&command=%2Ffirebreak&text=resume&trigger_id=t1"
 	signed := workspace.Sign(workspace.Secret, command, r.clock())
 	send(first, "/slack/commands", command, signed)
 	if p, err := control.State(t.Context()); err != nil || len(p.Release) != 1 {
