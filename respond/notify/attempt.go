@@ -37,6 +37,8 @@ type attempt struct {
 	last uint64
 	// sent says that it was tried.
 	sent bool
+	// turn is ours while we page for several.
+	turn turn
 }
 
 // deliver sees to one message. What goes wrong with the store leaves the message
@@ -87,9 +89,20 @@ func (a *attempt) see(ctx context.Context) error {
 	if time.Since(a.since) > held/4 {
 		return nil // we were stopped for so long that somebody else may have it
 	}
-	with, wait, err := a.company(ctx, now)
+	if a.to.Limits.Group <= 0 || !a.m.grouped() {
+		return a.send(ctx, nil)
+	}
+	wait, err := a.take(ctx, now)
 	if err != nil || wait > 0 {
 		return errors.Join(err, a.back(max(wait, settle)))
+	}
+	defer func() { a.give(context.WithoutCancel(ctx), false) }()
+	if err := a.look(ctx); err != nil || a.d.State.Over() {
+		return errors.Join(err, a.back(settle)) // it went with another one meanwhile
+	}
+	with, err := a.company(ctx, now)
+	if err != nil {
+		return errors.Join(err, a.back(settle))
 	}
 	return a.send(ctx, with)
 }

@@ -32,23 +32,11 @@ type member struct {
 // grouped says that a message is a page that can go with others.
 func (m Message) grouped() bool { return m.Op == Trigger && len(m.Body) == 0 && m.Incident != "" }
 
-// company is what else is due for the receiver, and goes with this page; wait says
-// for how long it is too soon for another page. The first page after a silence
-// goes at once, those that come within the window after it as one.
-func (a *attempt) company(ctx context.Context, now time.Time) (with []member, wait time.Duration, err error) {
-	window := a.to.Limits.Group
-	if window <= 0 || !a.m.grouped() {
-		return nil, 0, nil
-	}
-	a.mu.Lock()
-	since := now.Sub(a.paged)
-	a.mu.Unlock()
-	if since >= 0 && since < window {
-		return nil, window - since, nil
-	}
+// company is what else is due for the receiver, and goes with this page.
+func (a *attempt) company(ctx context.Context, now time.Time) (with []member, err error) {
 	for stored, err := range a.Outbox.store.LastPerSubject(ctx, bus.SubjectOutbox(a.to.Name, "*", "*")) {
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		var o member
 		if json.Unmarshal(stored.Data, &o.m) != nil || !o.m.grouped() || o.m.Key == a.m.Key || o.m.NotBefore.After(now) || !now.Before(o.m.Expires) {
@@ -59,12 +47,12 @@ func (a *attempt) company(ctx context.Context, now time.Time) (with []member, wa
 			continue
 		}
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if o.m.Escalation {
 			_, answered, err := a.Outbox.answer(ctx, o.m.Incident)
 			if err != nil {
-				return nil, 0, err
+				return nil, err
 			}
 			if answered {
 				continue
@@ -74,7 +62,7 @@ func (a *attempt) company(ctx context.Context, now time.Time) (with []member, wa
 			break
 		}
 	}
-	return with, 0, nil
+	return with, nil
 }
 
 // together is the page that stands for all of them. It has the key of the one that
@@ -118,12 +106,7 @@ func incidentsOf(m Message, with []member) []string {
 // wentWith notes of the pages that went with one that they did. One that can't be
 // noted now is sent by itself later: twice rather than not at all.
 func (a *attempt) wentWith(ctx context.Context, with []member) {
-	if !a.m.grouped() {
-		return
-	}
-	a.mu.Lock()
-	a.paged = a.Outbox.clock()
-	a.mu.Unlock()
+	a.give(ctx, true)
 	if len(with) == 0 {
 		return
 	}

@@ -99,6 +99,50 @@ func TestGroupThatFails(t *testing.T) {
 	})
 }
 
+// TestGroupOfTwo: of two responders one pages in a window, however the messages fall
+// to them, and also when one dies in the middle of it: each incident stands in one
+// page, and in a second one only if its sender died before that was noted.
+func TestGroupOfTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Limits{Group: 30 * time.Second, Rate: 6000})
+		pages, named := 0, map[string]int{}
+		r.answer = func(m Message, _ time.Time) error {
+			pages++
+			if len(m.Notice.Text) == 0 {
+				named[m.Incident]++
+			}
+			for line := range strings.Lines(m.Notice.Text) {
+				if _, id, ok := strings.Cut(line, "(incident "); ok {
+					named[strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(id), ")"))]++
+				}
+			}
+			return nil
+		}
+		one, two := r.mortal(t), r.start(t)
+		const incidents = 60
+		for i := range incidents {
+			r.put(t, fmt.Sprintf("i%d", i), fmt.Sprintf("r%d/page", i))
+			pass(5 * time.Second)
+			if i == incidents/2 {
+				one()
+				one = r.mortal(t)
+			}
+		}
+		pass(2 * time.Minute)
+		one()
+		two()
+		for i := range incidents {
+			if id := fmt.Sprintf("i%d", i); named[id] == 0 || named[id] > 1+r.cut {
+				t.Errorf("%s stands in %d pages", id, named[id])
+			}
+		}
+		if most := incidents*5/30 + 2 + r.cut; pages > most {
+			t.Errorf("%d pages in five minutes, %d are the most", pages, most)
+		}
+		t.Logf("%d incidents in five minutes by two responders, one of which died: %d pages, %d cut off", incidents, pages, r.cut)
+	})
+}
+
 // TestGroupGoesOn: a page about several incidents is acknowledged when somebody
 // sees to all of them, and resolved when all are over; a plain acknowledgement of
 // one stops its own escalation at once.

@@ -26,15 +26,13 @@ type lane struct {
 	// message at a time finds out whether the receiver is back.
 	failures  int
 	notBefore time.Time
-	// paged is when the last page went, where pages go together.
-	paged time.Time
 }
 
 func newLane(d *Deliverer, r *Receiver, q Queue) *lane {
 	l := r.Limits
 	parallel := int64(cmp.Or(l.Parallel, defaultParallel))
 	if l.Group > 0 {
-		parallel = 1 // of two at a time each would be a page
+		parallel = 1 // of two at a time one would wait for the other
 	}
 	return &lane{
 		Deliverer: d, to: r, queue: q, slots: semaphore.NewWeighted(parallel), parallel: parallel,
