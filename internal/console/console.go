@@ -44,6 +44,8 @@ type Console struct {
 	pages    pages
 	list     *catalogue
 	pictures *gallery
+	// beat and recheck are [beatEvery] and [recheckEvery].
+	beat, recheck time.Duration
 }
 
 // New puts the page together. It reaches nothing.
@@ -58,7 +60,7 @@ func New(o Options) (*Console, error) {
 	c := &Console{
 		Options: o, pages: pages, sessions: &sessions{store: o.Bus.Sessions(), now: o.Now}, logins: newPace(o.Now), hub: newHub(o.Bus, o.Logger),
 		people: newPeople(o.Reviewer, o.Now), rights: newRights(o.Reviewer, o.Now), flows: newFlows(o.House, o.Now),
-		pictures: newGallery(o.House, o.Now),
+		pictures: newGallery(o.House, o.Now), beat: beatEvery, recheck: recheckEvery,
 	}
 	c.list = newCatalogue(o.House, o.Now, c.hub.newest)
 	return c, nil

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// beat is how often a live answer without news says that it is there,
-	// recheck how often its person is looked at again.
-	beat    = 15 * time.Second
-	recheck = 30 * time.Second
+	// beatEvery is how often a live answer without news says that it is there,
+	// recheckEvery how often its person is looked at again.
+	beatEvery    = 15 * time.Second
+	recheckEvery = 15 * time.Second
 	// maxLiveAge is when a browser has to ask again.
 	maxLiveAge = time.Hour
 	// writeWithin is how long a browser may take to read a piece.
@@ -96,7 +96,7 @@ func (l *liveAnswer) begin(ctx context.Context, at position, backlog []change, m
 
 // serve goes on until the browser or the person is gone.
 func (l *liveAnswer) serve(ctx context.Context, sub *subscriber) {
-	beats, checks := time.NewTicker(beat), time.NewTicker(recheck)
+	beats, checks := time.NewTicker(l.console.beat), time.NewTicker(l.console.recheck)
 	defer beats.Stop()
 	defer checks.Stop()
 	for {

@@ -52,7 +52,7 @@ func TestPart(t *testing.T) {
 	}
 	for _, want := range []string{
 		"web-7d4b9c5f6-x2x9p", "container-escape", "a process left its container", "run is awaiting_approval", "critical", ">87<", "page to pagerduty is retrying",
-		"2 subjects, 8 findings and 1 runs of it more, and 4 moments",
+		"2 of its subjects, 8 of its findings, 1 of its runs and 4 of the moments",
 	} {
 		if !strings.Contains(part, want) {
 			t.Errorf("sue sees no %q:\n%s", want, part)

@@ -12,7 +12,7 @@ import (
 
 const (
 	// believed is how long the cluster's answer about a token is.
-	believed = 30 * time.Second
+	believed = 15 * time.Second
 	// maxRemembered bounds each memory of answers; past it all is forgotten.
 	maxRemembered = 4096
 )
@@ -35,7 +35,7 @@ func newPeople(r Reviewer, now func() time.Time) *people {
 	return &people{reviewer: r, now: now, known: map[[sha256.Size]byte]answer{}}
 }
 
-// who asks the cluster whose token it is, at most twice a minute for each. An
+// who asks the cluster whose token it is, at most four times a minute for each. An
 // error that is [kube.ErrUnauthenticated] says that it is nobody's.
 func (p *people) who(ctx context.Context, token string) (kube.User, error) {
 	if p.reviewer == nil {

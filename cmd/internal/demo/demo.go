@@ -59,14 +59,25 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}
 	failed := d.board.summary(time.Since(began))
+	if failed > 0 {
+		err = ErrUnproved
+	}
 	if o.Keep {
 		d.keep(ctx)
+		return err
 	}
-	if failed > 0 {
-		return ErrUnproved
-	}
-	return nil
+	fmt.Fprint(o.Out, next)
+	return err
 }
+
+// next is what to do after it.
+const next = `
+What next:
+  bin/firebreak demo --keep   the same, left running, to look at in a browser, with kubectl and with firebreak
+  README.md                   your first rule and playbook, tried on files before they meet a cluster
+  deploy/README.md            into a cluster, where it only watches until you say otherwise
+
+`
 
 // broken says what Firebreak last logged when the demo can't go on, unless it
 // was told to stop.
@@ -83,12 +94,13 @@ func (d *demo) broken(ctx context.Context, err error) error {
 
 // keep waits with everything running.
 func (d *demo) keep(ctx context.Context) {
-	fmt.Fprintf(d.Out, "\nEverything is left running. In another terminal:\n"+
-		"  export KUBECONFIG=%s\n  kubectl get pods --all-namespaces --show-labels\n"+
-		"  export FIREBREAK_SERVER=%s FIREBREAK_SERVER_CA=%s\n  %s runs --token-file %s\n"+
-		"In a browser, whose warning of the demo's own certificate is right: %s/console/\n  signed in with the token in %s\n"+
+	fmt.Fprintf(d.Out, "\nEverything is left running.\n\n"+
+		"In a browser (its warning is about the demo's own certificate):\n  %s/console/\n  sign in as alice, with the token that this file holds: %s\n"+
+		"  One run holds a pod of payments still: open it under Runs, and undo it.\n\n"+
+		"In another terminal:\n  export FIREBREAK_SERVER=%s FIREBREAK_SERVER_CA=%s\n  %s runs --token-file %s\n"+
+		"  export KUBECONFIG=%s\n  kubectl get pods --all-namespaces --show-labels\n\n"+
 		"Config, playbooks and log of Firebreak: %s\nctrl-c takes it all down.\n",
-		d.cluster.Kubeconfig, d.home.url(), d.home.ca(), d.Executable, d.alice.tokenFile, d.home.url(), d.alice.tokenFile, d.home.dir)
+		d.home.url(), d.alice.tokenFile, d.home.url(), d.home.ca(), d.Executable, d.alice.tokenFile, d.cluster.Kubeconfig, d.home.dir)
 	select {
 	case <-ctx.Done():
 	case <-d.cluster.Done():

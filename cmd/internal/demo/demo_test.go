@@ -60,17 +60,30 @@ func firebreak(t *testing.T) string {
 	return path
 }
 
+// TestDemo: everything holds, each line is told, and what it says of looking at
+// it afterwards is true.
 func TestDemo(t *testing.T) {
 	executable := firebreak(t)
 	t.Setenv("TMPDIR", t.TempDir())
-	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	kept, ended := make(chan struct{}), make(chan error, 1)
+	out := &trigger{word: "ctrl-c takes it all down", pull: sync.OnceFunc(func() { close(kept) })}
 	began := time.Now()
-	err := Run(t.Context(), Options{Executable: executable, Out: &out})
-	t.Logf("took %s\n%s", time.Since(began).Round(time.Second), out.String())
-	if err != nil {
-		t.Fatal(err)
+	go func() { ended <- Run(ctx, Options{Executable: executable, Out: out, Keep: true}) }()
+	select {
+	case <-kept:
+		t.Logf("took %s", time.Since(began).Round(time.Second))
+		t.Run("left running", func(t *testing.T) { look(t, out.said()) })
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	case err := <-ended:
+		t.Errorf("it ended with %v", err)
 	}
-	text := out.String()
+	text := out.said()
+	t.Log(text)
 	if strings.Contains(text, "\x1b") || strings.Contains(text, "✗") {
 		t.Error("the plain output has colours, or a claim that does not hold")
 	}
@@ -114,7 +127,7 @@ func TestDemoInterrupted(t *testing.T) {
 	if err := Run(ctx, Options{Executable: executable, Out: out}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that it was interrupted", err)
 	}
-	if text := out.text.String(); strings.Contains(text, "What was proved") || strings.Contains(text, "✗") {
+	if text := out.said(); strings.Contains(text, "What was proved") || strings.Contains(text, "✗") {
 		t.Errorf("it went on:\n%s", text)
 	}
 	nothingLeft(t)
@@ -155,6 +168,13 @@ type trigger struct {
 	text bytes.Buffer
 	word string
 	pull func()
+}
+
+// said is all that was written.
+func (w *trigger) said() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 func (w *trigger) Write(p []byte) (int, error) {
