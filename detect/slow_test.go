@@ -46,7 +46,7 @@ func slowWith(t *testing.T, d Detector, message string, n int) (*Worker, map[str
 		Open:    func(context.Context, uint64) (Reader, error) { return l, nil },
 		Publish: func(_ context.Context, e event.Event) error { l.publish(e); return nil },
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	for range n {
 		e := alert("other", "p1")

@@ -117,7 +117,7 @@ func (l *living) wait(until func() bool) {
 	l.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.Now().Add(60 * time.Second); !until(); <-tick.C {
+	for limit := time.Now().Add(4 * time.Minute); !until(); <-tick.C {
 		if time.Now().After(limit) {
 			l.t.Fatal("it does not come about")
 		}

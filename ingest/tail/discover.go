@@ -115,7 +115,7 @@ func (t *Follower) meet(n found) (met, bool) {
 // read before the restart.
 func (t *Follower) known(m met) bool {
 	if f := t.files[m.key]; f != nil {
-		if f.group.name == m.group {
+		if f.group.name == m.group && !f.replaced(m) {
 			f.path, f.place = m.path, m.place
 			return true
 		}
@@ -145,6 +145,23 @@ func (t *Follower) known(m met) bool {
 		f.shadow = f // of whom is found out in missing
 	}
 	return true
+}
+
+// replaced says that a copy, which nobody reads and so nobody would miss, is
+// another file now: it was closed, and its inode was given out again. Of all
+// others the reading finds it.
+func (f *file) replaced(m met) bool {
+	if f.shadow == nil || f.f != nil {
+		return false
+	}
+	handle, info, err := m.place.open(m.key)
+	if err != nil {
+		return false
+	}
+	defer handle.Close()
+	at := f.saved
+	at.within(info.Size())
+	return !at.is(handle, info.Size())
 }
 
 // adopt takes a file that was not read before: all of it, or what the file

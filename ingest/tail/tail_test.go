@@ -295,6 +295,28 @@ func TestCopyAlone(t *testing.T) {
 	b.stop(true)
 }
 
+// The inode of a copy that is closed is another file's, which is read.
+func TestInodeOfACopy(t *testing.T) {
+	b := newBench(t)
+	b.o.MaxOpen = 1
+	b.start()
+	long := strings.Repeat("x", 300)
+	b.write("a.log", long+"\n")
+	b.pass()
+	b.copy("a.log", "a.log.1")
+	b.pass()
+	b.write("b.log", "b\n") // takes the one handle
+	b.pass()
+	b.rename("a.log.1", "a.log.2")
+	b.pass()
+	b.truncate("a.log.2")
+	b.write("a.log.2", "two\n") // stands for a new file with the inode of the old one
+	b.rename("a.log.2", "a.log.1")
+	b.pass()
+	b.want(long, "b", "two")
+	b.stop(true)
+}
+
 func TestStartsWhereItStopped(t *testing.T) {
 	b := newBench(t)
 	b.start()

@@ -354,7 +354,7 @@ func (r *rig) live() {
 // until waits for a condition.
 func (r *rig) until(what string, is func() bool) {
 	r.t.Helper()
-	deadline := time.NewTimer(time.Minute)
+	deadline := time.NewTimer(4 * time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -362,7 +362,7 @@ func (r *rig) until(what string, is func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			r.t.Fatalf("not within a minute: %s", what)
+			r.t.Fatalf("not within four minutes: %s", what)
 		}
 	}
 }

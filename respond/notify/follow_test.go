@@ -15,7 +15,7 @@ import (
 // Who was paged is told that somebody decides, and that the incident is over;
 // who only got a step's body, or was not told yet, is not.
 func TestFollower(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	b, err := bus.Open(ctx, bus.Options{Dir: t.TempDir()})
 	if err != nil {

@@ -56,7 +56,7 @@ func TestOnStreams(t *testing.T) {
 	}
 	settled := func(o *Outbox, n int) []event.Delivery {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); ; {
+		for end := time.Now().Add(4 * time.Minute); ; {
 			list, err := o.Deliveries(t.Context(), "i1")
 			if err != nil {
 				t.Fatal(err)

@@ -156,7 +156,7 @@ func (c *client) exec(path string) string {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		c.t.Fatalf("exec: %s", resp.Status)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(4 * time.Minute)); err != nil {
 		c.t.Fatal(err)
 	}
 	for {

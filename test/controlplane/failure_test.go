@@ -57,12 +57,14 @@ func TestStartObeysContext(t *testing.T) {
 
 func TestDeathNamesComponent(t *testing.T) {
 	c := start(t, controlplane.Options{Nodes: 1})
+	const said = "Starting Kubernetes Scheduler"
+	eventually(t, "the scheduler says that it starts", func() bool { return hasLine(t, filepath.Join(c.Dir, "logs", "kube-scheduler.log"), said) })
 	kill(t, processes(t, c.Dir), " kube-scheduler ")
 	err := c.Err()
 	if err == nil {
 		t.Fatal("the cluster ended without an error")
 	}
-	for _, want := range []string{"kube-scheduler", "killed", "Starting Kubernetes Scheduler"} {
+	for _, want := range []string{"kube-scheduler", "killed", said} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error doesn't hold %q: %v", want, err)
 		}
@@ -107,7 +109,7 @@ func TestAuditReachesLateWebhook(t *testing.T) {
 	for name, came := range map[string]chan struct{}{"early": early, "late": late} {
 		select {
 		case <-came:
-		case <-time.After(2 * time.Minute):
+		case <-time.After(4 * time.Minute):
 			t.Errorf("the %s request never came to the webhook", name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 )
 
 // The ports that are given lie below those that systems give to clients (from
@@ -15,12 +16,20 @@ import (
 // listens.
 const lowest, highest = 12_000, 32_000
 
-// Free gives the address of a port of loopback at which nobody listens now.
-// Nothing keeps others from taking it, but they would have to ask for it.
+// given are those of this process, which gives none twice: nobody listens yet at
+// one that was given a moment ago.
+var given sync.Map
+
+// Free gives the address of a port of loopback at which nobody listens now, each
+// once. Nothing keeps others from taking it, but they would have to ask for it.
+// It may be called concurrently.
 func Free() (string, error) {
 	var last error
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))
+		if _, again := given.LoadOrStore(address, true); again {
+			continue
+		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			last = err

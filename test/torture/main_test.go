@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) {
 		os.Exit(3)
 	}
 	if os.Geteuid() == 0 && os.Getenv(privateVar) == "" {
+		runtime.LockOSThread() // the child dies with the thread that began it
 		if code, ok := private(); ok {
 			os.Exit(code)
 		}

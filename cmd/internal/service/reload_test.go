@@ -35,14 +35,14 @@ func testReload(t *testing.T) {
 		}
 	}
 	write(oneRule)
-	var logged strings.Builder
-	s := &service{logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	logged := &safeBuffer{}
+	s := &service{logger: slog.New(slog.NewTextHandler(logged, nil))}
 	s.Config = &config.Config{Rules: []string{file}, NoShipped: true}
 	set, err := files.Rules([]string{file}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	offers := make(chan string)
 	done := make(chan struct{})
@@ -54,7 +54,9 @@ func testReload(t *testing.T) {
 		})
 	}()
 	write(strings.Replace(oneRule, "verb", "vreb", 1))
-	<-time.After(5 * reloadEvery)
+	for tick := time.NewTicker(reloadEvery); !strings.Contains(logged.String(), "vreb") && ctx.Err() == nil; {
+		<-tick.C
+	}
 	write(strings.Replace(oneRule, "title: T", "title: Longer", 1))
 	select {
 	case title := <-offers:
