@@ -5,6 +5,9 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 KUSTOMIZE     := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
 KO            := github.com/google/ko@v0.19.1
 
+# A mirror that is slow once, or another installation that goes on, is waited for.
+APT := -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300
+
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
 IMAGE    ?= firebreak-io/firebreak
@@ -41,8 +44,9 @@ chromium: ## Debian's Chromium, headless, for the tests of the page, where no br
 	@for b in chromium chromium-browser google-chrome; do if command -v $$b >/dev/null; then echo "the page is tried in $$(command -v $$b)"; exit 0; fi; done; \
 	 if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "no Chromium here (Debian: apt-get install chromium): the tests of the page in a browser are left out"; exit 0; fi; \
 	 echo "installing Debian's chromium, to try the page in (1 to 2 minutes, once)"; \
-	 { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } </dev/null >/dev/null 2>&1 || \
-	 echo "chromium could not be installed: the tests of the page in a browser are left out"
+	 log=$$(mktemp) && trap 'rm -f "$$log"' EXIT; \
+	 { apt-get update -qq $(APT) && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(APT) chromium; } </dev/null >"$$log" 2>&1 || \
+	 { tail -n 5 "$$log"; echo "chromium could not be installed: the tests of the page in a browser are left out, or fail in CI"; }
 
 # The two runs differ in how much goes on at once, not in what is tested; each goes on whatever was
 # found before, and what both say of each package stands together at the end.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,9 +105,14 @@ func newRigIn(t testing.TB, space *workspace.Server, change ...func(*rig)) *rig 
 }
 
 // fast is a directory for a store that need not survive: in memory, if that can be
-// had.
+// had, and is more than the 64 MB that containers get.
 func fast(t testing.TB) string {
-	dir, err := os.MkdirTemp("/dev/shm", "firebreak-slack-")
+	const memory, enough = "/dev/shm", 2 << 30
+	var room syscall.Statfs_t
+	if err := syscall.Statfs(memory, &room); err != nil || room.Bavail*uint64(room.Bsize) < enough { //nolint:unconvert,gosec // Bsize is signed on some systems, and never negative
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "firebreak-slack-")
 	if err != nil {
 		return t.TempDir()
 	}
