@@ -38,13 +38,13 @@ func TestKilledArchiver(t *testing.T) {
 
 // TestKilledArchiverApart is the same over a NATS server that goes on.
 func TestKilledArchiverApart(t *testing.T) {
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true})
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, JetStreamMaxStore: 1 << 50})
 	if err != nil {
 		t.Fatal(err)
 	}
 	go srv.Start()
 	t.Cleanup(srv.Shutdown)
-	if !srv.ReadyForConnections(time.Minute) {
+	if !srv.ReadyForConnections(4 * time.Minute) {
 		t.Fatal("NATS is not ready")
 	}
 	killArchivers(t, bus.Options{URL: srv.ClientURL(), Replicas: 1}, childArchive+"=apart", childURL+"="+srv.ClientURL())

@@ -93,7 +93,7 @@ func TestPolicy(t *testing.T) {
 		const refused = new Set(), title = document.title;
 		const all = new Promise((done) => {
 			addEventListener("securitypolicyviolation", (e) => { refused.add(e.effectiveDirective); if (refused.size === 8) done(); });
-			setTimeout(done, 20000);
+			setTimeout(done, 180000);
 		});
 		const put = (html) => { const d = document.createElement("div"); d.innerHTML = html; document.body.append(d); return d; };
 		const script = document.createElement("script");
