@@ -69,6 +69,11 @@ func same(of string) string {
 	return fmt.Sprintf("has(object.%[1]s) == has(oldObject.%[1]s) && (!has(object.%[1]s) || object.%[1]s == oldObject.%[1]s)", of)
 }
 
+// templateGeneration is an annotation of DaemonSets that the API server itself
+// counts up with each change of their template; what a client sends of it is
+// not looked at.
+const templateGeneration = "deprecated.daemonset.template.generation"
+
 // AdmissionManifest is a ValidatingAdmissionPolicy and its binding, as YAML for
 // kubectl apply: of the account's writes the API server takes those that are
 // admitted, and no other, whatever RBAC would allow and whoever has taken the
@@ -131,14 +136,14 @@ func variables(a Admission) []admissionregistrationv1.Variable {
 		{Name: "oldAnnotations", Expression: field("oldObject", "annotations")},
 		{Name: "labelKeys", Expression: list(sorted(a.LabelKeys))},
 		{Name: "ours", Expression: strings.Join([]string{
-			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix),
+			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || k == '%s' || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix, templateGeneration),
 			fmt.Sprintf("variables.oldAnnotations.all(k, k.startsWith('%s') || k in variables.annotations)", prefix),
 			same("metadata.ownerReferences"), same("metadata.finalizers"),
 		}, " && ")},
 		{Name: "protected", Expression: a.protected()},
 		{Name: "annotationKeys", Expression: list(sorted(a.AnnotationKeys))},
 		{Name: "oursBut", Expression: strings.Join([]string{
-			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || k in variables.annotationKeys || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix),
+			fmt.Sprintf("variables.annotations.all(k, k.startsWith('%s') || k == '%s' || k in variables.annotationKeys || (k in variables.oldAnnotations && variables.oldAnnotations[k] == variables.annotations[k]))", prefix, templateGeneration),
 			fmt.Sprintf("variables.oldAnnotations.all(k, k.startsWith('%s') || k in variables.annotationKeys || k in variables.annotations)", prefix),
 			same("metadata.ownerReferences"), same("metadata.finalizers"),
 		}, " && ")},

@@ -18,8 +18,8 @@ const LockoutLabel = event.AnnotationPrefix + "lockout"
 
 // The values of [LockoutLabel]. What the data of each may hold:
 //
-//   - [LockoutIdentity]: user, and extra with value for one that may go on
-//     with stronger authentication;
+//   - [LockoutIdentity]: user or group, and extra with value for those that may
+//     go on with stronger authentication;
 //   - [LockoutPods]: digest, image, registry, serviceAccount or privileged,
 //     and namespace.
 //

@@ -3,7 +3,9 @@ package action
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
@@ -12,7 +14,7 @@ const identityDeny = "identity.deny"
 func init() {
 	register(Kind{
 		Name: identityDeny,
-		Doc: "Denies an identity every write to the API, and exec, for a time, by a shipped admission policy; or lets it go on only with stronger authentication, " +
+		Doc: "Denies an identity, or the members of a group, every write to the API, and exec, for a time, by a shipped admission policy; or lets it go on only with stronger authentication, " +
 			"by what its authenticator says of it. Reads pass no admission and are not denied.",
 		Class:      Effect,
 		OptIn:      true,
@@ -37,6 +39,9 @@ type IdentityDenyConfig struct {
 	// User is the identity, as the API server names it. Empty is the target, if
 	// it is a service account, or the one that the target pod runs as.
 	User string `yaml:"user" json:"user,omitempty"`
+	// Group is a group, as the authenticator gives it to its members: all of them
+	// are denied. It may be the target, too.
+	Group string `yaml:"group" json:"group,omitempty"`
 	// UnlessExtra and UnlessValue let it go on when its authenticator gives it
 	// this value under this key of extra: example.com/amr and mfa, where OIDC's
 	// claim is mapped to it.
@@ -48,7 +53,10 @@ func (c IdentityDenyConfig) check() error {
 	if (c.UnlessExtra == "") != (c.UnlessValue == "") {
 		return fmt.Errorf("%s: unless_extra and unless_value go together", identityDeny)
 	}
-	if len(c.UnlessExtra) > maxText || len(c.UnlessValue) > maxText || len(c.User) > maxUser {
+	if c.User != "" && c.Group != "" {
+		return fmt.Errorf("%s: user or group, not both", identityDeny)
+	}
+	if len(c.Group) > maxUser || len(c.UnlessExtra) > maxText || len(c.UnlessValue) > maxText || len(c.User) > maxUser {
 		return fmt.Errorf("%s: a parameter is over %d bytes", identityDeny, maxText)
 	}
 	return nil
@@ -60,20 +68,34 @@ type deny struct {
 }
 
 func (a deny) data(ctx context.Context, r Request) (map[string]string, string, []string, error) {
-	s, err := identityOf(ctx, a.Deps, r.Target, a.User)
+	data, name, err := a.whom(ctx, r)
 	if err != nil {
 		return nil, "", nil, err
 	}
-	name := cut(s.user(), maxText)
 	notes := []string{
 		"reads are not denied: no admission is asked about them",
 		"members of system:masters are never denied",
 		"what is created is denied until the hold's end even if Firebreak is gone; changes and deletes until the ConfigMap is taken away",
 	}
-	data := map[string]string{"user": s.user()}
 	if a.UnlessExtra != "" {
 		data["extra"], data["value"] = a.UnlessExtra, a.UnlessValue
 		return data, fmt.Sprintf("ask stronger authentication of %s for writes (%s=%s)", name, a.UnlessExtra, a.UnlessValue), notes, nil
 	}
 	return data, fmt.Sprintf("deny every write of %s", name), notes, nil
+}
+
+// whom is what the lockout's data say of the identity, and its name for people.
+func (a deny) whom(ctx context.Context, r Request) (data map[string]string, name string, err error) {
+	group := a.Group
+	if group == "" && a.User == "" && r.Target.IsThing() && r.Target.Resource == event.ResourceGroups {
+		group = r.Target.Name
+	}
+	switch {
+	case group == "":
+		s, err := identityOf(ctx, a.Deps, r.Target, a.User)
+		return map[string]string{"user": s.user()}, cut(s.user(), maxText), err
+	case strings.HasPrefix(group, "system:") || len(group) > maxUser:
+		return nil, "", refuse(r.Target, "%s is a group of the system", cut(group, maxText))
+	}
+	return map[string]string{"group": group}, "the members of group " + cut(group, maxText), nil
 }

@@ -49,6 +49,7 @@ func TestDeny(t *testing.T) {
 		want   object
 	}{
 		"of the pod":  {&IdentityDenyConfig{}, object{"user": "system:serviceaccount:shop:bot"}},
+		"of a group":  {&IdentityDenyConfig{Group: "oidc:contractors"}, object{"group": "oidc:contractors"}},
 		"of a person": {&IdentityDenyConfig{User: "eve@example.com"}, object{"user": "eve@example.com"}},
 		"unless":      {&IdentityDenyConfig{User: "eve", UnlessExtra: "example.com/amr", UnlessValue: "mfa"}, object{"user": "eve", "extra": "example.com/amr", "value": "mfa"}},
 	} {
@@ -78,6 +79,17 @@ func TestDeny(t *testing.T) {
 		}
 		if !errors.Is(err, ErrRefused) {
 			t.Errorf("%.40s: %v", bad, err)
+		}
+	}
+	group := event.GroupRef("system:authenticated")
+	for _, of := range []struct {
+		config *IdentityDenyConfig
+		target event.Ref
+	}{{&IdentityDenyConfig{Group: "system:masters"}, r.Target}, {&IdentityDenyConfig{}, group}} {
+		about := r
+		about.Target = of.target
+		if _, err := build(t, identityDeny, Deps{Cluster: f, Home: home}, of.config).Plan(t.Context(), about); !errors.Is(err, ErrRefused) {
+			t.Errorf("%+v: %v", of.config, err)
 		}
 	}
 	if _, err := build(t, identityDeny, Deps{Cluster: f}, nil).Plan(t.Context(), r); !errors.Is(err, ErrRefused) {

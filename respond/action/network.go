@@ -176,21 +176,27 @@ func namespaceOf(ctx context.Context, d Deps, target event.Ref) (string, error) 
 	return target.Namespace, err
 }
 
-// networkNeeds are the permissions of an action that sets barriers.
-func networkNeeds() []Permission {
+// networkNeeds are the permissions of an action that sets barriers by these kinds
+// of policies, beside plain ones.
+func networkNeeds(by ...Resource) []Permission {
 	need := []Permission{
 		{Resource: "pods", Verbs: []string{"get", "list"}},
 		{Resource: "namespaces", Verbs: []string{"get"}},
 		{Group: networkingv1.GroupName, Resource: "networkpolicies", Verbs: []string{"get", "list", "create", "patch", "delete"}},
 		{Group: calicoTiers.Group, Resource: calicoTiers.Resource, Verbs: []string{"get"}, Names: []string{calicoTier}},
 	}
-	for _, x := range []Resource{clusterPolicies, adminPolicies, ciliumPolicies, calicoPolicies} {
+	for _, x := range by {
 		need = append(need, Permission{Group: x.Group, Resource: x.Resource, Verbs: []string{"get", "list", "create", "patch", "delete"}})
 	}
 	return need
 }
 
-// networkHolds are the kinds of policies that are made.
-func networkHolds() []Resource {
-	return []Resource{plainPolicies, clusterPolicies, adminPolicies, ciliumPolicies, calicoPolicies}
+// policyMeans are the kinds of policies that can set any barrier but one of
+// addresses, beside plain ones.
+func policyMeans() []Resource {
+	return []Resource{clusterPolicies, adminPolicies, ciliumPolicies, calicoPolicies}
 }
+
+// addressMeans are those that can keep addresses out. AdminNetworkPolicy knows
+// none.
+func addressMeans() []Resource { return []Resource{clusterPolicies, ciliumPolicies, calicoPolicies} }

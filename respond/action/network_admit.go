@@ -1,10 +1,6 @@
 package action
 
-import (
-	networkingv1 "k8s.io/api/networking/v1"
-
-	"github.com/firebreak-io/firebreak/internal/kube"
-)
+import "github.com/firebreak-io/firebreak/internal/kube"
 
 // What the admission policy lets through of policies. Whatever a policy selects
 // it is never without a selector, and never about a protected namespace.
@@ -32,17 +28,13 @@ const (
 		" && (!has(object.spec.egress) || object.spec.egress.all(r, r.action in ['Deny', 'Pass']))"
 )
 
-// networkAdmits are the writes of an action that sets barriers.
-func networkAdmits() []Admit {
-	var all []Admit
-	for _, x := range []struct {
-		Resource
-		create string
-	}{
-		{Resource{networkingv1.GroupName, "v1", "networkpolicies"}, admitPlain},
-		{clusterPolicies, admitTier}, {adminPolicies, admitTier}, {ciliumPolicies, admitCilium}, {calicoPolicies, admitCalico},
-	} {
-		all = append(all, ownAdmits(x.Resource, x.create)...)
+// networkAdmits are the writes of an action that sets barriers by these kinds of
+// policies, beside plain ones.
+func networkAdmits(by ...Resource) []Admit {
+	all := ownAdmits(plainPolicies, admitPlain)
+	create := map[Resource]string{clusterPolicies: admitTier, adminPolicies: admitTier, ciliumPolicies: admitCilium, calicoPolicies: admitCalico}
+	for _, x := range by {
+		all = append(all, ownAdmits(x, create[x])...)
 	}
 	return all
 }

@@ -19,15 +19,15 @@ func init() {
 		Reversible: true,
 		OptIn:      true,
 		Targets:    []string{"pods", "namespaces"},
-		Holds:      networkHolds(),
+		Holds:      append(policyMeans(), plainPolicies),
 		Config:     func() any { return &AllowConfig{Scope: newScope(), Inside: true, DNS: true} },
 		Example: func() any {
 			return &AllowConfig{Scope: newScope(), Addresses: []string{"192.0.2.0/24"}, Inside: true, DNS: true}
 		},
 		Check:  func(config any) error { return checked(networkAllow, config, AllowConfig.check) },
-		Needs:  networkNeeds(),
+		Needs:  networkNeeds(policyMeans()...),
 		Helps:  reach.Permissions(),
-		Admits: networkAdmits(),
+		Admits: networkAdmits(policyMeans()...),
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[AllowConfig](networkAllow, config)
 			if err != nil {

@@ -19,15 +19,15 @@ func init() {
 		Reversible: true,
 		OptIn:      true,
 		Targets:    []string{"pods", "namespaces"},
-		Holds:      networkHolds(),
+		Holds:      append(addressMeans(), plainPolicies),
 		Config:     func() any { return &DenyConfig{Scope: newScope()} },
 		Example: func() any {
 			return &DenyConfig{Scope: newScope(), Addresses: []string{"192.0.2.7"}}
 		},
 		Check:  func(config any) error { return checked(networkDeny, config, DenyConfig.check) },
-		Needs:  networkNeeds(),
+		Needs:  networkNeeds(addressMeans()...),
 		Helps:  reach.Permissions(),
-		Admits: networkAdmits(),
+		Admits: networkAdmits(addressMeans()...),
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[DenyConfig](networkDeny, config)
 			if err != nil {

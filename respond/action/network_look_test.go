@@ -3,6 +3,7 @@ package action
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,12 @@ func beside(t *testing.T, objects []own, others ...networkingv1.NetworkPolicy) r
 		s.Namespaces = append(s.Namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/metadata.name": name}}})
 	}
 	s.NetworkPolicies = others
+	if slices.ContainsFunc(objects, func(o own) bool { return o.Resource == calicoPolicies }) {
+		s.Objects = append(s.Objects, reach.Object{
+			Group: calicoTiers.Group, Version: calicoTiers.Version, Kind: "Tier", Name: calicoTier,
+			Body: []byte(`{"apiVersion":"projectcalico.org/v3","kind":"Tier","metadata":{"name":"` + calicoTier + `"},"spec":{"order":1}}`),
+		})
+	}
 	for _, o := range objects {
 		w, err := o.write(networkDeny, Request{Key: "run1/s", Target: event.Ref{UID: "u"}, Now: noon, Until: noon})
 		if err != nil {
@@ -99,6 +106,12 @@ func TestBarriersEvaluated(t *testing.T) {
 		"deny, cilium, beside":                {deny, []own{deny.cilium()}, []networkingv1.NetworkPolicy{evil}, nil},
 		"deny, tier, egress":                  {deny.toward(directionEgress), []own{denyTier}, []networkingv1.NetworkPolicy{evil}, nil},
 		"deny, tier, both":                    {deny, []own{denyTier}, nil, []string{"from 192.0.2.0/24"}},
+		"quarantine, calico":                  {cut, []own{cut.calico()}, nil, nil},
+		"quarantine, calico, beside":          {cut, []own{cut.calico()}, []networkingv1.NetworkPolicy{everybody}, nil},
+		"quarantine, calico, one way":         {cut, []own{cut.toward(directionEgress).calico()}, []networkingv1.NetworkPolicy{everybody}, []string{"pod web from "}},
+		"deny, calico, beside":                {deny, []own{deny.calico()}, []networkingv1.NetworkPolicy{evil, everybody}, nil},
+		"allow, calico":                       {allow, []own{allow.calico()}, nil, nil},
+		"allow, calico, beside":               {allow, []own{allow.calico()}, []networkingv1.NetworkPolicy{everybody}, nil},
 		"allow, plain":                        {allow, []own{allow.plain()}, nil, nil},
 		"allow, plain, beside":                {allow, []own{allow.plain()}, []networkingv1.NetworkPolicy{everybody}, []string{"pod web to "}},
 	} {

@@ -17,12 +17,12 @@ func init() {
 		Reversible: true,
 		OptIn:      true,
 		Targets:    []string{"pods", "namespaces"},
-		Holds:      networkHolds(),
+		Holds:      append(policyMeans(), plainPolicies),
 		Config:     func() any { return &CutConfig{Scope: newScope()} },
 		Check:      func(config any) error { return checked(networkQuarantine, config, CutConfig.check) },
-		Needs:      networkNeeds(),
+		Needs:      networkNeeds(policyMeans()...),
 		Helps:      reach.Permissions(),
-		Admits:     networkAdmits(),
+		Admits:     networkAdmits(policyMeans()...),
 		New: func(d Deps, config any) (Action, error) {
 			if config == nil {
 				config = &CutConfig{Scope: newScope()}

@@ -33,7 +33,7 @@ func init() {
 		Config:     func() any { return newIsolate() },
 		Check:      func(config any) error { return checked(nodeIsolate, config, IsolateConfig.check) },
 		Helps:      tierPermissions(),
-		Needs:      append(quarantineNeeds(), Permission{Resource: nodes.Resource, Verbs: []string{"get", "list", "patch"}}),
+		Needs:      append(isolateNeeds(), Permission{Resource: nodes.Resource, Verbs: []string{"get", "list", "patch"}}),
 		Admits: append([]Admit{{
 			Resource: nodes.Resource, Operation: "UPDATE", Expression: admitNode(kube.SameLabels+" && "+admitTaints, "taints", "unschedulable"),
 		}}, quarantineAdmits()...),
@@ -50,6 +50,12 @@ func init() {
 			return a, c.check()
 		},
 	})
+}
+
+// isolateNeeds are the permissions for the pods of a node; those of DaemonSets
+// stay.
+func isolateNeeds() []Permission {
+	return slices.DeleteFunc(quarantineNeeds(), func(p Permission) bool { return p.Resource == daemonSets.Resource })
 }
 
 // IsolateConfig are the parameters of node.isolate.

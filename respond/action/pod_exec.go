@@ -29,6 +29,7 @@ func init() {
 		Example: func() any { return &ExecConfig{Command: []string{"echo", "hello"}} },
 		Check:   func(config any) error { return checked(podExec, config, ExecConfig.check) },
 		Needs:   execNeeds(),
+		Helps:   execHelps(),
 		Admits:  execAdmits(),
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[ExecConfig](podExec, config)
@@ -40,13 +41,18 @@ func init() {
 	})
 }
 
-// execNeeds: the command is asked for by WebSocket, which is a get, and from
-// Kubernetes 1.35 on needs create besides.
 func execNeeds() []Permission {
 	return []Permission{
 		{Resource: "pods", Verbs: []string{"get"}},
-		{Resource: "pods/exec", Verbs: []string{"create", "get"}, Grave: true},
+		{Resource: "pods/exec", Verbs: []string{"create"}, Grave: true},
 	}
+}
+
+// execHelps: a command is asked for by WebSocket, which is a get (and from
+// Kubernetes 1.35 on takes create besides). Without it goes by SPDY, the older
+// way, which load balancers may not let through.
+func execHelps() []Permission {
+	return []Permission{{Resource: "pods/exec", Verbs: []string{"get"}, Grave: true}}
 }
 
 // execAdmits: what runs is not for an admission policy to know; that it is a

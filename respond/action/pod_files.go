@@ -28,6 +28,7 @@ func init() {
 		Example:  func() any { return &FilesConfig{Paths: []string{"/tmp"}} },
 		Check:    func(config any) error { return checked(podFiles, config, FilesConfig.check) },
 		Needs:    execNeeds(),
+		Helps:    execHelps(),
 		Admits:   execAdmits(),
 		New: func(d Deps, config any) (Action, error) {
 			c, err := params[FilesConfig](podFiles, config)

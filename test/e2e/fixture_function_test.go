@@ -1,9 +1,6 @@
 package e2e
 
 import (
-	"net/http"
-	"net/http/httptest"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,17 +9,26 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 )
 
+// itself is why functions are told of a target that is gone or protected: what
+// they do is their own.
+const itself = "it changes nothing of its target: what it calls or runs is for the function to know"
+
 func init() {
 	conform(fixture{
-		kind: "function.webhook", at: serviceAccounts, make: makeAccount, apart: true, result: []event.Result{event.ResultSent},
+		kind: "function.webhook", at: serviceAccounts, make: makeAccount, apart: itself, result: []event.Result{event.ResultSent},
 		deps: func(c *trial, d *action.Deps) {
-			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			c.t.Cleanup(server.Close)
-			d.Functions = map[string]action.Function{"block-at-the-edge": {URL: server.URL, Client: server.Client()}}
+			to := newReceiver(c, func() any {
+				return new(struct {
+					Version                      int
+					Key, Run, Playbook, Incident string
+					Values, Target               map[string]string
+				})
+			})
+			d.Functions = map[string]action.Function{"block-at-the-edge": {URL: to.server.URL, Client: to.server.Client(), Secret: []byte(receiverSecret)}}
 		},
 	})
 	conform(fixture{
-		kind: "function.job", at: serviceAccounts, make: makeAccount, apart: true,
+		kind: "function.job", at: serviceAccounts, make: makeAccount, apart: itself,
 		deps: func(c *trial, d *action.Deps) {
 			_, err := c.admin.CoreV1().Namespaces().Patch(c.ctx(), c.ns, types.MergePatchType,
 				[]byte(`{"metadata":{"labels":{"`+action.JobsLabel+`":"true"}}}`), metav1.PatchOptions{})

@@ -30,9 +30,9 @@ func init() {
 			on, _, _ := unstructured.NestedBool(o.Object, "automountServiceAccountToken")
 			return want(fmt.Sprint(on)+o.GetLabels()["x"], "truey", "automountServiceAccountToken and label")
 		},
-		rare: rarely("", "list", "serviceaccounts"),
+		rare: nil,
 	})
-	conform(fixture{
+	unbound := fixture{
 		kind: "identity.unbind", at: serviceAccounts, make: makeBound, around: []action.Resource{roleBindings},
 		held: func(c *trial, o *unstructured.Unstructured) string {
 			for _, b := range bindings(c, o.GetName()) {
@@ -54,10 +54,21 @@ func init() {
 			}
 			return ""
 		},
-		rare: map[string]string{
-			"get pods": "only a target that is a pod", "bind clusterroles." + rbacv1.GroupName: "the API server asks for it when a binding is changed",
-		},
-	})
+		rare: map[string]string{"get pods": "only a target that is a pod"},
+		// The API server asks for it when a binding is changed.
+		unseen: []string{"bind clusterroles." + rbacv1.GroupName},
+	}
+	pod := unbound
+	pod.at, pod.ready, pod.unseen = podResource, podReady, nil
+	pod.make = func(c *trial, name string) {
+		makeBound(c, name)
+		c.create(podResource, true, corev1.Pod{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{Name: "c", Image: "registry.example/web:1"}}},
+		})
+	}
+	unbound.ways = []fixture{pod}
+	conform(unbound)
 	conform(fixture{
 		kind: "identity.revoke", at: serviceAccounts, make: makeRunning, changes: true,
 		held: func(c *trial, o *unstructured.Unstructured) string {
@@ -70,7 +81,8 @@ func init() {
 	})
 	keepsOut := func(kind string) fixture {
 		return fixture{
-			kind: kind, at: serviceAccounts, make: makeAccount, apart: true, again: true,
+			kind: kind, at: serviceAccounts, make: makeAccount, again: true,
+			apart: "what it makes is in Firebreak's own namespace, and the guards alone know whom it is about",
 			deps: func(c *trial, d *action.Deps) {
 				d.Home = "home-of-" + c.ns
 				lockouts(c.t)
@@ -96,12 +108,14 @@ func init() {
 				}
 			},
 			kept: func(*trial, *unstructured.Unstructured) string { return "" },
-			rare: map[string]string{"list configmaps": "the reconciler lists what is held", "get pods": "only a target that is a pod", "patch configmaps": "a hold's end that moves",
-				"delete configmaps": "the suite looks for holds before, which takes list pods"},
 		}
 	}
-	conform(keepsOut("identity.deny"))
-	conform(keepsOut("admission.deny"))
+	deny, out := keepsOut("identity.deny"), keepsOut("admission.deny")
+	bare := deny
+	bare.at, bare.make, bare.ready = podResource, makePod, podReady
+	deny.rare, deny.ways = map[string]string{"get pods": "only a target that is a pod"}, []fixture{bare}
+	conform(deny)
+	conform(out)
 }
 
 func makeHome(c *trial, name string) {
@@ -168,6 +182,7 @@ var (
 	services       = action.Resource{Version: "v1", Resource: "services"}
 	applications   = action.Resource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}
 	kustomizations = action.Resource{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Resource: "kustomizations"}
+	helmReleases   = action.Resource{Group: "helm.toolkit.fluxcd.io", Version: "v2", Resource: "helmreleases"}
 )
 
 func init() {
@@ -203,25 +218,27 @@ func init() {
 		},
 		meddle: func(c *trial, name string) { c.patch(name, `{"metadata":{"labels":{"x":"y"}}}`) },
 		kept:   func(_ *trial, o *unstructured.Unstructured) string { return want(o.GetLabels()["x"], "y", "label") },
-		rare: map[string]string{
-			"list requestauthentications.security.istio.io": "the reconciler lists what is held", "list authorizationpolicies.security.istio.io": "the reconciler lists what is held",
-			"patch requestauthentications.security.istio.io": "a hold's end that moves", "patch authorizationpolicies.security.istio.io": "a hold's end that moves",
-			"delete requestauthentications.security.istio.io": "the suite looks for holds before, which takes list pods", "delete authorizationpolicies.security.istio.io": "the suite looks for holds before, which takes list pods",
-		},
 	})
-	conform(fixture{
-		kind: "gitops.suspend", at: cronJobs, make: makeKept, around: []action.Resource{applications, kustomizations},
+	kept := fixture{
+		kind: "gitops.suspend", at: cronJobs, around: []action.Resource{applications, kustomizations, helmReleases},
+		make: func(c *trial, name string) {
+			makeCronJob(c, name)
+			c.keep(name)
+		},
 		deps: func(c *trial, _ *action.Deps) {
-			definitions(c.t, "applications.argoproj.io", "kustomizations.kustomize.toolkit.fluxcd.io")
+			definitions(c.t, "applications.argoproj.io", "kustomizations.kustomize.toolkit.fluxcd.io", "helmreleases.helm.toolkit.fluxcd.io")
 		},
 		held: func(c *trial, o *unstructured.Unstructured) string {
 			app, err := c.api(applications, true).Get(c.ctx(), o.GetName(), metav1.GetOptions{})
 			c.no(err, "read Application")
 			flux, err := c.api(kustomizations, true).Get(c.ctx(), o.GetName(), metav1.GetOptions{})
 			c.no(err, "read Kustomization")
+			helm, err := c.api(helmReleases, true).Get(c.ctx(), o.GetName(), metav1.GetOptions{})
+			c.no(err, "read HelmRelease")
 			_, automated, _ := unstructured.NestedMap(app.Object, "spec", "syncPolicy", "automated")
 			suspended, _, _ := unstructured.NestedBool(flux.Object, "spec", "suspend")
-			return want(fmt.Sprint(automated, suspended), "false true", "automated, suspended")
+			released, _, _ := unstructured.NestedBool(helm.Object, "spec", "suspend")
+			return want(fmt.Sprint(automated, suspended, released), "false true true", "automated, suspended, released")
 		},
 		meddle: func(c *trial, name string) {
 			_, err := c.api(kustomizations, true).Patch(c.ctx(), name, types.MergePatchType, []byte(`{"spec":{"prune":false}}`), metav1.PatchOptions{})
@@ -235,26 +252,36 @@ func init() {
 			return want(fmt.Sprint(prune, suspended), "false false", "prune, suspended")
 		},
 		rare: func() map[string]string {
-			all := rarely("get", "", "", "deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicasets.apps", "jobs.batch")
+			all := rarely("get", "deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicasets.apps", "jobs.batch")
 			all["get pods"] = "only such a target"
-			for _, verb := range []string{"get", "list", "patch"} {
-				all[verb+" helmreleases.helm.toolkit.fluxcd.io"] = "its definition can't be had as a Go module here"
-			}
 			return all
 		}(),
-	})
+	}
+	kept.ways = kept.on(deployments, statefulSets, daemonSets, replicaSets, jobResource)
+	bare := kept
+	bare.at, bare.make, bare.ready = podResource, makePod, podReady
+	kept.ways = append(kept.ways, bare)
+	for i, w := range kept.ways {
+		kept.ways[i].make = func(c *trial, name string) {
+			w.make(c, name)
+			c.keep(name)
+		}
+	}
+	conform(kept)
 }
 
-// makeKept makes a CronJob that an Application and a Kustomization keep in line.
-func makeKept(c *trial, name string) {
-	makeCronJob(c, name)
+// keep has the target kept in line by an Application, a Kustomization and a
+// HelmRelease.
+func (c *trial) keep(name string) {
 	c.patch(name, fmt.Sprintf(`{"metadata":{"annotations":{"argocd.argoproj.io/tracking-id":"%[1]s_%[2]s:batch/CronJob:%[1]s/%[2]s"},
-		"labels":{"kustomize.toolkit.fluxcd.io/name":"%[2]s","kustomize.toolkit.fluxcd.io/namespace":"%[1]s"}}}`, c.ns, name))
+		"labels":{"kustomize.toolkit.fluxcd.io/name":"%[2]s","kustomize.toolkit.fluxcd.io/namespace":"%[1]s",
+		"helm.toolkit.fluxcd.io/name":"%[2]s","helm.toolkit.fluxcd.io/namespace":"%[1]s"}}}`, c.ns, name))
 	if _, err := c.api(applications, true).Get(c.ctx(), name, metav1.GetOptions{}); err == nil {
 		return
 	}
+	meta := map[string]any{"name": name}
 	c.create(applications, true, map[string]any{
-		"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": map[string]any{"name": name},
+		"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": meta,
 		"spec": map[string]any{
 			"project": "default", "source": map[string]any{"repoURL": "https://git.example/x", "path": "."},
 			"destination": map[string]any{"namespace": c.ns, "server": "https://kubernetes.default.svc"},
@@ -262,7 +289,14 @@ func makeKept(c *trial, name string) {
 		},
 	})
 	c.create(kustomizations, true, map[string]any{
-		"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": map[string]any{"name": name},
+		"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": meta,
 		"spec": map[string]any{"interval": "10m", "prune": true, "sourceRef": map[string]any{"kind": "GitRepository", "name": "x"}},
+	})
+	c.create(helmReleases, true, map[string]any{
+		"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": meta,
+		"spec": map[string]any{
+			"interval": "10m", "values": map[string]any{"replicas": 2}, "driftDetection": map[string]any{"mode": "enabled"},
+			"chart": map[string]any{"spec": map[string]any{"chart": "web", "version": "1.x", "sourceRef": map[string]any{"kind": "HelmRepository", "name": "x"}}},
+		},
 	})
 }

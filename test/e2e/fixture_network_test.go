@@ -2,7 +2,11 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 )
 
@@ -17,21 +22,47 @@ import (
 // TestOwnObjects tries the other means, with the real definitions.
 func init() {
 	policies := action.Resource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}
-	for kind, config := range map[string]any{
-		"network.deny":       &action.DenyConfig{Scope: scope("both", "networkpolicy"), Addresses: []string{"192.0.2.7", "2001:db8::/32"}},
-		"network.allow":      &action.AllowConfig{Scope: scope("both", "networkpolicy"), Addresses: []string{"192.0.2.0/24"}, Inside: true, DNS: true},
-		"network.quarantine": &action.CutConfig{Scope: scope("both", "networkpolicy")},
+	for kind, config := range map[string]func(by string) any{
+		"network.deny": func(by string) any {
+			return &action.DenyConfig{Scope: scope("both", by), Addresses: []string{"192.0.2.7", "2001:db8::/32"}}
+		},
+		"network.allow": func(by string) any {
+			return &action.AllowConfig{Scope: scope("both", by), Addresses: []string{"192.0.2.0/24"}, Inside: true, DNS: true}
+		},
+		"network.quarantine": func(by string) any { return &action.CutConfig{Scope: scope("both", by)} },
 	} {
-		conform(fixture{
+		x := fixture{
 			kind: kind, at: podResource, make: makePod, ready: podReady, again: true,
-			config: func(*trial) any { return config },
+			config: func(*trial) any { return config("networkpolicy") },
 			result: []event.Result{event.ResultUnverified, event.ResultEnforced},
 			around: []action.Resource{policies},
 			held:   func(c *trial, _ *unstructured.Unstructured) string { return c.owns(policies, true, 1) },
 			meddle: func(c *trial, _ string) { c.meddleOwn(policies, true) },
 			kept:   func(c *trial, _ *unstructured.Unstructured) string { return c.owns(policies, true, 0) },
 			rare:   networkRare(),
-		})
+		}
+		for means, names := range map[string][]string{
+			"clusternetworkpolicy": {"clusternetworkpolicies.policy.networking.k8s.io"}, "adminnetworkpolicy": {"adminnetworkpolicies.policy.networking.k8s.io"},
+			"cilium": {"ciliumnetworkpolicies.cilium.io"}, "calico": nil,
+		} {
+			w := x
+			w.config, w.definitions = func(*trial) any { return config(means) }, names
+			if means == "adminnetworkpolicy" && kind == "network.deny" {
+				continue // it knows no addresses, and is refused
+			}
+			if means == "calico" {
+				w.calico, w.deps = true, func(c *trial, _ *action.Deps) { calico(c.t) }
+			}
+			x.ways = append(x.ways, w)
+		}
+		if kind == "network.deny" {
+			maps.DeleteFunc(x.rare, func(permission, _ string) bool { return strings.Contains(permission, "adminnetworkpolicies") })
+		}
+		space := x
+		space.at, space.ready, space.make = namespaceResource, nil, func(*trial, string) {}
+		space.named = func(c *trial, _ string) string { return c.ns }
+		x.ways = append(x.ways, space)
+		conform(x)
 	}
 	flows := action.Resource{Group: "flowcontrol.apiserver.k8s.io", Version: "v1", Resource: "flowschemas"}
 	levels := action.Resource{Group: "flowcontrol.apiserver.k8s.io", Version: "v1", Resource: "prioritylevelconfigurations"}
@@ -49,15 +80,15 @@ func init() {
 	const rate = "nginx.ingress.kubernetes.io/limit-rpm"
 	elsewhere := "only a target of another kind needs it"
 	rare := map[string]string{
-		"list ingresses.networking.k8s.io": "the reconciler lists what is held", "get httproutes.gateway.networking.k8s.io": elsewhere,
-		"get gateways.gateway.networking.k8s.io": elsewhere, "get services": elsewhere,
+		"get httproutes.gateway.networking.k8s.io": elsewhere,
+		"get gateways.gateway.networking.k8s.io":   elsewhere, "get services": elsewhere,
 	}
 	for _, x := range []string{"backendtrafficpolicies.gateway.envoyproxy.io", "envoyfilters.networking.istio.io", "ciliumenvoyconfigs.cilium.io"} {
 		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
 			rare[verb+" "+x] = elsewhere
 		}
 	}
-	conform(fixture{
+	rated := fixture{
 		kind: "rate.http", at: ingresses, make: makeIngress, rare: rare,
 		held: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(o.GetAnnotations()[rate], "30", "annotation")
@@ -66,6 +97,68 @@ func init() {
 		kept: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(o.GetAnnotations()[rate]+o.GetAnnotations()["x"], "7y", "annotations")
 		},
+	}
+	for _, by := range []struct {
+		at          action.Resource
+		definitions []string
+		body        map[string]any
+		by          string
+	}{
+		{gatewayResource("httproutes"), envoyDefinitions, map[string]any{"kind": "HTTPRoute", "spec": map[string]any{"rules": []any{map[string]any{"backendRefs": []any{map[string]any{"name": "web", "port": 80}}}}}}, "envoy-gateway"},
+		{gatewayResource("gateways"), envoyDefinitions, map[string]any{"kind": "Gateway", "spec": map[string]any{"gatewayClassName": "x", "listeners": []any{map[string]any{"name": "http", "port": 80, "protocol": "HTTP"}}}}, "envoy-gateway"},
+		{services, []string{"envoyfilters.networking.istio.io"}, serviceBody, "istio"},
+		{services, []string{"ciliumenvoyconfigs.cilium.io"}, serviceBody, "cilium"},
+	} {
+		w := rated
+		w.at, w.definitions = by.at, by.definitions
+		w.config = func(*trial) any { return &action.HTTPRateConfig{Requests: 30, Per: "client", By: by.by} }
+		w.make = func(c *trial, name string) {
+			o := maps.Clone(by.body)
+			o["apiVersion"], o["metadata"] = strings.TrimPrefix(by.at.Group+"/v1", "/"), map[string]any{"name": name}
+			c.create(by.at, true, o)
+		}
+		rated.ways = append(rated.ways, w)
+	}
+	conform(rated)
+}
+
+var (
+	namespaceResource = action.Resource{Version: "v1", Resource: "namespaces"}
+	envoyDefinitions  = []string{
+		"backendtrafficpolicies.gateway.envoyproxy.io", "httproutes.gateway.networking.k8s.io", "gateways.gateway.networking.k8s.io",
+	}
+	serviceBody = map[string]any{"kind": "Service", "spec": map[string]any{
+		"selector": map[string]any{"app": "web"}, "ports": []any{map[string]any{"name": "http", "port": 80}},
+	}}
+)
+
+func gatewayResource(plural string) action.Resource {
+	return action.Resource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: plural}
+}
+
+// calico makes kinds of Calico's API, whose definitions no Go module has: they
+// take whatever fields there are. Firebreak's tier stands in them.
+func calico(t *testing.T) {
+	t.Helper()
+	root := definitions(t)
+	for name, scope := range map[string]string{"tiers": "Cluster", "networkpolicies": "Namespaced"} {
+		manifest := fmt.Sprintf(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"%[1]s.projectcalico.org"},
+			"spec":{"group":"projectcalico.org","scope":"%[2]s","names":{"plural":"%[1]s","kind":"%[3]s"},"versions":[{"name":"v3","served":true,"storage":true,
+			"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`,
+			name, scope, map[string]string{"tiers": "Tier", "networkpolicies": "NetworkPolicy"}[name])
+		if err := root.Create(t.Context(), []byte(manifest)); err != nil && !errors.Is(err, kube.ErrExists) {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "Calico's kinds", func(context.Context) error {
+		err := root.Create(t.Context(), []byte(`{"apiVersion":"projectcalico.org/v3","kind":"Tier","metadata":{"name":"firebreak"},"spec":{"order":1}}`))
+		if errors.Is(err, kube.ErrExists) {
+			err = nil
+		}
+		if err == nil {
+			_, err = root.List(t.Context(), "projectcalico.org", "v3", "networkpolicies", "", "")
+		}
+		return err
 	})
 }
 

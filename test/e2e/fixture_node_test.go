@@ -21,9 +21,8 @@ func controlled(c *trial, name string) {
 }
 
 func init() {
-	listed := map[string]string{"list nodes": "the reconciler lists what is held"}
 	conform(fixture{
-		kind: "node.label", at: nodeResource, make: makeNode, ready: nodeReady, trim: nodeTrim, moves: true, rare: listed, protect: controlled,
+		kind: "node.label", at: nodeResource, make: makeNode, ready: nodeReady, trim: nodeTrim, moves: true, protect: controlled,
 		held: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(o.GetLabels()["suspect"], "yes", "label")
 		},
@@ -37,7 +36,7 @@ func init() {
 		return want(taints(o), "conformance theirs", "taints")
 	}
 	conform(fixture{
-		kind: "node.taint", at: nodeResource, make: makeNode, ready: nodeReady, trim: nodeTrim, moves: true, rare: listed, protect: controlled,
+		kind: "node.taint", at: nodeResource, make: makeNode, ready: nodeReady, trim: nodeTrim, moves: true, protect: controlled,
 		held: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(taints(o), "conformance firebreak.io/suspect", "taints")
 		},
@@ -45,14 +44,14 @@ func init() {
 		kept:   keepsTheirs,
 	})
 	owned := "only a pod with such an owner reads it"
-	conform(fixture{
+	isolate := fixture{
 		kind: "node.isolate", at: nodeResource, make: makeBusyNode(false), ready: nodeReady, trim: nodeTrim, moves: true, protect: controlled,
 		// The node's controllers taint it because it is cordoned, and the patch has all taints.
 		changes: true,
-		config: func(*trial) any {
+		config: func(c *trial) any {
 			k, _ := action.Lookup("node.isolate")
 			config := k.Config().(*action.IsolateConfig)
-			config.Quarantine, config.Pods = true, map[string]string{"app": "web"}
+			config.Quarantine, config.Namespaces = true, []string{c.ns}
 			return config
 		},
 		result: []event.Result{event.ResultUnverified},
@@ -71,10 +70,20 @@ func init() {
 		kept:   keepsTheirs,
 		around: []action.Resource{{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}},
 		rare: map[string]string{
-			"get replicasets.apps": owned, "get statefulsets.apps": owned, "get daemonsets.apps": owned, "get jobs.batch": owned,
-			"get replicationcontrollers": owned, "delete pods": "only a hold that ends by deleting the pods", "list nodes": "the reconciler lists what is held",
+			"get replicasets.apps": owned, "get statefulsets.apps": owned, "get jobs.batch": owned,
+			"get replicationcontrollers": owned, "delete pods": "only a hold that ends by deleting the pods",
 		},
-	})
+		never: map[string]string{"get jobs.batch": "the pods of Jobs end at once here, and what has ended stays"},
+	}
+	deleted := isolate
+	deleted.end = event.AtEndDelete
+	isolate.ways = []fixture{deleted}
+	for _, owner := range []action.Resource{replicaSets, statefulSets, replicators} {
+		w := isolate
+		w.make = makeNodeOf(owner)
+		isolate.ways = append(isolate.ways, w)
+	}
+	conform(isolate)
 	conform(fixture{
 		kind: "node.drain", at: nodeResource, make: makeBusyNode(true), ready: drainable, trim: nodeTrim, moves: true,
 		changes: true, // what is gone is not evicted again
@@ -142,5 +151,15 @@ func makeBusyNode(cordoned bool) func(c *trial, name string) {
 				},
 			})
 		}
+	}
+}
+
+// makeNodeOf makes a node with one pod of an owner on it.
+func makeNodeOf(owner action.Resource) func(c *trial, name string) {
+	return func(c *trial, name string) {
+		makeNode(c, name)
+		app := strings.ToLower(rand.Text()[:8])
+		c.create(owner, true, workload(owner, app, 1, corev1.PodSpec{NodeName: name, Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}}}))
+		c.podOf(app)
 	}
 }

@@ -26,7 +26,6 @@ func init() {
 		kept: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(o.GetAnnotations()[note]+o.GetAnnotations()["x"], "theirsy", "annotations")
 		},
-		rare: map[string]string{"list pods": "the reconciler lists what is held"},
 	})
 	conform(fixture{
 		kind: "pod.label", at: podResource, make: makePod, ready: podReady,
@@ -35,10 +34,9 @@ func init() {
 		kept: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(o.GetLabels()[label]+o.GetLabels()["x"], "noy", "labels")
 		},
-		rare: map[string]string{"list pods": "the reconciler lists what is held"},
 	})
 	owned := "only a pod with such an owner reads it"
-	conform(fixture{
+	quarantine := fixture{
 		kind: "pod.quarantine", at: podResource, make: makePod, ready: podReady,
 		result: []event.Result{event.ResultUnverified, event.ResultEnforced, event.ResultApplied},
 		held: func(_ *trial, o *unstructured.Unstructured) string {
@@ -53,7 +51,11 @@ func init() {
 			"get replicasets.apps": owned, "get statefulsets.apps": owned, "get daemonsets.apps": owned, "get jobs.batch": owned,
 			"get replicationcontrollers": owned, "delete pods": "only a hold that ends by deleting the pod",
 		},
-	})
+	}
+	deleted := quarantine
+	deleted.end = event.AtEndDelete
+	quarantine.ways = append(quarantine.ofOwners(replicaSets, statefulSets, daemonSets, jobResource, replicators), deleted)
+	conform(quarantine)
 	conform(fixture{
 		kind: "node.cordon", at: action.Resource{Version: "v1", Resource: "nodes"}, make: makeNode, ready: nodeReady, trim: nodeTrim, moves: true,
 		held: func(_ *trial, o *unstructured.Unstructured) string {
@@ -64,7 +66,6 @@ func init() {
 		},
 		meddle: func(c *trial, name string) { c.patch(name, `{"metadata":{"labels":{"x":"y"}}}`) },
 		kept:   func(_ *trial, o *unstructured.Unstructured) string { return want(o.GetLabels()["x"], "y", "label") },
-		rare:   map[string]string{"list nodes": "the reconciler lists what is held"},
 		protect: func(c *trial, name string) {
 			c.patch(name, `{"metadata":{"labels":{"node-role.kubernetes.io/control-plane":""}}}`)
 		},

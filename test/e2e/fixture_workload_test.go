@@ -35,7 +35,8 @@ func init() {
 	scale.kept = func(_ *trial, o *unstructured.Unstructured) string {
 		return want(fmt.Sprint(number(o, "spec", "replicas"))+o.GetLabels()["x"], "2y", "replicas and label")
 	}
-	scale.rare = rarely("get list patch", "list", "deployments.apps", "statefulsets.apps")
+	scale.rare = rarely("get list patch", "statefulsets.apps")
+	scale.ways = scale.on(statefulSets)
 	conform(scale)
 
 	paused := moved
@@ -46,7 +47,6 @@ func init() {
 	}
 	paused.meddle = func(c *trial, name string) { c.patch(name, `{"metadata":{"labels":{"x":"y"}}}`) }
 	paused.kept = func(_ *trial, o *unstructured.Unstructured) string { return want(o.GetLabels()["x"], "y", "label") }
-	paused.rare = rarely("", "list", "deployments.apps")
 	conform(paused)
 
 	restarted := moved
@@ -57,7 +57,8 @@ func init() {
 		}
 		return ""
 	}
-	restarted.rare = rarely("get patch", "", "", "statefulsets.apps", "daemonsets.apps")
+	restarted.rare = rarely("get patch", "statefulsets.apps", "daemonsets.apps")
+	restarted.ways = restarted.on(statefulSets, daemonSets)
 	conform(restarted)
 
 	back := moved
@@ -77,11 +78,15 @@ func init() {
 	back.kept = func(_ *trial, o *unstructured.Unstructured) string {
 		return want(image(o), "registry.example/theirs:1", "image")
 	}
-	back.rare = rarely("get list patch", "list", "deployments.apps", "statefulsets.apps", "daemonsets.apps")
+	back.rare = rarely("get list patch", "statefulsets.apps", "daemonsets.apps")
+	back.ways = back.on(statefulSets, daemonSets)
+	for i, w := range back.ways {
+		back.ways[i].make, back.ways[i].ready = makeRevised(w.at), noticed
+	}
 	back.rare["list controllerrevisions.apps"] = "of a StatefulSet or DaemonSet"
 	conform(back)
 
-	conform(fixture{
+	suspended := fixture{
 		kind: "workload.suspend", at: cronJobs, make: makeCronJob,
 		held: func(_ *trial, o *unstructured.Unstructured) string {
 			on, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
@@ -91,9 +96,11 @@ func init() {
 		kept: func(_ *trial, o *unstructured.Unstructured) string {
 			return want(text(o, "spec", "schedule"), "1 1 1 1 *", "schedule")
 		},
-		rare: rarely("get list patch", "list", "cronjobs.batch", "jobs.batch"),
-	})
-	conform(fixture{
+		rare: rarely("get list patch", "jobs.batch"),
+	}
+	suspended.ways = suspended.on(jobResource)
+	conform(suspended)
+	deleted := fixture{
 		kind: "workload.delete", at: cronJobs, make: makeCronJob, fulfilled: true,
 		held: func(_ *trial, o *unstructured.Unstructured) string {
 			if o != nil && o.GetDeletionTimestamp() == nil {
@@ -101,18 +108,16 @@ func init() {
 			}
 			return ""
 		},
-		rare: rarely("get delete", "", "", "deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicasets.apps", "jobs.batch"),
-	})
+		rare: rarely("get delete", "deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicasets.apps", "jobs.batch"),
+	}
+	deleted.ways = deleted.on(deployments, statefulSets, daemonSets, replicaSets, jobResource)
+	conform(deleted)
 }
 
 // rarely are the permissions that a fixture does not use: verbs on the kinds of
-// targets that are not the fixture's, and one that only the reconciler uses on
-// the one that is.
-func rarely(verbs, reconciler, own string, others ...string) map[string]string {
+// targets that are not the fixture's.
+func rarely(verbs string, others ...string) map[string]string {
 	all := map[string]string{}
-	if own != "" {
-		all[reconciler+" "+own] = "the reconciler lists what is held"
-	}
 	for _, o := range others {
 		for _, verb := range strings.Fields(verbs) {
 			all[verb+" "+o] = "only such a target"

@@ -24,8 +24,10 @@ type tap struct {
 	forward *httputil.ReverseProxy
 
 	mu sync.Mutex
-	// used are the permissions that requests took: "patch pods".
-	used map[string]bool
+	// used are the permissions that requests took: "patch pods". While it is
+	// looking none are noted: the reconciler looks for the holds of all kinds.
+	used    map[string]bool
+	looking bool
 	// writes counts what was not only read; lose is the number of the one whose
 	// answer is lost, 0 is none.
 	writes, lose int
@@ -77,12 +79,13 @@ func (p *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	lost := false
 	if permission != "" {
 		p.mu.Lock()
-		p.used[permission] = true
-		if r.Method != http.MethodGet && !strings.HasSuffix(permission, "reviews") {
-			p.writes++
-			lost = p.writes == p.lose
+		if !p.looking {
+			p.used[permission] = true
 		}
 		p.mu.Unlock()
+		if r.Method != http.MethodGet && !strings.HasSuffix(permission, "reviews") {
+			lost = p.wrote()
+		}
 	}
 	if !lost {
 		p.forward.ServeHTTP(w, r)
@@ -90,6 +93,14 @@ func (p *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.forward.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler) // it was done, and nobody hears of it
+}
+
+// wrote counts a write, and says whether its answer is to be lost.
+func (p *tap) wrote() (lost bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writes++
+	return p.writes == p.lose
 }
 
 // begin counts writes anew, and loses the answer to one of them.
@@ -103,6 +114,24 @@ func (p *tap) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.writes
+}
+
+// look notes nothing until the function is called that it gives.
+func (p *tap) look() (over func()) {
+	set := func(on bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.looking = on
+	}
+	set(true)
+	return func() { set(false) }
+}
+
+// use notes a permission.
+func (p *tap) use(permission string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used[permission] = true
 }
 
 func (p *tap) permissions() map[string]bool {

@@ -50,8 +50,21 @@ type fixture struct {
 	// around are resources of the namespace that are to be the same after an
 	// undo as before, by name and spec.
 	around []action.Resource
-	// rare are permissions that the usual way does not use, each with the reason.
-	rare map[string]string
+	// rare are permissions that the usual way does not use, each with the reason;
+	// ways are other set-ups of the kind that use them, never says which of them no
+	// set-up here can use, and why. unseen are those that the API server asks for
+	// besides what a request says.
+	rare, never map[string]string
+	ways        []fixture
+	unseen      []string
+	// named, if there is one, is the target's name once it is made.
+	named func(c *trial, name string) string
+	// definitions are kinds of other projects that the set-up has, which others
+	// must not see; calico that it has Calico's.
+	definitions []string
+	calico      bool
+	// end is how holds end where permissions are tried; restore without it.
+	end event.AtEnd
 	// protect makes a target one that must not be touched, where that is not its
 	// namespace's doing.
 	protect func(c *trial, name string)
@@ -61,14 +74,15 @@ type fixture struct {
 	// trim takes what others do to the target by themselves out of what is
 	// compared.
 	trim func(o map[string]any)
+	// apart says why it makes no difference to the kind whether its target is
+	// there or protected; unknown that nobody knows whether what it sent was done
+	// when the answer is lost, so that it refuses to do it again.
+	apart, unknown string
 	// again says that the plan may be carried out again after the undo (what it
 	// makes is conditional on nothing), moves that others change the target by
 	// themselves, changes that the plan is another once it has landed, fulfilled
 	// that a target that is gone is what was wanted.
 	again, moves, changes, fulfilled bool
-	// apart says that the kind changes nothing of its target or near it: whether
-	// that is there or protected makes no difference to it.
-	apart bool
 }
 
 func (x fixture) results() []event.Result {
@@ -95,7 +109,12 @@ type trial struct {
 	tap   *tap
 	kube  *kube.Client
 	act   action.Action
-	made  int
+	deps  action.Deps
+	// shown is on what holds show, by the permission to list it.
+	shown map[string]action.Resource
+	// to is who is told, by kinds that tell somebody.
+	to   *receiver
+	made int
 	// parameters are those of the action; nil are its defaults.
 	parameters any
 	// targets are the UIDs of those that steps were about.
@@ -106,11 +125,11 @@ func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
 	c := prepareTrial(t, k, x)
 	c.role(c.tap.user, c.kind.Needs)
 	c.fence(kube.Account{Namespace: "home-of-" + c.ns, Name: "firebreak", Role: c.ns}, c.parameters)
-	d := action.Deps{Cluster: c.kube}
+	c.deps.Cluster = c.kube
 	if x.deps != nil {
-		x.deps(c, &d)
+		x.deps(c, &c.deps)
 	}
-	act, err := k.New(d, c.parameters)
+	act, err := k.New(c.deps, c.parameters)
 	c.no(err, "make action")
 	c.act = act
 	return c
@@ -118,7 +137,7 @@ func newTrial(t *testing.T, k action.Kind, x fixture) *trial {
 
 // prepareTrial is a trial whose account has no rights yet.
 func prepareTrial(t *testing.T, k action.Kind, x fixture) *trial {
-	c := &trial{t: t, kind: k, x: x, admin: admin(t), targets: map[string]bool{}}
+	c := &trial{t: t, kind: k, x: x, admin: admin(t), targets: map[string]bool{}, shown: map[string]action.Resource{}}
 	c.all = dynamicClient(t)
 	c.ns = namespace(t, c.admin)
 	// The account's own namespace is protected: it is another, which there need not be.
@@ -215,6 +234,9 @@ func (c *trial) target() *unstructured.Unstructured {
 	c.made++
 	name := fmt.Sprintf("%s-%d", c.ns, c.made)
 	c.x.make(c, name)
+	if c.x.named != nil {
+		name = c.x.named(c, name)
+	}
 	return c.settled(name)
 }
 

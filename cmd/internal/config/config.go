@@ -144,7 +144,8 @@ type Webhook struct {
 
 // Functions are what steps may have done by others.
 type Functions struct {
-	// Hosts are those that the URLs of webhooks may lead to; each must be in it.
+	// Hosts are those that the URLs of webhooks may lead to; each must be in it:
+	// a name or an address, with :PORT if no other port is meant.
 	Hosts    []string          `yaml:"hosts"`
 	Webhooks []FunctionWebhook `yaml:"webhooks"`
 	Jobs     []FunctionJob     `yaml:"jobs"`

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,10 +26,10 @@ func (c *Config) checkFunctions(add func(at, format string, args ...any)) {
 		name(at, w.Name)
 		u, err := url.Parse(w.URL)
 		switch {
-		case err != nil || u.Host == "" || u.Scheme != "https":
+		case err != nil || u.Hostname() == "" || u.Scheme != "https" || u.User != nil:
 			add(at+".url", "want an https URL")
-		case !slices.ContainsFunc(c.Functions.Hosts, func(h string) bool { return strings.EqualFold(h, u.Hostname()) }):
-			add(at+".url", "host %s is not in spec.functions.hosts", u.Hostname())
+		case !slices.ContainsFunc(c.Functions.Hosts, func(h string) bool { return leads(u, h) }):
+			add(at+".url", "host %s is not in spec.functions.hosts", u.Host)
 		}
 		if (w.Cert == "") != (w.Key == "") {
 			add(at, "cert and key go together")
@@ -40,4 +43,21 @@ func (c *Config) checkFunctions(add func(at, format string, args ...any)) {
 			add(at+".namespace", "%q is no name of a namespace", j.Namespace)
 		}
 	}
+}
+
+// leads says whether a URL leads to a host of the list: a name or an address, with
+// a port behind it if only that port is meant.
+func leads(u *url.URL, host string) bool {
+	plain := func(s string) string {
+		s = strings.ToLower(strings.TrimSuffix(s, "."))
+		if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+			return addr.String() // each address has many spellings
+		}
+		return s
+	}
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return plain(host) == plain(u.Hostname())
+	}
+	return plain(name) == plain(u.Hostname()) && port == cmp.Or(u.Port(), "443")
 }

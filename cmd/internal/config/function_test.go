@@ -32,3 +32,38 @@ func TestFunctionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// What leads to a host of the list, and what only looks so.
+func TestFunctionHosts(t *testing.T) {
+	for _, c := range []struct {
+		host, url string
+		leads     bool
+	}{
+		{"edge.example", "https://edge.example/x", true},
+		{"edge.example", "https://EDGE.example.:8443/x", true},
+		{"edge.example:8443", "https://edge.example:8443/x", true},
+		{"edge.example:8443", "https://edge.example/x", false},
+		{"edge.example:443", "https://edge.example/x", true},
+		{"edge.example:443", "https://edge.example:444/x", false},
+		{"edge.example", "https://edge.example.evil.example/x", false},
+		{"edge.example", "https://edge.example@evil.example/x", false},
+		{"edge.example", "https://ann:pw@edge.example/x", false},
+		{"edge.example", "https://evil.example/edge.example", false},
+		{"edge.example", "https://evil.example#edge.example", false},
+		{"edge.example", "https://:443/x", false},
+		{"2001:db8::7", "https://[2001:DB8:0::7]:8443/x", true},
+		{"[2001:db8::7]:8443", "https://[2001:db8::7]:8443/x", true},
+		{"[2001:db8::7]:8443", "https://[2001:db8::7]/x", false},
+		{"2001:db8::7", "https://[2001:db8::8]/x", false},
+		{"192.0.2.7", "https://192.0.2.7/x", true},
+		{"192.0.2.7", "https://192.0.2.70/x", false},
+		{"", "https://edge.example/x", false},
+	} {
+		f := Functions{Hosts: []string{c.host}, Webhooks: []FunctionWebhook{{Webhook: Webhook{Name: "a", URL: c.url}}}}
+		problems := 0
+		(&Config{Functions: f}).checkFunctions(func(string, string, ...any) { problems++ })
+		if (problems == 0) != c.leads {
+			t.Errorf("%s, hosts %q: %d problems", c.url, c.host, problems)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (a *authority) client(name, uri string, valid time.Duration) *tls.Certifica
 func (a *authority) server(dir string) {
 	a.t.Helper()
 	cert, key := a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "firebreak"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "firebreak"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, a)
 	secret, err := x509.MarshalPKCS8PrivateKey(key)

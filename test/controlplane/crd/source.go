@@ -32,6 +32,7 @@ var (
 	// The last ones whose modules the toolchain here reads.
 	argo   = module{"github.com/argoproj/argo-cd/v3", "v3.2.0", "h1:m2eGAV+nXQGgzZbH5SyJD5laaPW27mzWXBrgisUHY/0="}
 	flux   = module{"github.com/fluxcd/kustomize-controller", "v1.7.3", "h1:SzNnGn/4ObAPEHHleM5U7y/AKxKXph3Vj6ZhteeXw8M="}
+	helm   = module{"github.com/fluxcd/helm-controller", "v1.4.0", "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM="}
 	cilium = module{"github.com/cilium/cilium", "v1.20.2", "h1:dqiEGIcXc+gqCLYG/l7VCFJ8GHyb4HUrwbZOpkX5dL8="}
 )
 
@@ -64,6 +65,7 @@ var manifests = func() map[string]manifest {
 	add(gateway, "gateway.networking.k8s.io", "config/crd/standard/gateway.networking.k8s.io_", "gatewayclasses", "gateways", "httproutes", "grpcroutes")
 	add(argo, "argoproj.io", "manifests/crds/application-crd.yaml", "applications")
 	add(flux, "kustomize.toolkit.fluxcd.io", "config/crd/bases/kustomize.toolkit.fluxcd.io_", "kustomizations")
+	add(helm, "helm.toolkit.fluxcd.io", "config/crd/bases/helm.toolkit.fluxcd.io_", "helmreleases")
 	return all
 }()
 
