@@ -20,19 +20,20 @@ const (
 	maxGenerations = 1000
 )
 
-// again says whether a finding that was stored at that time begins another run
-// after one that is over. A finding that was stored before the run ended was
-// that run's to answer, however late it is read, and however often.
-func again(over Record, f event.Finding, stored time.Time) bool {
-	if !stored.After(over.message.Time) {
+// Again says whether a finding that was stored at that time begins another run
+// after one that is over since it ended. A finding that was stored before that
+// was that run's to answer, however late it is read, and however often. It is
+// pure.
+func Again(over event.Run, ended time.Time, f event.Finding, stored time.Time) bool {
+	if !stored.After(ended) {
 		return false
 	}
-	for _, s := range over.Run.Steps {
+	for _, s := range over.Steps {
 		if s.Begun {
 			return true // what it did is undone, or was once for all
 		}
 	}
-	return f.Severity.Rank() > over.Run.Finding.Severity.Rank() || stored.Sub(over.Run.Created) >= againAfter
+	return f.Severity.Rank() > over.Finding.Severity.Rank() || stored.Sub(over.Created) >= againAfter
 }
 
 // open begins a run, or goes on with the one that answers the finding already.
@@ -59,7 +60,7 @@ func (w *Worker) open(ctx context.Context, run event.Run, stored time.Time) erro
 		case !rec.Run.State.Terminal():
 			w.start(ctx, rec)
 			return nil
-		case !again(rec, run.Finding, stored):
+		case !Again(rec.Run, rec.message.Time, run.Finding, stored):
 			w.logger.InfoContext(ctx, "the run for this target is over, and was this finding's",
 				"run", run.ID, "playbook", run.Playbook, "finding", run.Finding.ID, "target", run.Target.String())
 			return nil

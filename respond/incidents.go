@@ -26,8 +26,11 @@ type incidents struct {
 	mu       sync.Mutex
 	open     []event.Incident
 	sequence map[string]uint64
-	waiting  []*change
-	writing  bool
+	// written is when their newest records were stored, index where they stand.
+	written map[string]time.Time
+	index   incidentIndex
+	waiting []*change
+	writing bool
 
 	// runs are the newest states of the runs of open incidents, by incident;
 	// dirty are the incidents that do not show them yet.
@@ -57,26 +60,42 @@ func (n *incidents) load(ctx context.Context) error {
 
 // read is load with the lock held.
 func (n *incidents) read(ctx context.Context) error {
-	open, sequence := map[string]event.Incident{}, map[string]uint64{}
-	for m, err := range n.bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
+	if n.index.Open == nil {
+		kept, err := keptIncidents(ctx, n.bus)
 		if err != nil {
-			return fmt.Errorf("read incidents: %w", err)
+			return err
 		}
-		var in event.Incident
-		if err := json.Unmarshal(m.Data, &in); err != nil {
-			return fmt.Errorf("read incident %s: %w", m.Subject, err)
-		}
-		delete(open, in.ID)
-		if in.State.Over() {
-			continue
-		}
-		sequence[in.ID], open[in.ID] = m.Sequence, in
+		n.index = kept
 	}
-	n.sequence = sequence
-	n.open = slices.SortedFunc(maps.Values(open), func(a, b event.Incident) int {
+	if _, err := n.index.advance(ctx, n.bus); err != nil {
+		return err
+	}
+	all, err := loadIncidents(ctx, n.bus, slices.Sorted(maps.Keys(n.index.Open)))
+	if err != nil {
+		return err
+	}
+	n.open, n.sequence, n.written = nil, map[string]uint64{}, map[string]time.Time{}
+	for _, in := range all {
+		if !in.State.Over() {
+			n.sequence[in.ID], n.written[in.ID] = in.sequence, in.at
+			n.open = append(n.open, in.Incident)
+		}
+	}
+	slices.SortFunc(n.open, func(a, b event.Incident) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return nil
+}
+
+// keepIndex keeps the index near the end of the stream, so that the next start
+// need not read all of it.
+func (n *incidents) keepIndex(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, err := n.index.advance(ctx, n.bus); err != nil {
+		return err
+	}
+	return n.index.keep(ctx, n.bus)
 }
 
 // add puts a finding into its incident and stores it.
@@ -324,6 +343,7 @@ func (n *incidents) keep(in event.Incident, seq uint64) {
 			n.open = slices.Delete(n.open, at, at+1)
 		}
 		delete(n.sequence, in.ID)
+		delete(n.written, in.ID)
 		delete(n.runs, in.ID)
 		delete(n.recommended, in.ID)
 		return
@@ -333,6 +353,7 @@ func (n *incidents) keep(in event.Incident, seq uint64) {
 		n.open = append(n.open, in)
 	}
 	n.sequence[in.ID] = seq
+	delete(n.written, in.ID) // it is new
 }
 
 // note takes in where a run stands; the incident shows it soon after.
@@ -415,5 +436,9 @@ func (n *incidents) due(open []event.Incident, id string, now time.Time) (event.
 	for _, book := range n.recommended[id] {
 		in.Recommended = add(in.Recommended, book)
 	}
-	return in, !same(in, open[at])
+	written, known := n.written[id]
+	if !known {
+		n.written[id] = now
+	}
+	return in, known && now.Sub(written) > refreshAfter || !same(in, open[at])
 }

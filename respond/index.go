@@ -187,7 +187,7 @@ func (w *Worker) index(ctx context.Context, x runIndex) error {
 		_, err := x.advance(ctx, w.bus)
 		if err == nil {
 			err = x.prune(ctx, w.log, w.now().Add(-recently))
-			err = errors.Join(err, x.keep(ctx, w.bus))
+			err = errors.Join(err, x.keep(ctx, w.bus), w.incidents.keepIndex(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			w.logger.WarnContext(ctx, "the next start will take longer", "error", err)

@@ -38,6 +38,8 @@ type RunLog struct {
 	store runStore
 	epoch uint64
 	view  *indexView
+	// incidents are those that runs belong to.
+	incidents *incidentView
 }
 
 // runStore is what takes records. [*bus.Bus] is one, with the errors that it
@@ -49,7 +51,7 @@ type runStore interface {
 
 // NewRunLog writes under the given epoch (see [Lease]).
 func NewRunLog(b *bus.Bus, epoch uint64) *RunLog {
-	return &RunLog{bus: b, store: b, epoch: epoch, view: &indexView{}}
+	return &RunLog{bus: b, store: b, epoch: epoch, view: &indexView{}, incidents: &incidentView{}}
 }
 
 // Create writes the first record of a run. [bus.ErrExists] says that the run

@@ -23,12 +23,19 @@ func (w *Worker) taken(run event.Run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id := range w.about[run.Target.UID] {
-		other := w.live[id]
-		if id != run.ID && other.Mode != event.ModeObserve && (begunNow(other) || busy(other) && turn(other, run) < 0) {
+		if id != run.ID && Waits(run, w.live[id]) {
 			return true
 		}
 	}
 	return false
+}
+
+// Waits says whether a run has to wait for another one of its target. It is pure.
+func Waits(run, other event.Run) bool {
+	if run.Target.UID == "" || run.Target.UID != other.Target.UID || begunNow(run) || other.Mode == event.ModeObserve {
+		return false
+	}
+	return begunNow(other) || busy(other) && turn(other, run) < 0
 }
 
 // attend notes the newest record of a run that is moved here, and has those look

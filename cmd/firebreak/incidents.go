@@ -4,22 +4,60 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
 )
 
 func newIncidents() *cobra.Command {
-	cmd := &cobra.Command{Use: "incidents", Short: "List the incidents; show, acknowledge, close or judge one", Args: usage(cobra.NoArgs)}
+	cmd := &cobra.Command{
+		Use: "incidents", Short: "List the incidents; show, acknowledge, close or judge one", Args: usage(cobra.NoArgs),
+		Long: `List the incidents that are not over, and those that ended in the last week (--since
+says otherwise), in the order of their last findings. What is over is forgotten
+after 90 days; the runs of it are not.`,
+	}
+	var since string
+	var states []string
+	var most int
+	f := cmd.Flags()
+	f.StringVar(&since, "since", "7d", "leave out what ended before: 24h, 7d, 2026-01-31 or 2026-01-31T18:00:00Z; all leaves out nothing")
+	f.StringArrayVar(&states, "state", nil, "in this state alone (repeatable)")
+	f.IntVar(&most, "limit", 0, "the newest so many; 0 is all")
 	asking(cmd, func(ctx context.Context, api *client.Client, _ []string) ([]event.Incident, error) {
-		return api.Incidents(ctx)
+		q, err := incidentQuery(since, states)
+		if err != nil {
+			return nil, exit{2, err}
+		}
+		list, err := api.Incidents(ctx, q, max(most, 0))
+		if list == nil {
+			list = []event.Incident{}
+		}
+		return list, err
 	}, timeline.Incidents)
 	cmd.AddCommand(showIncident(), ackIncident(), closeIncident(), judgeIncident())
 	return cmd
+}
+
+func incidentQuery(since string, states []string) (q respond.IncidentQuery, err error) {
+	if since != "all" {
+		if q.Since, err = moment("--since", since, time.Now()); err != nil {
+			return q, err
+		}
+	}
+	for _, state := range states {
+		if !slices.Contains(event.IncidentStates(), event.IncidentState(state)) {
+			return q, fmt.Errorf("--state %q is none of %v", state, event.IncidentStates())
+		}
+		q.States = append(q.States, event.IncidentState(state))
+	}
+	return q, nil
 }
 
 // story is an incident, the records of its runs, and how its messages fared.

@@ -112,9 +112,10 @@ func topology(o Options) []jetstream.StreamConfig {
 		},
 		{
 			// Each finding that joins writes the whole incident again; RUNS
-			// keeps the states that something was decided on.
+			// keeps the states that something was decided on. The responder writes
+			// again, long before that age, what is not over.
 			Name: string(Incidents), Description: "each record the full state, compare-and-set",
-			Subjects: []string{"inc.>"}, MaxMsgsPerSubject: incidentHistory, AllowAtomicPublish: true,
+			Subjects: []string{"inc.>"}, MaxMsgsPerSubject: incidentHistory, MaxAge: 3 * month, AllowAtomicPublish: true,
 		},
 		{
 			Name: string(Inputs), Description: "what people say to a run",

@@ -92,6 +92,11 @@ const (
 	IncidentFalsePositive IncidentState = "false_positive"
 )
 
+// IncidentStates are all, in their order.
+func IncidentStates() []IncidentState {
+	return []IncidentState{IncidentOpen, IncidentContained, IncidentResolved, IncidentFalsePositive}
+}
+
 // Over says that the incident takes no findings any more.
 func (s IncidentState) Over() bool {
 	return s == IncidentResolved || s == IncidentFalsePositive

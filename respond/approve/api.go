@@ -60,7 +60,8 @@ type API struct {
 //	GET  /v1/approvals               list runs, see [Queue]
 //	POST /v1/approvals/rest/{deed}   approve playbooks/NAME in each target's namespace; deed is approve or deny
 //	POST /v1/start                   start playbooks/NAME in the target's namespace
-//	GET  /v1/incidents               list incidents
+//	GET  /v1/incidents?since=TIME&state=S&prefix=ID&after=A&limit=N
+//	                                 list incidents, those that are open first; see [NextHeader]
 //	GET  /v1/incidents/{id}          list incidents
 //	GET  /v1/incidents/{id}/deliveries  list incidents
 //	POST /v1/incidents/{id}/close    update incidents

@@ -2,9 +2,7 @@ package approve
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -69,10 +67,8 @@ func (a *API) list(c call) error {
 func queryOf(c call) (q respond.Query, err error) {
 	v := c.r.URL.Query()
 	q = respond.Query{Playbook: v.Get("playbook"), Namespace: v.Get("namespace"), Prefix: v.Get("prefix")}
-	if text := v.Get("since"); text != "" {
-		if q.Since, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return q, problem{http.StatusBadRequest, "since is a time as in 2026-01-31T18:00:00Z"}
-		}
+	if q.Since, err = sinceOf(c); err != nil {
+		return q, err
 	}
 	for _, s := range v["state"] {
 		if !slices.Contains(event.RunStates(), event.RunState(s)) {
@@ -81,6 +77,19 @@ func queryOf(c call) (q respond.Query, err error) {
 		q.States = append(q.States, event.RunState(s))
 	}
 	return q, nil
+}
+
+// sinceOf is the time from which on something is asked for; zero is any.
+func sinceOf(c call) (time.Time, error) {
+	text := c.r.URL.Query().Get("since")
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, problem{http.StatusBadRequest, "since is a time as in 2026-01-31T18:00:00Z"}
+	}
+	return t, nil
 }
 
 // number is a parameter of the query that is a whole number.
@@ -186,20 +195,40 @@ func (a *API) part(c call) error {
 	return nil
 }
 
+// incidents answers a page of incidents, as the query says: since, state
+// (repeatable), prefix, limit and after, as for runs. See
+// [respond.RunLog.ListIncidents].
 func (a *API) incidents(c call) error {
 	if err := a.allowed(c, "list", "incidents", "", ""); err != nil {
 		return err
 	}
-	list := []event.Incident{}
-	for m, err := range a.Bus.LastPerSubject(c.r.Context(), bus.SubjectIncident("*")) {
-		if err != nil {
-			return err
+	limit, err := number(c, "limit", pageRuns)
+	if err != nil {
+		return err
+	}
+	v := c.r.URL.Query()
+	q := respond.IncidentQuery{Prefix: v.Get("prefix")}
+	if q.Since, err = sinceOf(c); err != nil {
+		return err
+	}
+	for _, s := range v["state"] {
+		if !slices.Contains(event.IncidentStates(), event.IncidentState(s)) {
+			return problem{http.StatusBadRequest, "state is none of an incident's"}
 		}
-		var in event.Incident
-		if err := json.Unmarshal(m.Data, &in); err != nil {
-			return fmt.Errorf("read incident %s: %w", m.Subject, err)
-		}
-		list = append(list, in)
+		q.States = append(q.States, event.IncidentState(s))
+	}
+	list, next, err := a.Log.ListIncidents(c.r.Context(), q, v.Get("after"), int(min(max(limit, 1), maxPageRuns)))
+	if errors.Is(err, respond.ErrNoPage) {
+		return problem{http.StatusBadRequest, "after is what the page before said in " + NextHeader}
+	}
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		c.w.Header().Set(NextHeader, next)
+	}
+	if list == nil {
+		list = []event.Incident{}
 	}
 	answer(c.w, http.StatusOK, list)
 	return nil

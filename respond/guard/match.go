@@ -77,11 +77,27 @@ func changed(pod *corev1.Pod, run event.Run) string {
 	}
 	shown := run.Finding.Subject.Labels
 	for _, key := range slices.Sorted(maps.Keys(shown)) {
+		if moving(key) {
+			continue
+		}
 		if now, ok := pod.Labels[key]; !ok || now != shown[key] {
 			return fmt.Sprintf("its label %.100q is %.100q now, and was %.100q", key, now, shown[key])
 		}
 	}
 	return ""
+}
+
+// moving says whether a label is one that controllers set anew by themselves
+// when a workload is rolled out or a pod is numbered: it says nothing of what
+// the pod is. See
+// https://kubernetes.io/docs/reference/labels-annotations-taints/.
+func moving(key string) bool {
+	switch key {
+	case "pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
+		"apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index":
+		return true
+	}
+	return false
 }
 
 // imageOf is the image of a pod's container; an unnamed one is the only one.

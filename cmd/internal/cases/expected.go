@@ -103,9 +103,12 @@ type ExpectedRun struct {
 	// Of a run that is played: State is how it ends, Ends the states in which
 	// steps end, and Did what is done in it, in order: names of steps, and "undo
 	// NAME".
-	State string            `yaml:"state"`
-	Ends  map[string]string `yaml:"ends"`
-	Did   *[]string         `yaml:"did"`
+	// Generation is 2 for the run that a later finding begins when the first is
+	// over, and so on; the first if it says nothing.
+	State      string            `yaml:"state"`
+	Generation int               `yaml:"generation"`
+	Ends       map[string]string `yaml:"ends"`
+	Did        *[]string         `yaml:"did"`
 
 	raw conf.Raw
 	met int

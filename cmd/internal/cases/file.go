@@ -34,7 +34,8 @@ type Case struct {
 	// long what models find does not matter.
 	Traffic []traffic     `yaml:"traffic"`
 	Learn   conf.Duration `yaml:"learn"`
-	// Findings are given to the playbooks as if they had been found.
+	// Findings are given to the playbooks as if they had been found, a second
+	// apart or at: so long after the case began.
 	Findings []conf.Raw `yaml:"findings"`
 	// Cluster are the objects that there are. With them the runs are not only
 	// planned but played, on a virtual clock, for two days; During is what people
@@ -43,6 +44,8 @@ type Case struct {
 	Cluster *[]conf.Raw `yaml:"cluster"`
 	During  []happening `yaml:"during"`
 	Objects []conf.Raw  `yaml:"objects"`
+	// Did is what all runs together do, in order, each as PLAYBOOK/STEP.
+	Did *[]string `yaml:"did"`
 	// Limits are those of the guards, as in respond.guards of a config, over the
 	// shipped ones; with them what is done is counted, from nothing.
 	Limits conf.Raw `yaml:"limits"`

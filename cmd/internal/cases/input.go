@@ -199,16 +199,33 @@ func scan(source, name string, r io.Reader) ([]event.Event, error) {
 	return out, err
 }
 
+// begins is when the case does.
+func (c *Case) begins() time.Time {
+	if t := time.Time(c.At); !t.IsZero() {
+		return t
+	}
+	return begin
+}
+
 // found are the findings that a case gives to playbooks.
 func (c *Case) found() ([]event.Finding, error) {
 	var out []event.Finding
 	for i, raw := range c.Findings {
-		var plain any
+		var plain map[string]any
 		if err := raw.Decode(&plain); err != nil {
 			return nil, err
 		}
+		after := time.Duration(i) * time.Second
+		if at, said := plain["at"]; said {
+			d, err := conf.ParseDuration(fmt.Sprint(at))
+			if err != nil {
+				return nil, raw.Errorf("finding: at: %v", err)
+			}
+			after = d
+			delete(plain, "at")
+		}
 		data, err := json.Marshal(plain)
-		f := event.Finding{Severity: event.SeverityHigh, Score: 1, Source: event.SourceFalco, Trust: event.TrustRuntime, Time: begin.Add(time.Duration(i) * time.Second)}
+		f := event.Finding{Severity: event.SeverityHigh, Score: 1, Source: event.SourceFalco, Trust: event.TrustRuntime, Time: c.begins().Add(after)}
 		if err == nil {
 			err = strict(data, &f)
 		}

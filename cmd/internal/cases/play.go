@@ -38,6 +38,9 @@ type happening struct {
 	On    string `yaml:"on"`
 	As    string `yaml:"as"`
 	Times int    `yaml:"times"`
+
+	// finding is one that comes.
+	finding *event.Finding
 }
 
 // player plays runs against the objects of a case on a virtual clock.
@@ -51,6 +54,7 @@ type player struct {
 	failing  []*happening
 	open     []event.Incident
 	runs     []*played
+	did      []string
 	sequence uint64
 }
 
@@ -83,11 +87,12 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 	if err != nil {
 		return nil, err
 	}
-	p := &player{books: r.Playbooks, cluster: objects, begin: time.Time(c.At), to: slices.Clone(c.During)}
-	if p.begin.IsZero() {
-		p.begin = begin
-	}
+	p := &player{books: r.Playbooks, cluster: objects, begin: c.begins(), to: slices.Clone(c.During)}
 	p.now, p.end = p.begin, p.begin.Add(48*time.Hour)
+	for _, f := range findings {
+		p.to = append(p.to, happening{At: conf.Duration(max(f.Received.Sub(p.begin), 0)), finding: &f})
+		p.end = later(p.end, f.Received.Add(48*time.Hour))
+	}
 	p.executor = &respond.Executor{
 		Deps: action.Deps{
 			Cluster: objects, Receivers: receivers(r.Playbooks), Routes: routes, Outbox: control{}, Logger: slog.New(slog.DiscardHandler),
@@ -95,17 +100,12 @@ func (r *Runner) play(ctx context.Context, c *Case, findings []event.Finding) (*
 		Guards: guard.New(limits),
 	}
 	slices.SortStableFunc(p.to, func(a, b happening) int { return int(a.At.Std() - b.At.Std()) })
-	for _, f := range findings {
-		if err := p.finding(ctx, f); err != nil {
-			return nil, err
-		}
-	}
 	return p, p.all(ctx)
 }
 
 // guards are those of a case. Without limits of its own nothing is counted.
 func (c *Case) guards(objects *cluster) (guard.Options, error) {
-	o := guard.Options{Control: control{}, Cluster: objects}
+	o := guard.Options{Control: control{}, Cluster: objects, Self: self}
 	if c.Limits.IsZero() {
 		return o, nil
 	}
@@ -119,6 +119,9 @@ func (c *Case) guards(objects *cluster) (guard.Options, error) {
 	o.Ledger = guard.NewLedger(&store{})
 	return o, nil
 }
+
+// self is who Firebreak is in a case: the account of its manifests.
+const self = "system:serviceaccount:firebreak:firebreak"
 
 // routes lead to oncall, where a playbook leaves it to the config who is paged.
 var routes = notify.Routes{{To: []string{"oncall"}}}
@@ -148,9 +151,6 @@ func receivers(books []*respond.Playbook) notify.Receivers {
 }
 
 func (p *player) finding(ctx context.Context, f event.Finding) error {
-	if f.Received.IsZero() {
-		f.Time, f.Received = p.begin, p.begin
-	}
 	target, err := respond.Resolve(ctx, p.cluster, f)
 	if err != nil && !errors.Is(err, respond.ErrNoTarget) {
 		return err
@@ -163,18 +163,33 @@ func (p *player) finding(ctx context.Context, f event.Finding) error {
 		if err != nil || !applies {
 			continue
 		}
-		run := respond.Begin(b, incident, f, target, event.ModeAct, f.Received)
-		if !slices.ContainsFunc(p.runs, func(o *played) bool { return o.run.ID == run.ID }) {
-			p.runs = append(p.runs, &played{book: b, run: run})
-		}
+		p.answer(b, respond.Begin(b, incident, f, target, event.ModeAct, f.Received))
 	}
 	return nil
+}
+
+// answer begins a run, unless one that there was answers the finding.
+func (p *player) answer(b *respond.Playbook, run event.Run) {
+	for {
+		i := slices.IndexFunc(p.runs, func(o *played) bool { return o.run.ID == run.ID })
+		if i < 0 {
+			p.runs = append(p.runs, &played{book: b, run: run})
+			return
+		}
+		if old := p.runs[i].run; !old.State.Terminal() || !respond.Again(old, old.Updated, run.Finding, p.now) {
+			return
+		}
+		run.Generation++
+		run.ID = event.RunID(run.Playbook, run.Incident.ID, run.Target, run.Generation)
+	}
 }
 
 // all moves the runs until nothing moves any more, or the time is over.
 func (p *player) all(ctx context.Context) error {
 	for range maxMoves {
-		p.breaks()
+		if err := p.begins(ctx); err != nil {
+			return err
+		}
 		next, moved := p.end, false
 		for _, r := range p.runs {
 			wake, did := p.move(ctx, r)
@@ -187,8 +202,10 @@ func (p *player) all(ctx context.Context) error {
 		}
 		if len(p.to) > 0 && !p.begin.Add(p.to[0].At.Std()).After(next) {
 			p.now = later(p.now, p.begin.Add(p.to[0].At.Std()))
-			p.happen(p.to[0])
-			p.to = p.to[1:]
+			if p.to[0].Fail == "" && p.to[0].finding == nil {
+				p.happen(p.to[0])
+				p.to = p.to[1:]
+			}
 			continue
 		}
 		if !next.Before(p.end) {
@@ -202,15 +219,22 @@ func (p *player) all(ctx context.Context) error {
 	return errors.New("the case does not come to rest")
 }
 
-// breaks makes fail what does from now on: also the very first move can.
-func (p *player) breaks() {
+// begins takes in what is found and what fails from now on, before anything
+// moves.
+func (p *player) begins(ctx context.Context) error {
+	var err error
 	p.to = slices.DeleteFunc(p.to, func(h happening) bool {
-		due := h.Fail != "" && !p.begin.Add(h.At.Std()).After(p.now)
-		if due {
+		if h.Fail == "" && h.finding == nil || p.begin.Add(h.At.Std()).After(p.now) {
+			return false
+		}
+		if h.finding != nil {
+			err = errors.Join(err, p.finding(ctx, *h.finding))
+		} else {
 			p.happen(h)
 		}
-		return due
+		return true
 	})
+	return err
 }
 
 func later(a, b time.Time) time.Time {
@@ -266,7 +290,11 @@ func (p *player) say(r *played, in event.Input) {
 // move does what is due of one run.
 func (p *player) move(ctx context.Context, r *played) (wake time.Time, moved bool) {
 	effects, wake := respond.DueAll(r.book, r.run, p.now)
+	taken := slices.ContainsFunc(p.runs, func(o *played) bool { return o != r && respond.Waits(r.run, o.run) })
 	for _, e := range effects {
+		if taken && e.Kind != respond.EffectUndo {
+			continue
+		}
 		before := r.run
 		r.run = respond.Next(r.book, r.run, p.carry(ctx, r, e), p.now)
 		if before.Updated != r.run.Updated || before.State != r.run.State || !same(before, r.run) {
@@ -305,19 +333,19 @@ func (p *player) carry(ctx context.Context, r *played, e respond.Effect) respond
 	case respond.EffectDo:
 		d := p.executor.Do(ctx, r.book, r.run, e.Step, p.now)
 		if d.Failure == "" {
-			r.did = append(r.did, name)
+			p.note(r, name)
 		}
 		return respond.Input{Done: &d}
 	case respond.EffectUndo:
 		d := p.executor.Undo(ctx, r.book, r.run, e.Step, p.now)
 		if d.Failure == "" {
-			r.did = append(r.did, "undo "+name)
+			p.note(r, "undo "+name)
 		}
 		return respond.Input{Undone: &d}
 	case respond.EffectMark:
 		d := p.executor.Mark(ctx, r.book, r.run, e.Step, p.now)
 		if d.Failure == "" {
-			r.did = append(r.did, "mark "+name)
+			p.note(r, "mark "+name)
 		}
 		return respond.Input{Marked: &d}
 	case respond.EffectReset:
@@ -325,6 +353,11 @@ func (p *player) carry(ctx context.Context, r *played, e respond.Effect) respond
 		return respond.Input{Reset: &d}
 	}
 	return respond.Input{Tick: true}
+}
+
+// note keeps what was done.
+func (p *player) note(r *played, what string) {
+	r.did, p.did = append(r.did, what), append(p.did, r.book.Name+"/"+what)
 }
 
 func (p *player) fails(step, kind string) respond.Failure {
@@ -360,6 +393,14 @@ func (x *ExpectedRun) unlike(r *played) []string {
 	return out
 }
 
+// name is the playbook, and which run of it.
+func (x *ExpectedRun) name() string {
+	if x.Generation > 1 {
+		return fmt.Sprintf("run %d of playbook %s", x.Generation, x.Playbook)
+	}
+	return "playbook " + x.Playbook
+}
+
 // held says which guards held steps back.
 func held(run event.Run) []string {
 	var out []string
@@ -379,15 +420,18 @@ func (c *Case) judgePlay(p *player) ([]string, error) {
 	var out []string
 	for _, x := range c.runs {
 		i := slices.IndexFunc(p.runs, func(r *played) bool {
-			return r.run.Playbook == x.Playbook && (x.Target == "" || x.Target == r.run.Target.String())
+			return r.run.Playbook == x.Playbook && r.run.Generation == max(x.Generation, 1) && (x.Target == "" || x.Target == r.run.Target.String())
 		})
 		if i < 0 {
 			if x.State != "" || x.Did != nil {
-				out = append(out, "is not played: playbook "+x.Playbook)
+				out = append(out, "is not played: "+x.name())
 			}
 			continue
 		}
 		out = append(out, x.unlike(p.runs[i])...)
+	}
+	if c.Did != nil && !slices.Equal(*c.Did, p.did) {
+		out = append(out, fmt.Sprintf("did %v, want %v", p.did, *c.Did))
 	}
 	for _, raw := range c.Objects {
 		var want map[string]any

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/detect"
@@ -50,10 +49,7 @@ func (r *Runner) Run(ctx context.Context, c *Case) (Result, error) {
 	if err := r.known(c); err != nil {
 		return out, err
 	}
-	seen := &recorder{begin: time.Time(c.At), trouble: map[string]bool{}}
-	if seen.begin.IsZero() {
-		seen.begin = begin
-	}
+	seen := &recorder{begin: c.begins(), trouble: map[string]bool{}}
 	o := replay.Options{
 		Rules: r.Rules.For(events), Playbooks: r.Playbooks, Ceiling: event.ModeAct, Logger: slog.New(seen),
 	}
@@ -193,7 +189,7 @@ func (r *Runner) judgeRuns(c *Case, runs []replay.Run) []string {
 		var near []string
 		met, named := false, false
 		for _, x := range c.runs {
-			if x.Playbook != run.Playbook {
+			if x.Playbook != run.Playbook || x.Generation > 1 { // a plan alone has no second one
 				continue
 			}
 			named = true

@@ -167,14 +167,10 @@ func (c *Client) Start(ctx context.Context, what approve.Start) (said approve.Sa
 // Incident gives one incident, by its id or the beginning of it.
 func (c *Client) Incident(ctx context.Context, prefix string) (in event.Incident, err error) {
 	if len(prefix) < 32 {
-		list, err := c.Incidents(ctx)
-		if err != nil {
-			return in, err
-		}
 		var found []event.Incident
-		for _, in := range list {
-			if len(prefix) >= 4 && strings.HasPrefix(in.ID, prefix) {
-				found = append(found, in)
+		if len(prefix) >= 4 {
+			if found, err = c.Incidents(ctx, respond.IncidentQuery{Prefix: prefix}, 0); err != nil {
+				return in, err
 			}
 		}
 		if len(found) != 1 {
@@ -208,11 +204,6 @@ func (c *Client) Deliveries(ctx context.Context, run string) (list []event.Deliv
 // Told are how the messages about one incident fared, oldest first.
 func (c *Client) Told(ctx context.Context, incident string) (list []event.Delivery, err error) {
 	return list, c.call(ctx, http.MethodGet, "/v1/incidents/"+url.PathEscape(incident)+"/deliveries", nil, &list)
-}
-
-// Incidents lists all incidents.
-func (c *Client) Incidents(ctx context.Context) (list []event.Incident, err error) {
-	return list, c.call(ctx, http.MethodGet, "/v1/incidents", nil, &list)
 }
 
 // Dead lists the newest of what could not be processed, at most limit of it.

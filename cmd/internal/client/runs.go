@@ -27,41 +27,47 @@ func (c *Client) Runs(ctx context.Context) ([]event.Run, error) {
 // their last moves; of more than most (0 is all) the newest. Those that ended a
 // while ago come [respond.InShort].
 func (c *Client) SomeRuns(ctx context.Context, q respond.Query, most int) ([]event.Run, error) {
-	var runs []event.Run
-	for after := ""; ; {
-		page, next, err := c.pageOfRuns(ctx, q, after)
-		if err != nil {
-			return nil, err
+	v := url.Values{}
+	for name, value := range map[string]string{"playbook": q.Playbook, "namespace": q.Namespace, "prefix": q.Prefix} {
+		if value != "" {
+			v.Set(name, value)
 		}
-		runs = respond.Newest(append(runs, page...))
+	}
+	for _, s := range q.States {
+		v.Add("state", string(s))
+	}
+	return pages[event.Run](ctx, c, "/v1/runs", v, q.Since, func(runs []event.Run) []event.Run {
+		runs = respond.Newest(runs)
 		if most > 0 && len(runs) > most {
 			runs = runs[len(runs)-most:]
 		}
+		return runs
+	})
+}
+
+// pages reads a list page by page. keep says after each what is kept of all so
+// far.
+func pages[T any](ctx context.Context, c *Client, path string, v url.Values, since time.Time, keep func([]T) []T) ([]T, error) {
+	if !since.IsZero() {
+		v.Set("since", since.UTC().Format(time.RFC3339Nano))
+	}
+	var all []T
+	for after := ""; ; {
+		page, next, err := one[T](ctx, c, path+"?"+v.Encode())
+		if err != nil {
+			return nil, err
+		}
+		all = keep(append(all, page...))
 		if next == "" || next == after {
-			return runs, nil
+			return all, nil
 		}
 		after = next
+		v.Set("after", after)
 	}
 }
 
-func (c *Client) pageOfRuns(ctx context.Context, q respond.Query, after string) (runs []event.Run, next string, err error) {
-	v := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			v.Add(name, value)
-		}
-	}
-	set("after", after)
-	set("playbook", q.Playbook)
-	set("namespace", q.Namespace)
-	set("prefix", q.Prefix)
-	if !q.Since.IsZero() {
-		set("since", q.Since.UTC().Format(time.RFC3339Nano))
-	}
-	for _, s := range q.States {
-		set("state", string(s))
-	}
-	path := "/v1/runs?" + v.Encode()
+// one reads one page, and where the next begins.
+func one[T any](ctx context.Context, c *Client, path string) (list []T, next string, err error) {
 	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, "", err
@@ -70,10 +76,10 @@ func (c *Client) pageOfRuns(ctx context.Context, q respond.Query, after string) 
 	if resp.StatusCode >= 300 {
 		return nil, "", refused(resp)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&runs); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&list); err != nil {
 		return nil, "", fmt.Errorf("%s: read answer: %w", path, err)
 	}
-	return runs, resp.Header.Get(approve.NextHeader), nil
+	return list, resp.Header.Get(approve.NextHeader), nil
 }
 
 // Run gives the newest record of one run.

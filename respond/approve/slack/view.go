@@ -2,13 +2,11 @@ package slack
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	slackapi "github.com/slack-go/slack"
 
-	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/approve"
@@ -102,18 +100,9 @@ func (v view) waiting(runs []event.Run) []slackapi.Block {
 
 // incidents are the open ones, the worst first.
 func (v view) incidents(ctx context.Context) ([]event.Incident, error) {
-	var list []event.Incident
-	for m, err := range v.desk.Bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
-		if err != nil {
-			return nil, fmt.Errorf("read incidents: %w", err)
-		}
-		var in event.Incident
-		if err := json.Unmarshal(m.Data, &in); err != nil {
-			return nil, fmt.Errorf("read incident %s: %w", m.Subject, err)
-		}
-		if !in.State.Over() {
-			list = append(list, in)
-		}
+	list, err := v.desk.Log.OpenIncidents(ctx)
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(list, func(a, b event.Incident) int { return b.Priority.Rank() - a.Priority.Rank() })
 	return list, nil
