@@ -36,10 +36,13 @@ func (w *Worker) findings(ctx context.Context, at *cursor) error {
 		}
 		at.begin(m.Sequence)
 		taken := w.rush.begin()
+		// Here, and not where it is worked on: it has its place in the line before the
+		// next is read.
+		place := slots.line(urgency(m))
 		w.group.Go(func() error {
 			defer taken()
 			defer ahead.Release(size)
-			if err := slots.Acquire(ctx, urgency(m)); err != nil {
+			if err := slots.await(ctx, place); err != nil {
 				return err
 			}
 			defer slots.Release()

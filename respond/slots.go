@@ -44,16 +44,28 @@ func (s *slots) Acquire(ctx context.Context, rank time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return s.await(ctx, s.line(rank))
+}
+
+// line stands in line, or takes a slot that is free; [slots.await] waits for it,
+// and has to be called.
+func (s *slots) line(rank time.Time) *waiter {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count++
+	own := &waiter{rank: rank, number: s.count, ready: make(chan struct{}), at: -1}
 	if s.free > 0 && len(s.waiting) == 0 {
 		s.free--
-		s.mu.Unlock()
-		return nil
+		close(own.ready)
+		return own
 	}
-	s.count++
-	own := &waiter{rank: rank, number: s.count, ready: make(chan struct{})}
 	heap.Push(&s.waiting, own)
-	s.mu.Unlock()
+	return own
+}
+
+// await waits for the slot of one who stands in line, or gives ctx's error, and
+// no slot.
+func (s *slots) await(ctx context.Context, own *waiter) error {
 	select {
 	case <-own.ready:
 		return nil

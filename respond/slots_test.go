@@ -98,7 +98,7 @@ func TestTheRightOnesFirst(t *testing.T) {
 	t.Cleanup(func() { _ = b.Close() })
 	place := &closed{plane: newPlane(), gate: make(chan struct{})}
 	var records []bus.Record
-	for i := range small + 1 {
+	for i := range small + 2 { // the critical one is the last but one: it stands in line once the last is read
 		space, name := fmt.Sprint("ns", i), fmt.Sprint("p", i)
 		place.pod(space, name, nil)
 		f := finding("shell", name, i)
@@ -148,10 +148,10 @@ func TestTheRightOnesFirst(t *testing.T) {
 			before++
 		}
 	}
-	// Those under way when it could be told apart go on; on a loaded machine some
-	// more begin before the critical one stands in the queue. In their order it
-	// would be the last of all.
-	if before > 5*maxEffects {
+	// Those under way when it came are done, and it has the first slot of theirs. The
+	// other slots go to small ones, which may be as fast as it is.
+	t.Logf("%d small ones were begun before it", before)
+	if before > 3*maxEffects {
 		t.Errorf("%d small ones were begun before it", before)
 	}
 	patiently(t, "all hold, or wait for people", func() bool {
@@ -160,7 +160,7 @@ func TestTheRightOnesFirst(t *testing.T) {
 			states[run.State]++
 		}
 		held := states[event.RunHolding]
-		return (held == 7 || held == 8) && held+states[event.RunAwaiting] == small+1
+		return (held == 7 || held == 8) && held+states[event.RunAwaiting] == small+2
 	})
 }
 
