@@ -166,10 +166,7 @@ func TestChildArchiver(t *testing.T) {
 	if url := os.Getenv(childURL); url != "" {
 		o = bus.Options{URL: url, Replicas: 1}
 	}
-	b, err := bus.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := openPatiently(t, o)
 	place, text, _ := strings.Cut(os.Getenv(childPlace), "/")
 	count, err := strconv.Atoi(text)
 	if err != nil {

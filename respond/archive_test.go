@@ -37,13 +37,26 @@ func newStacks(t *testing.T) *stacks {
 // open opens the store.
 func (s *stacks) open(o bus.Options) {
 	s.t.Helper()
-	b, err := bus.Open(s.t.Context(), o)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	b := openPatiently(s.t, o)
 	s.t.Cleanup(func() { _ = b.Close() })
 	s.bus, s.log = b, NewRunLog(b, 1)
 	s.a = newTestArchiver(b, s.log)
+}
+
+// openPatiently opens a store; a server of its own may need more than the two
+// seconds that its client gives it, on a machine that does much else.
+func openPatiently(t *testing.T, o bus.Options) *bus.Bus {
+	t.Helper()
+	var b *bus.Bus
+	var err error
+	patiently(t, "the store is open", func() bool {
+		b, err = bus.Open(t.Context(), o)
+		if err != nil && o.URL == "" {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	return b
 }
 
 func newTestArchiver(b *bus.Bus, log *RunLog) *archiver {
@@ -325,14 +338,14 @@ func TestArchiveCutOff(t *testing.T) {
 	places := map[string]int{}
 	base := time.Now().UTC().Add(-time.Hour)
 	for round := range 12 {
-		for i := range random.IntN(4) {
+		for i := range 1 + random.IntN(3) {
 			s.run(fmt.Sprint(round, "-", i), "", event.RunClosed, base.Add(time.Duration(round)*time.Second))
 		}
 		s.index()
 		ctx, cancel := context.WithCancel(t.Context())
-		countdown := random.IntN(8)
+		end := archivePlaces[round%len(archivePlaces)]
 		s.a.at = func(place string) error {
-			if countdown--; countdown < 0 {
+			if place == end {
 				places[place]++
 				cancel() // so that nothing is mended on the way out that a kill would not
 				return cut
@@ -360,7 +373,7 @@ func TestArchiveCutOff(t *testing.T) {
 	if runs != len(s.want) {
 		t.Errorf("%d runs are in the archive, want %d", runs, len(s.want))
 	}
-	if len(places) < 4 {
+	if len(places) < 5 { // where nothing is left over nothing is swept
 		t.Errorf("it was ended at %v alone", places)
 	}
 }
