@@ -19,7 +19,7 @@ type Receiver struct {
 type Receivers map[string]*Receiver
 
 // Limits say how a receiver is treated. The zero value is the defaults. They
-// hold for each responder by itself.
+// hold for each responder by itself, but Group for all of them together.
 type Limits struct {
 	// Parallel is how many messages are sent at a time (4), Rate how many a
 	// minute (120), Burst how many at once after a silence (20).

@@ -72,6 +72,8 @@ type loop struct {
 	user string
 	// chat is the workspace in which people decide.
 	chat *workspace.Server
+	// pager is whom all is routed to.
+	pager *pagers
 }
 
 func newLoop(t *testing.T) *loop {
@@ -81,6 +83,7 @@ func newLoop(t *testing.T) *loop {
 	}
 	l := &loop{process: prepare(t, "act", loopBooks+pageBook)}
 	l.talk()
+	l.pagedBy()
 	l.up(l.webhook(l.api), 10*time.Second)
 	return l
 }

@@ -19,6 +19,7 @@ func TestScripts(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build firebreak: %v\n%s", err, out)
 	}
+	t.Run("slack guide", func(t *testing.T) { guide(t, bin) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,

@@ -78,7 +78,7 @@ func outage(t *testing.T, seed uint64) {
 			stop()
 			b, stop = l.board(t, space)
 		}
-		time.Sleep(5 * time.Second) // virtual
+		<-time.After(5 * time.Second) // virtual
 	}
 	if err := b.Ready(t.Context()); err == nil {
 		t.Error("the outage is not told")
@@ -95,7 +95,7 @@ func outage(t *testing.T, seed uint64) {
 			l.change(name, event.RunDenied)
 		}
 	}
-	time.Sleep(time.Until(begin.Add(75 * time.Minute)))
+	<-time.After(time.Until(begin.Add(75 * time.Minute)))
 	synctest.Wait()
 	if err := b.Ready(t.Context()); err != nil {
 		t.Errorf("the end of the outage is not told: %v", err)
