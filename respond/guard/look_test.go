@@ -47,6 +47,7 @@ func lookedAt() []judged {
 		{"match", "no tag is known", all(pod("localhost:5000/shop/web@sha256:aa", app), was("web:2")), event.Pass, ""},
 		{"match", "another label", all(pod("web", map[string]string{"app": "x"}), shown(app)), event.Ask, `"app" is "x" now, and was "web"`},
 		{"match", "a label is gone", all(pod("web", nil), shown(app)), event.Ask, `"app"`},
+		{"match", "a label that controllers move", all(pod("web", map[string]string{"app": "web", "pod-template-hash": "b"}), shown(map[string]string{"app": "web", "pod-template-hash": "a", "controller-revision-hash": "c"})), event.Pass, ""},
 		{"match", "more labels", all(pod("web", map[string]string{"app": "web", "b": "c"}), shown(app)), event.Pass, ""},
 		{"match", "the condition is no longer met", all(pod("web", app), condition(false, nil)), event.Ask, "no longer met"},
 		{"match", "the condition fails", all(pod("web", app), condition(false, errors.New("no such thing"))), event.Ask, "no such thing"},

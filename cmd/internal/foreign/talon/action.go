@@ -2,6 +2,7 @@ package talon
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -12,18 +13,37 @@ type steps struct {
 	foreign.Steps
 
 	im *importer
+	// said are the parameters of the action in hand: the rule's own, and those of
+	// the actions of its name, the last one last.
+	said []conf.Value
+	// ended says that an action was the last that Talon does.
+	ended bool
 }
 
-// action takes one action of a rule: what it says, and what the action of its
-// name says besides.
+// last is what the last of some says of a key.
+func last(of []conf.Value, key string) (v conf.Value) {
+	for _, one := range of {
+		if said := one.Get(key); !said.IsZero() {
+			v = said
+		}
+	}
+	return v
+}
+
+// action takes one action of a rule: what it says, and what the actions of its
+// name say besides, in whatever file.
 func (s *steps) action(v conf.Value) {
 	name := v.Get("action").Text()
 	base := s.im.actions[name]
+	if s.ended {
+		s.im.note(v.Errorf("%s is left out: Talon does nothing after an action that does not say continue: true", name))
+		return
+	}
 	get := func(key string) conf.Value {
 		if own := v.Get(key); !own.IsZero() {
 			return own
 		}
-		return base.Get(key)
+		return last(base, key)
 	}
 	kind := get("actionner").Text()
 	if kind == "" {
@@ -31,19 +51,47 @@ func (s *steps) action(v conf.Value) {
 		return
 	}
 	failing := foreign.Entry{}
-	if on, _ := get("ignore_errors").Scalar(); on == true {
+	if get("ignore_errors").Text() == "true" {
 		failing = foreign.Entry{Key: "on_failure", Value: "continue"}
 	}
+	s.said = []conf.Value{v.Get("parameters")}
+	for _, b := range base {
+		s.said = append(s.said, b.Get("parameters"))
+	}
 	with := func(key string) conf.Value {
-		if own := v.Get("parameters").Get(key); !own.IsZero() {
+		if own := s.said[0].Get(key); !own.IsZero() {
 			return own
 		}
-		return base.Get("parameters").Get(key)
+		return last(s.said[1:], key)
 	}
 	if name == "" {
 		name = kind
 	}
 	s.step(v, name, kind, with, failing)
+	goes := get("continue").Text()
+	s.ended = goes == "false" || goes != "true" && slices.Contains(endings, kind)
+}
+
+// endings are the actionners after which Talon does nothing more, unless told to.
+var endings = []string{"kubernetes:terminate", "kubernetes:delete", "kubernetes:tcpdump", "kubernetes:sysdig"}
+
+// pairs are those of all mappings under a parameter, which Talon joins.
+func (s *steps) pairs(key string) (all []conf.Pair) {
+	for _, said := range s.said {
+		for _, p := range said.Get(key).Pairs() {
+			all = slices.DeleteFunc(all, func(o conf.Pair) bool { return o.Key == p.Key })
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// texts are those of all lists under a parameter, which Talon joins.
+func (s *steps) texts(key string) (all []string) {
+	for _, said := range s.said {
+		all = append(all, texts(said.Get(key))...)
+	}
+	return all
 }
 
 func (s *steps) step(at conf.Value, name, kind string, with func(string) conf.Value, failing foreign.Entry) {
@@ -55,23 +103,33 @@ func (s *steps) step(at conf.Value, name, kind string, with func(string) conf.Va
 	case "kubernetes:cordon":
 		s.Add(name, "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
 	case "kubernetes:networkpolicy", "calico:networkpolicy", "cilium:networkpolicy":
-		s.isolate(name, kind, with, failing)
+		s.isolate(at, name, kind, failing)
 	case "kubernetes:terminate":
 		s.terminate(at, name, with, failing)
 	case "kubernetes:drain":
 		s.Add(name+"-cordon", "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
 		s.Add(name+"-evidence", "pod.logs", foreign.Entry{Key: "on_failure", Value: "continue"})
 		s.Add(name, "node.drain", foreign.Entry{Key: "target", Value: foreign.Node}, failing)
-		s.unsaid(kind, with, "min_healthy_replicas", "ignore_daemonsets", "ignore_statefulsets", "ignore_errors", "grace_period_seconds", "wait_period", "max_wait_period")
+		s.unsaid(kind, with, "min_healthy_replicas", "ignore_daemonsets", "ignore_statefulsets", "ignore_errors", "max_wait_period", "wait_period_excluded_namespaces", "force")
 	case "kubernetes:log":
 		s.keep(at, name, "pod.logs", failing, number(with, "tail_lines", "lines"))
 	case "kubernetes:download":
 		s.keep(at, name, "pod.files", failing, foreign.Entry{Key: "paths", Value: texts(with("file"))})
 	case "kubernetes:tcpdump":
-		s.missing(at, kind, "pod.capture needs an image with tcpdump, which Talon brings along: name one of yours")
-		s.keep(at, name, "pod.capture", failing, foreign.Entry{Key: "image", Value: "registry.invalid/tcpdump:name-one"}, number(with, "duration", "seconds"))
+		image := with("image").Text()
+		if image == "" {
+			s.missing(at, kind, "pod.capture needs an image with tcpdump, which Talon brings along: name one of yours")
+			image = "registry.invalid/tcpdump:name-one"
+		}
+		s.keep(at, name, "pod.capture", failing, foreign.Entry{Key: "image", Value: foreign.Template(image)}, number(with, "duration", "seconds"), number(with, "snaplen", "snap"))
 	case "kubernetes:exec":
-		s.exec(at, name, with, failing)
+		s.exec(at, name, with("command").Text(), with("shell").Text(), failing)
+	case "kubernetes:script":
+		if with("script").Text() == "" && with("file").Text() != "" {
+			s.missing(with("file"), kind, "the script lies in a file of Talon's: write it under script")
+			break
+		}
+		s.exec(at, name, with("script").Text(), with("shell").Text(), failing)
 	case "aws:lambda", "gcp:function":
 		s.function(at, name, kind, failing)
 	default:
@@ -88,12 +146,17 @@ func (s *steps) missing(at conf.Value, what, advice string) {
 }
 
 func (s *steps) label(at conf.Value, name string, with func(string) conf.Value, failing foreign.Entry) {
-	if level := with("level").Text(); level != "" && level != "pod" {
-		s.missing(with("level"), "kubernetes:label of a "+level, "labels can be set on pods alone")
+	kind, about := "pod.label", foreign.Entry{}
+	switch level := with("level").Text(); level {
+	case "", "pod":
+	case "node":
+		kind, about = "node.label", foreign.Entry{Key: "target", Value: foreign.Node}
+	default:
+		s.missing(with("level"), "kubernetes:label of a "+level, "labels can be set on pods and nodes alone")
 		return
 	}
 	var labels []foreign.Entry
-	for _, p := range with("labels").Pairs() {
+	for _, p := range s.pairs("labels") {
 		if p.Value.Text() == "" {
 			s.missing(p.At, "taking off the label "+p.Key, "labels can be set alone")
 			continue
@@ -104,5 +167,5 @@ func (s *steps) label(at conf.Value, name string, with func(string) conf.Value, 
 		s.im.problem(at.Errorf("%s sets no label", name))
 		return
 	}
-	s.Add(name, "pod.label", failing, foreign.With(foreign.Entry{Key: "labels", Value: labels}))
+	s.Add(name, kind, about, failing, foreign.With(foreign.Entry{Key: "labels", Value: labels}))
 }

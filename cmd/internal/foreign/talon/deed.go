@@ -30,14 +30,15 @@ func (s *steps) unsaid(kind string, with func(string) conf.Value, keys ...string
 }
 
 // isolate cuts the pod off, but for what Talon lets through.
-func (s *steps) isolate(name, kind string, with func(string) conf.Value, failing foreign.Entry) {
-	cidrs, namespaces := texts(with("allow_cidr")), texts(with("allow_namespaces"))
-	cidrs = append(cidrs, texts(with("allow"))...)
+func (s *steps) isolate(at conf.Value, name, kind string, failing foreign.Entry) {
+	cidrs, namespaces := s.texts("allow_cidr"), s.texts("allow_namespaces")
+	cidrs = append(cidrs, s.texts("allow")...) // as older rules say it
 	if len(cidrs)+len(namespaces) == 0 {
+		s.im.note(at.Errorf("%s keeps all pods of the workload from sending alone: pod.quarantine cuts this pod off both ways", kind))
 		s.Add(name, "pod.quarantine", foreign.Entry{Key: "at_end", Value: "ask"}, failing)
 		return
 	}
-	s.im.note(with("allow_cidr").Errorf("%s with what may pass is for all pods of the namespace: say under pods which labels it is for", kind))
+	s.im.note(at.Errorf("%s with what may pass is for all pods of the namespace: say under pods which labels it is for", kind))
 	params := []foreign.Entry{}
 	if len(cidrs) > 0 {
 		params = append(params, foreign.Entry{Key: "addresses", Value: cidrs})
@@ -66,17 +67,15 @@ func (s *steps) keep(at conf.Value, name, action string, failing foreign.Entry, 
 
 // exec runs a command. Talon's goes through a shell with the alert's fields in it;
 // ours is a list of arguments.
-func (s *steps) exec(at conf.Value, name string, with func(string) conf.Value, failing foreign.Entry) {
-	command := with("command").Text()
+func (s *steps) exec(at conf.Value, name, command, shell string, failing foreign.Entry) {
 	if command == "" {
-		s.im.problem(at.Errorf("%s names no command", name))
+		s.im.problem(at.Errorf("%s names no command and no script", name))
 		return
 	}
-	shell := with("shell").Text()
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	s.im.note(at.Errorf("kubernetes:exec: variables of the alert are not put into the command: whoever writes to a pod could run anything by them"))
+	s.im.note(at.Errorf("variables of the alert are not put into the command: whoever writes to a pod could run anything by them"))
 	s.Add(name+"-evidence", "pod.logs", foreign.Entry{Key: "on_failure", Value: "continue"})
 	s.Add(name, "pod.exec", failing, foreign.With(foreign.Entry{Key: "command", Value: []string{shell, "-c", foreign.Template(command)}}))
 }
@@ -90,8 +89,12 @@ func (s *steps) function(at conf.Value, name, kind string, failing foreign.Entry
 }
 
 func (s *steps) annotate(at conf.Value, name string, with func(string) conf.Value, failing foreign.Entry) {
+	if level := with("level").Text(); level != "" && level != "pod" {
+		s.missing(with("level"), "kubernetes:annotation of a "+level, "annotations can be set on pods alone")
+		return
+	}
 	var list []foreign.Entry
-	for _, p := range with("annotations").Pairs() {
+	for _, p := range s.pairs("annotations") {
 		if p.Value.Text() == "" {
 			s.missing(p.At, "taking off the annotation "+p.Key, "annotations can be set alone")
 			continue

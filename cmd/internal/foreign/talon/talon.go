@@ -7,6 +7,7 @@ package talon
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
@@ -20,14 +21,15 @@ const maxRules = 1000
 type importer struct {
 	result foreign.Result
 	names  foreign.Names
-	// actions are those that rules name.
-	actions map[string]conf.Value
+	// actions are those that rules name: as often as they are said, as in an
+	// override, each over what was said before.
+	actions map[string][]conf.Value
 }
 
 // Import reads the rules and actions of files. As with Talon, an action may be
 // named by a rule of another file.
 func Import(files []foreign.File) foreign.Result {
-	im := &importer{names: foreign.Names{}, actions: map[string]conf.Value{}}
+	im := &importer{names: foreign.Names{}, actions: map[string][]conf.Value{}}
 	var rules []rule
 	for _, f := range files {
 		docs, err := conf.Values(f.Name, f.Data)
@@ -36,12 +38,17 @@ func Import(files []foreign.File) foreign.Result {
 			for _, v := range doc.Items() {
 				switch {
 				case v.Get("rule").Text() != "":
-					if rules = append(rules, rule{f.Name, v}); len(rules) > maxRules {
+					if i := slices.IndexFunc(rules, func(r rule) bool { return r.v.Get("rule").Text() == v.Get("rule").Text() }); i >= 0 {
+						rules[i].more = append(rules[i].more, v)
+						continue
+					}
+					if rules = append(rules, rule{file: f.Name, v: v}); len(rules) > maxRules {
 						im.problem(v.Errorf("more than %d rules", maxRules))
 						return im.result
 					}
 				case v.Get("action").Text() != "":
-					im.actions[v.Get("action").Text()] = v
+					name := v.Get("action").Text()
+					im.actions[name] = append(im.actions[name], v)
 				default:
 					im.problem(v.Errorf("neither rule nor action"))
 				}
@@ -58,6 +65,42 @@ func Import(files []foreign.File) foreign.Result {
 type rule struct {
 	file string
 	v    conf.Value
+	// more are what was said of the rule again, as in an override.
+	more []conf.Value
+}
+
+// last is what was said last of a key, all what was said of it each time.
+func (r rule) last(key string) conf.Value { return last(append([]conf.Value{r.v}, r.more...), key) }
+
+func (r rule) all(key string) (items []conf.Value) {
+	for _, v := range append([]conf.Value{r.v}, r.more...) {
+		items = append(items, v.Get(key).Items()...)
+	}
+	return items
+}
+
+// match are the parts of the rule's match: of lists all, of what is one the last.
+func (r rule) match() (parts []part) {
+	for _, v := range append([]conf.Value{r.v}, r.more...) {
+		for _, p := range v.Get("match").Pairs() {
+			i := slices.IndexFunc(parts, func(o part) bool { return o.Key == p.Key })
+			switch {
+			case i < 0:
+				parts = append(parts, part{p, p.Value.Items()})
+			case p.Key == "priority" || p.Key == "source":
+				parts[i].Pair = p
+			default:
+				parts[i].items = append(parts[i].items, p.Value.Items()...)
+			}
+		}
+	}
+	return parts
+}
+
+// part is a key of a match, and its values.
+type part struct {
+	conf.Pair
+	items []conf.Value
 }
 
 func (im *importer) problem(err error) {
@@ -69,7 +112,7 @@ func (im *importer) note(n *conf.Error) { im.result.Notes = append(im.result.Not
 func (im *importer) rule(r rule, i int) {
 	title := r.v.Get("rule").Text()
 	name := im.names.Unique("talon " + title)
-	when, ok := im.match(r.v.Get("match"))
+	when, ok := im.match(r.match())
 	if !ok {
 		return
 	}
@@ -78,26 +121,25 @@ func (im *importer) rule(r rule, i int) {
 		return
 	}
 	mode := "ask"
-	switch dry, _ := r.v.Get("dry_run").Scalar(); dry {
-	case true:
+	if r.last("dry_run").Text() == "true" {
 		mode = "observe"
-	default:
+	} else {
 		im.note(r.v.Errorf("Talon acts by itself; the playbook asks people first. Say mode: act to do as Talon does"))
 	}
 	book := foreign.Document{Kind: respond.PlaybookKind, Name: name, From: r.file, Line: r.v.Line()}
 	s := steps{Steps: foreign.NewSteps(&book), im: im}
-	for _, a := range r.v.Get("actions").Items() {
+	for _, a := range r.all("actions") {
 		s.action(a)
 	}
-	for _, n := range r.v.Get("notifiers").Items() {
+	for _, n := range r.all("notifiers") {
 		s.notify(n, foreign.Name(n.Text()))
 	}
 	if len(s.All) == 0 {
 		im.problem(r.v.Errorf("the rule has no action that could be imported"))
 		return
 	}
-	if on, said := r.v.Get("continue").Scalar(); said && on == false {
-		im.note(r.v.Get("continue").Errorf("continue: false is left out: each playbook that applies runs, in its order"))
+	if r.last("continue").Text() == "false" {
+		im.note(r.last("continue").Errorf("continue: false is left out: each playbook that applies runs, in its order"))
 	}
 	book.Spec = []foreign.Entry{
 		{Key: "title", Value: foreign.Template(title)}, {Key: "when", Value: foreign.Expression("finding.rule == " + foreign.Literal(name))},
@@ -106,7 +148,7 @@ func (im *importer) rule(r rule, i int) {
 	im.result.Documents = append(im.result.Documents, foreign.Document{
 		Kind: "Rule", Name: name, From: r.file, Line: r.v.Line(),
 		Spec: []foreign.Entry{
-			{Key: "title", Value: title}, {Key: "description", Value: r.v.Get("description").Text()}, {Key: "severity", Value: "high"},
+			{Key: "title", Value: title}, {Key: "description", Value: r.last("description").Text()}, {Key: "severity", Value: "high"},
 			{Key: "source", Value: "falco"}, {Key: "when", Value: foreign.Expression(when)},
 			{Key: "suppress", Value: []foreign.Entry{{Key: "by", Value: []string{"rule", "object.namespace", "object.name"}}, {Key: "for", Value: "5m"}}},
 		},
@@ -114,10 +156,10 @@ func (im *importer) rule(r rule, i int) {
 }
 
 // match is the condition of a rule's match: all of its parts.
-func (im *importer) match(m conf.Value) (when string, ok bool) {
+func (im *importer) match(parts []part) (when string, ok bool) {
 	var all []string
 	ok = true
-	for _, p := range m.Pairs() {
+	for _, p := range parts {
 		part, err := matched(p)
 		if err != nil {
 			im.problem(err)
@@ -129,11 +171,11 @@ func (im *importer) match(m conf.Value) (when string, ok bool) {
 	return strings.Join(all, " and "), ok
 }
 
-func matched(p conf.Pair) (string, error) {
+func matched(p part) (string, error) {
 	switch p.Key {
 	case "rules":
 		var names []string
-		for _, v := range p.Value.Items() {
+		for _, v := range p.items {
 			names = append(names, v.Text())
 		}
 		return "rule in " + foreign.Literals(names), nil
@@ -145,18 +187,18 @@ func matched(p conf.Pair) (string, error) {
 		}
 		return "", nil // nearly all are
 	case "tags":
-		return alternatives(p.Value, func(_ conf.Value, tag string) (string, error) { return foreign.Literal(tag) + " in tags", nil })
+		return alternatives(p.items, func(_ conf.Value, tag string) (string, error) { return foreign.Literal(tag) + " in tags", nil })
 	case "output_fields":
-		return alternatives(p.Value, outputField)
+		return alternatives(p.items, outputField)
 	}
 	return "", p.At.Errorf("%q can't be matched: rules, priority, source, tags, output_fields", p.Key)
 }
 
 // alternatives are texts of which one has to hold; each is parts with commas,
 // which all have to.
-func alternatives(v conf.Value, term func(at conf.Value, part string) (string, error)) (string, error) {
+func alternatives(items []conf.Value, term func(at conf.Value, part string) (string, error)) (string, error) {
 	var any []string
-	for _, item := range v.Items() {
+	for _, item := range items {
 		var all []string
 		for _, part := range strings.Split(item.Text(), ",") {
 			if part = strings.TrimSpace(part); part == "" {
@@ -182,7 +224,7 @@ func alternatives(v conf.Value, term func(at conf.Value, part string) (string, e
 func outputField(at conf.Value, text string) (string, error) {
 	for _, op := range []string{"!=", "="} {
 		if name, value, found := strings.Cut(text, op); found {
-			return fmt.Sprintf("%s %s %s", field(strings.TrimSpace(name)), strings.Replace(op, "=", "==", 1)[:2], foreign.Literal(strings.TrimSpace(value))), nil
+			return fmt.Sprintf("%s %s %s", field(strings.TrimSpace(name)), strings.Replace(op, "=", "==", 1)[:2], foreign.Literal(strings.TrimSpace(strings.ReplaceAll(value, `"`, "")))), nil
 		}
 	}
 	return "", at.Errorf("%q is neither NAME=VALUE nor NAME!=VALUE", text)

@@ -2,10 +2,12 @@ package talon
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/foreign"
+	"github.com/firebreak-io/firebreak/internal/conf"
 )
 
 func TestImport(t *testing.T) {
@@ -47,7 +49,16 @@ func TestImport(t *testing.T) {
 func TestCatalogue(t *testing.T) {
 	for _, c := range []struct{ action, makes, says string }{
 		{"{actionner: 'kubernetes:label', parameters: {labels: {a: b}}}", "pod.label", ""},
-		{"{actionner: 'kubernetes:label', parameters: {level: node, labels: {a: b}}}", "", "labels can be set on pods alone"},
+		{"{actionner: 'kubernetes:label', parameters: {level: node, labels: {a: b}}}", "node.label", ""},
+		{"{actionner: 'kubernetes:label', parameters: {level: moon, labels: {a: b}}}", "", "labels can be set on pods and nodes alone"},
+		{"{actionner: 'kubernetes:annotation', parameters: {level: node, annotations: {example.com/a: b}}}", "", "annotations can be set on pods alone"},
+		{"{actionner: 'kubernetes:networkpolicy', parameters: {allow: [192.0.2.0/24]}}", "network.allow", ""},
+		{"{actionner: 'calico:networkpolicy', parameters: {order: 20, allow_cidr: [192.0.2.0/24]}}", "network.allow", ""},
+		{"{actionner: 'kubernetes:drain', parameters: {max_wait_period: 90, wait_period_excluded_namespaces: [a], min_healthy_replicas: 33%, ignore_errors: true}}", "node.drain", ""},
+		{"{actionner: 'kubernetes:terminate', ignore_errors: 'true', parameters: {ignore_standalone_pods: true, min_healthy_replicas: 1}}", "pod.delete", ""},
+		{"{actionner: 'kubernetes:tcpdump', parameters: {duration: 5, snaplen: 512, image: example.com/tcpdump}}", "pod.capture", ""},
+		{"{actionner: 'kubernetes:script', parameters: {shell: /bin/bash, script: 'ps; id'}}", "pod.exec", ""},
+		{"{actionner: 'kubernetes:script', parameters: {file: /tmp/a.sh}}", "", "write it under script"},
 		{"{actionner: 'kubernetes:annotation', parameters: {annotations: {example.com/a: b}}}", "pod.annotate", ""},
 		{"{actionner: 'kubernetes:cordon'}", "node.cordon", ""},
 		{"{actionner: 'kubernetes:drain', parameters: {ignore_daemonsets: true}}", "node.drain", ""},
@@ -59,9 +70,8 @@ func TestCatalogue(t *testing.T) {
 		{"{actionner: 'kubernetes:log', parameters: {tail_lines: 200}}", "pod.logs", ""},
 		{"{actionner: 'kubernetes:download', parameters: {file: /var/log/web.log}}", "pod.files", ""},
 		{"{actionner: 'kubernetes:exec', parameters: {command: 'ps aux > /tmp/ps'}}", "pod.exec", ""},
-		{"{actionner: 'kubernetes:exec'}", "", "names no command"},
+		{"{actionner: 'kubernetes:exec'}", "", "names no command and no script"},
 		{"{actionner: 'kubernetes:tcpdump', parameters: {duration: 5}}", "pod.capture", "needs an image"},
-		{"{actionner: 'kubernetes:script', parameters: {script: 'a'}}", "notify.event", "to be done by hand"},
 		{"{actionner: 'kubernetes:delete'}", "notify.event", "to be done by hand"},
 		{"{actionner: 'kubernetes:sysdig'}", "notify.event", "to be done by hand"},
 		{"{actionner: 'aws:lambda', parameters: {aws_lambda_name: x}}", "function.webhook", ""},
@@ -92,6 +102,67 @@ func TestCatalogue(t *testing.T) {
 		if len(got.Documents) != 2 || !strings.Contains(got.Documents[1].YAML(), "action: "+makes) {
 			t.Errorf("notifier %s: %+v", name, got.Problems)
 		}
+	}
+}
+
+// TestOverrides: what several files say of one rule or action is joined as Talon
+// joins it, and what comes after an action that ends a rule is not done.
+func TestOverrides(t *testing.T) {
+	files := []foreign.File{
+		{Name: "rules.yaml", Data: []byte(`
+- action: End it
+  actionner: kubernetes:terminate
+  parameters: {grace_period_seconds: 5, ignore_standalone_pods: true}
+- action: Mark it
+  actionner: kubernetes:label
+  parameters: {labels: {a: one, b: two}}
+- action: Fence it
+  actionner: cilium:networkpolicy
+  parameters: {allow_cidr: [192.0.2.0/24]}
+- rule: A shell
+  match: {rules: [Terminal shell in container], priority: Notice, output_fields: ['proc.name="bash"']}
+  actions:
+    - {action: Mark it, parameters: {labels: {b: three, c: four}}}
+    - {action: Fence it, parameters: {allow_cidr: [198.51.100.0/24]}}
+    - {action: End it, continue: "true"}
+    - {action: Mark it}
+`)},
+		{Name: "override.yaml", Data: []byte(`
+- action: End it
+  parameters: {grace_period_seconds: 2}
+- rule: A shell
+  dry_run: "true"
+  match: {rules: [Another shell], priority: Critical}
+  actions:
+    - {action: End it}
+    - {action: Fence it}
+`)},
+	}
+	got := foreign.Loading(Import(files))
+	var all string
+	for _, d := range got.Documents {
+		all += d.YAML()
+	}
+	if got.Read != 1 || len(got.Problems) > 0 {
+		t.Errorf("read %d rules, %v", got.Read, got.Problems)
+	}
+	for _, want := range []string{
+		`rule in ["Terminal shell in container", "Another shell"] and priority in ["Critical"] and fields["proc.name"] == "bash"`,
+		"mode: observe", "grace: 2", "b: two", "c: four", "198.51.100.0/24", "192.0.2.0/24",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not in\n%s", want, all)
+		}
+	}
+	for what, n := range map[string]int{"action: pod.delete\n": 2, "action: network.allow\n": 1, "action: pod.label\n": 2, "grace: 5": 0} {
+		if have := strings.Count(all, what); have != n {
+			t.Errorf("%q is there %d times, want %d, in\n%s", what, have, n, all)
+		}
+	}
+	if !slices.ContainsFunc(got.Notes, func(n *conf.Error) bool {
+		return strings.Contains(n.Msg, "Fence it is left out") && n.File == "override.yaml"
+	}) {
+		t.Errorf("notes: %v", got.Notes)
 	}
 }
 
