@@ -93,7 +93,9 @@ func decodeFalco(raw []byte, o Origin) (event.Event, error) {
 
 // finish redacts and bounds an event; nothing is stored before that.
 func finish(e *event.Event) {
+	trim := shortenLong(e)
 	redactEvent(e)
+	trim()
 	bound(e)
 }
 
