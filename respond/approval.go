@@ -159,7 +159,11 @@ func (m move) person(in event.Input) {
 
 // undo ends all holds, begins nothing more, and marks what is under way.
 func (m move) undo(in event.Input) {
-	m.stop(event.RunClosed, "undone by "+in.User)
+	why := "undone by " + in.User
+	if m.run.Drill && in.Reason != "" {
+		why = shorten(in.User + ": " + in.Reason)
+	}
+	m.stop(event.RunClosed, why)
 	for i := range m.run.Steps {
 		m.run.Steps[i].Over = m.run.Steps[i].Over || in.Over
 	}

@@ -228,7 +228,7 @@ func (r *runner) measure(ctx context.Context, run event.Run, d Done, step Playbo
 	}
 	r.w.tel.Metrics().StepDone(ctx, step.Action, result)
 	r.report(ctx, run, d, step)
-	if d.Failure == "" && step.Effect() {
+	if d.Failure == "" && step.Effect() && !run.Drill {
 		r.w.tel.Metrics().AlertToEffect(ctx, step.Action, r.w.now().Sub(run.Finding.Received))
 	}
 }
@@ -239,6 +239,8 @@ func (r *runner) report(ctx context.Context, run event.Run, d Done, step Playboo
 	switch {
 	case !step.Effect() || ctx.Err() != nil && d.Failure == "":
 		return
+	case run.Drill:
+		return // what it finds is said by the drill itself
 	case d.Failure == FailedRetry || d.Failure == FailedFinal:
 		outcome = guard.OutcomeFailed
 	case d.Failure != "":

@@ -11,10 +11,14 @@ import (
 // before people are asked.
 const maxResets = 3
 
-// Lost reports that the hold of a step is not on its object any more.
+// Lost reports that the hold of a step is not on its object any more, or that
+// somebody altered what it made or changed.
 type Lost struct {
 	Step   int
 	Reason string
+	// Altered says that it is there, but not as it was made: it is not set again
+	// over what somebody else did.
+	Altered bool
 }
 
 // holds adds what the holds ask for beside their undo: the new end is to be
@@ -83,6 +87,10 @@ func (m move) marked(d Done) {
 func (m move) lost(l Lost) {
 	s := &m.run.Steps[l.Step]
 	if !Held(*s) || s.Lost || s.Differs != "" {
+		return
+	}
+	if l.Altered {
+		m.differs(s, "somebody else altered it while it was to hold, and it is left so: "+shorten(l.Reason))
 		return
 	}
 	if s.Again >= maxResets {

@@ -6,18 +6,20 @@ import (
 	"time"
 )
 
-// tellLost tells a run of a hold that was taken off. One that is busy is told
-// in the next round.
-func (w *Worker) tellLost(id string, l Lost) {
+// tellLost tells a run of a hold that was taken off, and says whether it could:
+// one that is busy is told in the next round.
+func (w *Worker) tellLost(id string, l Lost) bool {
 	w.mu.Lock()
 	r := w.runners[id]
 	w.mu.Unlock()
 	if r == nil {
-		return
+		return false
 	}
 	select {
 	case r.lost <- l:
+		return true
 	default:
+		return false
 	}
 }
 

@@ -24,6 +24,8 @@ func (w *Worker) order(ctx context.Context, m bus.Message, in event.Input) (own 
 			_, err := w.incidents.update(ctx, in.Run, func(i event.Incident) event.Incident { return said(i, in) })
 			return err
 		}
+	case event.InputDrill:
+		do = func(ctx context.Context) error { return w.beginDrill(ctx, in) }
 	case event.InputStart:
 		do = func(ctx context.Context) error { return w.byHand(ctx, in) }
 	default:

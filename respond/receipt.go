@@ -35,6 +35,8 @@ type Proof struct {
 	State    event.RunState `json:"state"`
 	// Effects are the steps that may have had one.
 	Effects []ProvedEffect `json:"effects,omitempty"`
+	// Evidence is what its steps kept; see [CheckEvidence].
+	Evidence []ProvedEvidence `json:"evidence,omitempty"`
 }
 
 // ProvedEffect is one step that had an effect, and the records that say so.
@@ -182,7 +184,7 @@ func (v *verifier) head(line []byte) error {
 	}
 	v.closed = true
 	v.proof.ReceiptHead, v.proof.Playbook, v.proof.Version = h, v.last.Playbook, v.last.Version
-	v.proof.Target, v.proof.State = v.last.Target, v.last.State
+	v.proof.Target, v.proof.State, v.proof.Evidence = v.last.Target, v.last.State, keptBy(v.last)
 	return nil
 }
 

@@ -23,6 +23,9 @@ const (
 	// policiesEvery is every how many rounds policies are looked for that no
 	// pod needs.
 	policiesEvery = 6
+	// watchEvery is every how many rounds it is looked whether all that a hold
+	// made or changed stands. The holds are spread over these rounds.
+	watchEvery = 6
 )
 
 // reconciler compares, again and again, the holds that the runs have with
@@ -40,10 +43,12 @@ type reconciler struct {
 	gone    map[string]bool
 	told    map[string]bool
 	rounds  int
+	// watch is every how many rounds each hold is looked at, mostly watchEvery.
+	watch int
 }
 
 func newReconciler(w *Worker, age time.Duration) *reconciler {
-	return &reconciler{w: w, age: age, orphans: map[string]time.Time{}, gone: map[string]bool{}, told: map[string]bool{}}
+	return &reconciler{w: w, age: age, orphans: map[string]time.Time{}, gone: map[string]bool{}, told: map[string]bool{}, watch: watchEvery}
 }
 
 // run reconciles until ctx ends. What it can't do now it does in the next
@@ -68,15 +73,14 @@ func (r *reconciler) round(ctx context.Context) error {
 	for _, err := range found.Broken {
 		r.once(err.Error(), "a hold's record can't be read", "error", err)
 	}
-	errs := []error{r.free(ctx, found.Holdings), r.restore(ctx, found.Holdings), r.policies(ctx, found.Namespaces)}
+	errs := []error{r.free(ctx, found.Holdings), r.restore(ctx, found.Holdings), r.watchAll(ctx), r.policies(ctx, found.Namespaces)}
 	r.rounds++
 	return errors.Join(errs...)
 }
 
 // once logs a thing one time.
 func (r *reconciler) once(key, text string, args ...any) {
-	const most = 10_000
-	if !r.told[key] && len(r.told) < most {
+	if !r.told[key] && len(r.told) < maxTold {
 		r.told[key] = true
 		r.w.logger.Warn(text, args...)
 	}

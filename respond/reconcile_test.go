@@ -1,6 +1,8 @@
 package respond
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,10 +109,63 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
+// TestAlteredHoldIsSaid: what somebody makes of it while it holds is theirs; it is
+// not set again, and people are asked, but not again about what they let stand.
+func TestAlteredHoldIsSaid(t *testing.T) {
+	r := holding(t)
+	r.cluster.meddle("a", func(p *corev1.Pod) { p.Labels["suspect"] = "no" })
+	r.until("people are asked", func() bool { return strings.Contains(r.runs()[0].Steps[0].Differs, `label suspect of`) })
+	if v, _ := r.cluster.label("a", "suspect"); v != "no" || r.runs()[0].Steps[0].Again != 0 {
+		t.Errorf("label is %q", v)
+	}
+	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputKeep, User: "ann"})
+	r.until("they keep it", func() bool { return r.runs()[0].Steps[0].Differs == "" })
+	c := newReconciler(r.worker, 0)
+	c.remember(r.runs()[0].ID + "/label " + `label suspect of ` + r.runs()[0].Target.String() + ` is "no", and was set to "yes"`)
+	for range 2 * watchEvery {
+		if err := c.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := r.runs()[0].Steps[0].Differs; d != "" {
+		t.Errorf("asked again: %s", d)
+	}
+	r.say(event.Input{Run: r.runs()[0].ID, Kind: event.InputUndo, User: "ann", Over: true})
+	r.until("the run is closed", r.all(1, event.RunClosed))
+	r.chained()
+}
+
+// TestTurnsAreSpread: each hold is looked at once in so many rounds.
+func TestTurnsAreSpread(t *testing.T) {
+	r := newReconciler(&Worker{}, 0)
+	in := map[int]int{}
+	for n := range 600 {
+		seen := 0
+		for r.rounds = 0; r.rounds < watchEvery; r.rounds++ {
+			if r.turn(event.HashID(fmt.Sprint(n))+"/isolate") == 0 {
+				seen++
+				in[r.rounds]++
+			}
+		}
+		if seen != 1 {
+			t.Fatalf("looked at %d times", seen)
+		}
+	}
+	for round, n := range in {
+		if n < 50 || n > 150 {
+			t.Errorf("round %d looks at %d of 600", round, n)
+		}
+	}
+}
+
 // TestReconcilerLeavesWhatIsWanted: over many rounds, holds that runs have are
 // not written again.
 func TestReconcilerLeavesWhatIsWanted(t *testing.T) {
-	r := holding(t)
+	r := newRig(t, newCluster("a", "b"), actBook)
+	r.every = time.Hour // only the rounds below
+	r.start()
+	r.publish(finding("shell", "a", 1))
+	r.until("the run holds", r.all(1, event.RunHolding))
 	_, before := r.cluster.label("a", "suspect")
 	reads := r.cluster.count()
 	c := newReconciler(r.worker, 0)
@@ -119,7 +174,7 @@ func TestReconcilerLeavesWhatIsWanted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, after := r.cluster.label("a", "suspect"); after != before || r.cluster.count() > reads+5 {
+	if _, after := r.cluster.label("a", "suspect"); after != before || r.cluster.count() > reads+5+20/watchEvery {
 		t.Errorf("%d writes, %d reads", after-before, r.cluster.count()-reads)
 	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +51,7 @@ func (c *connection) receipt(cmd *cobra.Command, prefix string) ([]byte, error) 
 
 func verifyReceipt() *cobra.Command {
 	var c connection
-	var head, output string
+	var head, output, kept string
 	cmd := &cobra.Command{
 		Use: "verify FILE|RUN", Short: "Prove or disprove the record of a run, or a part of the archive", Args: usage(cobra.ExactArgs(1)),
 		Long: `Prove or disprove the record of a run: a file that receipt export wrote, which
@@ -63,10 +65,16 @@ that what needed approval began with the plan that was approved, and that
 playbook and target stayed the same. Who can write the whole file anew can forge
 all of it: keep heads elsewhere, and give the one that you kept with --head.
 
+With --evidence, what the run captured is held against its record too: each object
+has to have the size and SHA-256 that the record names. The objects are read from
+a directory (that of the object store, or a copy of it), or, with "server", by way
+of the server.
+
 Exit status: 0 proved, 1 disproved, 2 can't be read.`,
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&head, "head", "", "the head that was kept: the SHA-256 of the last record")
+	cmd.Flags().StringVar(&kept, "evidence", "", "directory with what was captured, or server: hold that against the record too")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.SetFlagErrorFunc(misused)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -75,6 +83,9 @@ Exit status: 0 proved, 1 disproved, 2 can't be read.`,
 			return exit{2, err}
 		}
 		if respond.IsArchive(data) {
+			if kept != "" {
+				return exit{2, errors.New("--evidence is for the record of one run")}
+			}
 			proof, err := respond.VerifyArchive(bytes.NewReader(data), head)
 			if err != nil {
 				return exit{1, err}
@@ -85,9 +96,52 @@ Exit status: 0 proved, 1 disproved, 2 can't be read.`,
 		if err != nil {
 			return exit{1, err}
 		}
+		if err := c.captured(cmd, kept, proof); err != nil {
+			return err
+		}
 		return print(cmd.OutOrStdout(), output, proof, func(w io.Writer) { timeline.Proof(w, proof) })
 	}
 	return cmd
+}
+
+// captured holds the evidence of a run against its record.
+func (c *connection) captured(cmd *cobra.Command, from string, proof respond.Proof) error {
+	var read func(context.Context, respond.ProvedEvidence, io.Writer) error
+	switch from {
+	case "":
+		return nil
+	case "server":
+		api, err := c.connect()
+		if err != nil {
+			return exit{2, err}
+		}
+		read = func(ctx context.Context, e respond.ProvedEvidence, w io.Writer) error {
+			return api.Evidence(ctx, e.Object, w)
+		}
+	default:
+		root, err := os.OpenRoot(from)
+		if err != nil {
+			return exit{2, fmt.Errorf("open the evidence: %w", err)}
+		}
+		defer root.Close()
+		read = func(_ context.Context, e respond.ProvedEvidence, w io.Writer) error {
+			f, err := root.Open(filepath.FromSlash(e.Object))
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = io.Copy(w, f)
+			return err
+		}
+	}
+	err := respond.CheckEvidence(cmd.Context(), proof, read)
+	switch {
+	case errors.Is(err, respond.ErrDisproved):
+		return exit{1, err}
+	case err != nil:
+		return exit{2, err}
+	}
+	return nil
 }
 
 func archived() *cobra.Command {

@@ -104,9 +104,10 @@ func (w Write) Dry() bool {
 const AnnotationPrefix = "firebreak.io/"
 
 // Digest names what the plan does: SHA-256 over its action and writes, in
-// hexadecimal. It leaves out the resourceVersion and Firebreak's own
-// annotations (they carry times), so that it stays the same while the deed
-// stays the same. It returns an error when a body is not JSON.
+// hexadecimal. It leaves out the resourceVersion, Firebreak's own annotations
+// (they carry times) and the taints by which controllers say how a node is (a
+// patch of a list has to repeat them, and cordoning adds one), so that it stays
+// the same while the deed stays the same. It returns an error when a body is not JSON.
 func (p Plan) Digest() (string, error) {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
@@ -115,7 +116,7 @@ func (p Plan) Digest() (string, error) {
 	}
 	for _, w := range p.Writes {
 		w.ResourceVersion = ""
-		body, err := stableBody(w.Body)
+		body, err := stableBody(w)
 		if err != nil {
 			return "", fmt.Errorf("digest plan: %s %s %s: %w", w.Verb, w.Resource, w.Name, err)
 		}
@@ -127,12 +128,16 @@ func (p Plan) Digest() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func stableBody(body json.RawMessage) (json.RawMessage, error) {
-	if len(body) == 0 {
+// nodeTaint begins the keys of the taints that only Kubernetes itself sets, see
+// https://kubernetes.io/docs/reference/labels-annotations-taints/.
+const nodeTaint = "node.kubernetes.io/"
+
+func stableBody(w Write) (json.RawMessage, error) {
+	if len(w.Body) == 0 {
 		return nil, nil
 	}
 	var object map[string]any
-	dec := json.NewDecoder(bytes.NewReader(body))
+	dec := json.NewDecoder(bytes.NewReader(w.Body))
 	dec.UseNumber() // two numbers that are one float64 are two deeds
 	if err := dec.Decode(&object); err != nil {
 		return nil, err
@@ -148,6 +153,15 @@ func stableBody(body json.RawMessage) (json.RawMessage, error) {
 					delete(notes, k)
 				}
 			}
+		}
+	}
+	if spec, ok := object["spec"].(map[string]any); ok && w.Group == "" && w.Resource == "nodes" {
+		if taints, ok := spec["taints"].([]any); ok {
+			spec["taints"] = slices.DeleteFunc(taints, func(t any) bool {
+				taint, _ := t.(map[string]any)
+				key, _ := taint["key"].(string)
+				return strings.HasPrefix(key, nodeTaint)
+			})
 		}
 	}
 	return json.Marshal(object)

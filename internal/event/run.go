@@ -77,9 +77,12 @@ type Run struct {
 	Finding  Finding  `json:"finding"`
 	Target   Ref      `json:"target"`
 	// Starter is who began it by hand; empty for a run that a finding began.
-	Starter string   `json:"starter,omitempty"`
-	Mode    Mode     `json:"mode"`
-	State   RunState `json:"state"`
+	Starter string `json:"starter,omitempty"`
+	// Drill says that it is a drill of containment on the operator's own pair of
+	// pods: nothing has happened. It is counted apart and asks nobody.
+	Drill bool     `json:"drill,omitempty"`
+	Mode  Mode     `json:"mode"`
+	State RunState `json:"state"`
 	// Reason says why the run is where it is, when that is not as planned.
 	Reason string `json:"reason,omitempty"`
 	// End is the terminal state that the run goes to once its holds are over.
@@ -331,6 +334,9 @@ const (
 	InputKeep   InputKind = "keep"
 	// InputStart begins a run by hand: Run is the id that it is to have.
 	InputStart InputKind = "start"
+	// InputDrill begins a drill: Run is the id that it is to have, Target the pod,
+	// Until when it ends by itself. No person can say it.
+	InputDrill InputKind = "drill"
 	// InputClose ends an incident, InputVerdict says whether it was right: Run
 	// is the incident's id.
 	InputClose   InputKind = "close"

@@ -15,7 +15,7 @@ type drills struct {
 
 func (m *Metrics) addDrills(meter metric.Meter) error {
 	_, err := meter.Int64ObservableGauge("firebreak_containment_works",
-		metric.WithDescription("1 if the last drill saw that network policies are enforced, 0 if it saw that they are not; absent while that is not known."),
+		metric.WithDescription("1 if containment worked in the last drill, 0 if it did not; absent while that is not known."),
 		metric.WithInt64Callback(m.observeDrill))
 	return err
 }

@@ -25,6 +25,9 @@ type barrier struct {
 	allow      []netip.Prefix
 	namespaces []string
 	dns        bool
+	// cutProbes keeps the pods' own nodes out too, and the kubelet's probes with
+	// them, where the means can.
+	cutProbes bool
 }
 
 // The directions of traffic, as the pods see it.

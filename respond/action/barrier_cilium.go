@@ -48,10 +48,14 @@ func (b barrier) ciliumRules(side string) []object {
 	if names := b.ciliumNamespaces(side); len(names) > 0 {
 		pods = object{"key": ciliumNamespace, "operator": "NotIn", "values": names}
 	}
+	entities := []string{"remote-node", "unmanaged"}
+	if b.cutProbes && side == "from" {
+		entities = append(entities, "host")
+	}
 	return []object{
 		{side + "CIDRSet": sets},
 		{side + "Endpoints": []object{{"matchExpressions": []object{pods}}}},
-		{side + "Entities": []string{"remote-node", "unmanaged"}},
+		{side + "Entities": entities},
 	}
 }
 

@@ -44,7 +44,8 @@ func (b barrier) build(ctx context.Context, c Cluster, by, key string) (wall, er
 	case have[meansTier] && deny.Kind != "" && !b.ingress:
 		return b.byTier(deny), nil
 	case have[meansCilium]:
-		return wall{objects: []own{b.cilium()}, notes: []string{"by CiliumNetworkPolicy, which denies whatever others allow", noteCiliumAddresses}}, nil
+		notes := []string{"by CiliumNetworkPolicy, which denies whatever others allow", noteCiliumAddresses}
+		return wall{objects: []own{b.cilium()}, notes: append(notes, b.probesByCilium()...)}, nil
 	case have[meansCalico]:
 		return wall{objects: []own{b.calico()}, notes: []string{"by a NetworkPolicy of Calico in tier " + calicoTier + " (untested: written by its published API)"}}, nil
 	}
@@ -52,6 +53,30 @@ func (b barrier) build(ctx context.Context, c Cluster, by, key string) (wall, er
 }
 
 const noteCiliumAddresses = "to Cilium pods and nodes of the cluster are no addresses: CIDRs don't bind them"
+
+// probesByCilium says what becomes of the kubelet's probes.
+func (b barrier) probesByCilium() []string {
+	switch {
+	case !b.only || !b.ingress:
+		return nil
+	case b.cutProbes:
+		return []string{"the kubelet's probes are kept out: it restarts containers that have a liveness probe, and what they held in memory is lost"}
+	}
+	return []string{"stays open: each pod's own node may come in, since the kubelet's probes come from there and without them it restarts the containers"}
+}
+
+// probes says the same of all other means, which can't keep them out: the pods'
+// own node is let in by every network plugin that keeps to the rules.
+func (b barrier) probes(w wall) wall {
+	switch {
+	case !b.only || !b.ingress:
+	case b.cutProbes:
+		w.open = append(w.open, "traffic with each pod's own node, the kubelet's probes with it: only Cilium can keep it out")
+	default:
+		w.notes = append(w.notes, "stays open: traffic with each pod's own node, the kubelet's probes with it")
+	}
+	return w
+}
 
 // byTier is the barrier by ClusterNetworkPolicy alone.
 func (b barrier) byTier(o own) wall {

@@ -111,6 +111,9 @@ func (n network) wall(ctx context.Context, d Deps, r Request) (barrier, wall, er
 	if errors.Is(err, ErrRefused) {
 		err = fmt.Errorf("%s: %w", r.Target, err)
 	}
+	if err == nil && !slices.ContainsFunc(w.objects, func(o own) bool { return o.Resource == ciliumPolicies }) {
+		w = b.probes(w)
+	}
 	return b, w, err
 }
 

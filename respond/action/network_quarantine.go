@@ -18,14 +18,14 @@ func init() {
 		OptIn:      true,
 		Targets:    []string{"pods", "namespaces"},
 		Holds:      append(policyMeans(), plainPolicies),
-		Config:     func() any { return &CutConfig{Scope: newScope()} },
+		Config:     func() any { return newCut() },
 		Check:      func(config any) error { return checked(networkQuarantine, config, CutConfig.check) },
 		Needs:      networkNeeds(policyMeans()...),
 		Helps:      reach.Permissions(),
 		Admits:     networkAdmits(policyMeans()...),
 		New: func(d Deps, config any) (Action, error) {
 			if config == nil {
-				config = &CutConfig{Scope: newScope()}
+				config = newCut()
 			}
 			c, err := params[CutConfig](networkQuarantine, config)
 			if err != nil {
@@ -33,7 +33,7 @@ func init() {
 			}
 			return newNetwork(d, networkQuarantine, c.By, func(namespace string) barrier {
 				b := c.barrier(namespace)
-				b.only, b.dns, b.namespaces = true, c.DNS, insiders(c.Inside, namespace, nil)
+				b.only, b.dns, b.namespaces, b.cutProbes = true, c.DNS, insiders(c.Inside, namespace, nil), !c.KeepProbes
 				return b
 			}), c.check()
 		},
@@ -47,7 +47,13 @@ type CutConfig struct {
 	Inside bool `yaml:"inside" json:"inside"`
 	// DNS lets names be looked up in kube-system.
 	DNS bool `yaml:"dns" json:"dns"`
+	// KeepProbes lets the kubelet's probes in. Without them it restarts containers
+	// that have a liveness probe, and what they held in memory is lost. Only
+	// Cilium can keep them out; by other means the plan says that they stay.
+	KeepProbes bool `yaml:"keep_probes" json:"keep_probes"`
 }
+
+func newCut() *CutConfig { return &CutConfig{Scope: newScope(), KeepProbes: true} }
 
 func (c CutConfig) check() error {
 	if err := c.Scope.check(); err != nil {

@@ -142,3 +142,43 @@ func TestDrainRefusesOtherPlans(t *testing.T) {
 		}
 	}
 }
+
+// The plan of an isolation has the same digest once it has landed, although the
+// node's controllers taint it because of that, and another one for another deed.
+func TestIsolateIsTheSameDeed(t *testing.T) {
+	f := newFake()
+	uid := f.put(t, "nodes", &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}, Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "a", Effect: corev1.TaintEffectNoSchedule}}}})
+	r := nodeRequest("run1/isolate", "n1", uid)
+	a := build(t, nodeIsolate, Deps{Cluster: f}, nil)
+	digest := func() string {
+		t.Helper()
+		p, err := a.Plan(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := p.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	before := digest()
+	must(t, a, r)
+	taint := func(key string) {
+		n, err := f.Node(t.Context(), "n1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key, Effect: corev1.TaintEffectNoSchedule})
+		f.put(t, "nodes", n)
+	}
+	taint(corev1.TaintNodeUnschedulable)
+	taint(corev1.TaintNodeNotReady)
+	if after := digest(); after != before {
+		t.Error("the digest is another once it has landed")
+	}
+	taint("somebody.example/else")
+	if after := digest(); after == before {
+		t.Error("the taint of somebody else, which the patch would write, is not in the digest")
+	}
+}

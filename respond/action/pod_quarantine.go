@@ -102,6 +102,7 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	if !q.Offline {
 		notes = append(notes, held.notes()...)
 	}
+	notes = append(notes, probeNotes(pod)...)
 	notes = append(notes, quarantineNotes...)
 	for _, k := range keys {
 		rec.Labels[k] = pod.Labels[k]
@@ -232,4 +233,46 @@ func ownerNote(o kube.Owner, namespace string) string {
 	// It ranks pods by readiness, deletion cost and how many share a node, then
 	// by age in powers of two: two hours and three are the same to it.
 	return name + " makes a replacement; restored, it takes the pod back and removes one pod, not surely the younger"
+}
+
+// maxProbes bounds how many probes are told one by one.
+const maxProbes = 8
+
+// probeNotes say which probes need what stays open, and why it does.
+func probeNotes(pod *corev1.Pod) []string {
+	var uses []string
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for _, p := range []struct {
+			kind  string
+			probe *corev1.Probe
+		}{{"liveness", c.LivenessProbe}, {"readiness", c.ReadinessProbe}, {"startup", c.StartupProbe}} {
+			if how := overNetwork(p.probe); how != "" {
+				uses = append(uses, fmt.Sprintf("%s %s by %s", c.Name, p.kind, how))
+			}
+		}
+	}
+	if len(uses) == 0 {
+		return nil
+	}
+	if n := len(uses) - maxProbes; n > 0 {
+		uses = append(uses[:maxProbes], fmt.Sprintf("%d more", n))
+	}
+	return []string{"stays open: traffic with the pod's own node, since probes need it (" + strings.Join(uses, ", ") +
+		"): cut off, the kubelet would restart the containers, and what they hold in memory would be lost"}
+}
+
+// overNetwork says how a probe reaches its container; empty is that there is
+// none, or that it needs no network.
+func overNetwork(p *corev1.Probe) string {
+	switch {
+	case p == nil:
+		return ""
+	case p.HTTPGet != nil:
+		return "HTTP on port " + cut(p.HTTPGet.Port.String(), maxText)
+	case p.TCPSocket != nil:
+		return "TCP on port " + cut(p.TCPSocket.Port.String(), maxText)
+	case p.GRPC != nil:
+		return fmt.Sprintf("gRPC on port %d", p.GRPC.Port)
+	}
+	return ""
 }

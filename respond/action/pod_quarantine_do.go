@@ -50,10 +50,13 @@ func (q quarantine) ensure(ctx context.Context, policy event.Write, above []even
 	}
 	err := ensureTier(ctx, q.Cluster, above)
 	if errors.Is(err, kube.ErrForbidden) {
-		return []string{"the deny tier could not be made: " + err.Error()}, nil
+		return []string{noTier + err.Error()}, nil
 	}
 	return nil, err
 }
+
+// noTier begins the note that the deny tier of a plan is missing.
+const noTier = "the deny tier could not be made: "
 
 // writes takes the plan apart. The policies must be the static ones to the byte:
 // one with another selector could cut off more than the target.

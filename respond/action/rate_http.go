@@ -147,6 +147,7 @@ type whole interface {
 	Action
 	Verifier
 	Marker
+	Watcher
 }
 
 // by is the action for a target.
@@ -216,6 +217,15 @@ func (h httpRate) Undo(ctx context.Context, r Request, done event.Receipt, end e
 		return event.Receipt{}, err
 	}
 	return a.Undo(ctx, r, done, end)
+}
+
+// Watch is that of the way that the target takes.
+func (h httpRate) Watch(ctx context.Context, r Request, p event.Plan) (Drift, error) {
+	a, err := h.by(ctx, r.Target)
+	if err != nil {
+		return Drift{}, err
+	}
+	return a.Watch(ctx, r, p)
 }
 
 // Mark writes the hold's end.

@@ -1,13 +1,13 @@
 // Package drill proves again and again that containment works in this cluster,
-// end to end: it quarantines one pod of a pair, as a playbook would, and looks
-// whether the other, which keeps connecting to it, is cut off. The pair is the
-// operator's (deploy/drill); the second says by its readiness whether it gets
-// through, so that the drill needs no rights but those of the quarantine.
+// end to end: an ordinary run quarantines one pod of a pair, with the guards, the
+// record and the undo of any other, and the drill looks whether the other, which
+// keeps connecting to it, is cut off. The pair is the operator's (deploy/drill);
+// the second says by its readiness whether it gets through, so that the drill
+// needs no rights but those of the quarantine.
 package drill
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -19,7 +19,6 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
-	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // Config says whether, how often and on what the drill is held.
@@ -51,14 +50,20 @@ type Capability string
 const (
 	Enforced Capability = "enforced"
 	Unknown  Capability = "unknown"
-	Absent   Capability = "absent"
+	// Absent: by all policies nothing gets through, and something did.
+	Absent Capability = "absent"
+	// Leaking: something got through that the policies in the pair's namespace
+	// let through. It says nothing of other namespaces.
+	Leaking Capability = "leaking"
 )
 
 // Status is what the last drill found.
 type Status struct {
-	Capability Capability
-	At         time.Time
-	Note       string
+	Capability Capability `json:"capability"`
+	At         time.Time  `json:"at"`
+	Note       string     `json:"note"`
+	// Run is the drill's run, where one was begun.
+	Run string `json:"run,omitempty"`
 }
 
 // Cluster is what the drill looks at besides what the action does.
@@ -66,23 +71,40 @@ type Cluster interface {
 	Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
 }
 
+// Runs begins the runs that drills are, and follows them. [*respond.Drills] is
+// one.
+type Runs interface {
+	Begin(ctx context.Context, target event.Ref, hold time.Duration) (run string, err error)
+	Run(ctx context.Context, id string) (event.Run, error)
+	End(ctx context.Context, id, says string) error
+}
+
+// Store keeps what the last drill found, for the next responder: [*bus.KV].
+type Store interface {
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	Put(ctx context.Context, key string, value []byte) (revision uint64, err error)
+}
+
 // Drill holds drills. Its methods may be called concurrently.
 type Drill struct {
 	Config  Config
 	Cluster Cluster
-	// Action is pod.quarantine.
-	Action action.Action
+	Runs    Runs
+	// Verify is pod.quarantine's; it names what leaks.
+	Verify action.Verifier
 	// Control says whether anything may be done now, Active whether this is the
 	// responder that acts.
 	Control guard.Control
 	Active  func() bool
 	Outbox  action.Outbox
-	Logger  *slog.Logger
-	// Tick is how often the prober is looked at; a second when zero.
+	// Store is where the last outcome is kept; nil is in memory alone.
+	Store  Store
+	Logger *slog.Logger
+	// Tick is how often the prober and the run are looked at; a second when zero.
 	Tick time.Duration
 
 	mu   sync.Mutex
-	last Status
+	last memory
 }
 
 // Status is what the last drill found; it is unknown when that was longer ago
@@ -90,16 +112,18 @@ type Drill struct {
 func (d *Drill) Status() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last.Capability == "" || time.Since(d.last.At) > 3*d.Config.Every.Std() {
-		return Status{Capability: Unknown, At: d.last.At, Note: "no drill lately"}
+	s := d.last.Status
+	if s.Capability == "" || time.Since(s.At) > 3*d.Config.Every.Std() {
+		return Status{Capability: Unknown, At: s.At, Note: "no drill lately"}
 	}
-	return d.last
+	return s
 }
 
 // Run holds drills until ctx ends, the first after a minute.
 func (d *Drill) Run(ctx context.Context) {
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
+	d.load(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -108,76 +132,33 @@ func (d *Drill) Run(ctx context.Context) {
 		}
 		if d.Active() {
 			d.Once(ctx)
+		} else {
+			d.load(ctx) // what the one that acts has found
 		}
 		timer.Reset(d.Config.Every.Std())
 	}
 }
 
-// Once holds one drill, and tells people if what it finds is news.
+// Once holds one drill, and tells people if what it finds is news. What it finds
+// is kept, but not that none could be held because operators hold everything back.
 func (d *Drill) Once(ctx context.Context) Status {
-	before := d.Status()
+	d.load(ctx)
+	if why := d.barred(ctx); why != "" {
+		s := unknown("not held: %s", why)
+		d.Logger.InfoContext(ctx, "containment drill", "capability", s.Capability, "note", s.Note)
+		return s
+	}
 	now := d.hold(ctx)
 	now.At = time.Now().UTC()
-	d.mu.Lock()
-	d.last = now
-	d.mu.Unlock()
-	d.Logger.InfoContext(ctx, "containment drill", "capability", now.Capability, "note", now.Note)
+	d.Logger.InfoContext(ctx, "containment drill", "capability", now.Capability, "note", now.Note, "run", now.Run)
 	if ctx.Err() == nil {
-		d.tell(ctx, before, now)
+		d.keep(ctx, now)
 	}
 	return now
 }
 
 func unknown(format string, args ...any) Status {
 	return Status{Capability: Unknown, Note: fmt.Sprintf(format, args...)}
-}
-
-// hold holds the drill: nothing stays of it, whatever it finds.
-func (d *Drill) hold(ctx context.Context) Status {
-	if why := d.barred(ctx); why != "" {
-		return unknown("not held: %s", why)
-	}
-	target, err := d.Cluster.Pod(ctx, d.Config.Namespace, d.Config.Target)
-	if err != nil {
-		return unknown("not held: %v", err)
-	}
-	if through, err := d.through(ctx); err != nil || !through {
-		return unknown("not held: the prober does not get through without a quarantine (%v)", err)
-	}
-	began := time.Now().UTC()
-	ref := event.PodRef(target.Namespace, target.Name)
-	ref.UID = string(target.UID)
-	// A crash in between leaves a hold that no run has: the reconciler ends it
-	// when its time is up.
-	r := action.Request{
-		Key: fmt.Sprintf("drill-%d/isolate", began.Unix()), Target: ref, Now: began,
-		Until: began.Add(d.Config.Wait.Std() + time.Minute), Over: true,
-	}
-	plan, err := d.Action.Plan(ctx, r)
-	if err != nil {
-		return unknown("not held: %v", err)
-	}
-	done, err := d.Action.Do(ctx, r, plan)
-	if err != nil {
-		return unknown("not held: %v", errors.Join(err, d.end(ctx, r, done)))
-	}
-	cut, looked := d.await(ctx, false)
-	took := time.Since(began).Round(time.Second)
-	if err := d.end(ctx, r, done); err != nil {
-		return unknown("the quarantine of the drill could not be ended: %v", err)
-	}
-	switch {
-	case ctx.Err() != nil:
-		return unknown("interrupted: %v", ctx.Err())
-	case !cut && looked != nil:
-		return unknown("the prober could not be looked at: %v", looked)
-	case !cut:
-		return Status{Capability: Absent, Note: fmt.Sprintf("a quarantined pod was still reached after %s: the cluster does not enforce network policies", took)}
-	}
-	if back, err := d.await(ctx, true); !back {
-		return Status{Capability: Enforced, Note: fmt.Sprintf("cut off after %s, but not back within %s of the end (%v)", took, d.Config.Wait.Std(), err)}
-	}
-	return Status{Capability: Enforced, Note: fmt.Sprintf("cut off after %s, and back after the end", took)}
 }
 
 // barred says why nothing may be written now.
@@ -193,89 +174,21 @@ func (d *Drill) barred(ctx context.Context) string {
 	return ""
 }
 
-// end ends the drill's hold, also when the service is about to stop.
-func (d *Drill) end(ctx context.Context, r action.Request, done event.Receipt) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	_, err := d.Action.Undo(ctx, r, done, event.AtEndRestore)
-	return err
-}
-
-// through says whether the prober gets through: it is ready.
-func (d *Drill) through(ctx context.Context) (bool, error) {
-	p, err := d.Cluster.Pod(ctx, d.Config.Namespace, d.Config.Prober)
-	if err != nil {
-		return false, err
-	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue, nil
-		}
-	}
-	return false, nil
-}
-
-// await waits until the prober gets through, or does not; false is that it did
-// not come to that in time.
-func (d *Drill) await(ctx context.Context, want bool) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.Config.Wait.Std())
-	defer cancel()
-	every := d.Tick
-	if every == 0 {
-		every = time.Second
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	seen := false
-	for {
-		through, err := d.through(ctx)
-		if err == nil && through == want {
-			return true, nil
-		}
-		seen = seen || err == nil
-		select {
-		case <-ctx.Done():
-			if seen {
-				return false, nil // the last look may just have run out of time
-			}
-			return false, err
-		case <-tick.C:
-		}
-	}
-}
-
-// tell pages when containment does not work any more, and says when it does.
-func (d *Drill) tell(ctx context.Context, before, now Status) {
-	m := notify.Message{
-		Incident: "containment-drill", Op: notify.Trigger, Key: fmt.Sprintf("drill-%d/page", now.At.Unix()),
-		Notice: notify.Notice{Title: "Containment does not work: " + now.Note, Severity: event.SeverityCritical},
-	}
-	switch {
-	case now.Capability == Absent && before.Capability != Absent:
-	case now.Capability == Enforced && before.Capability == Absent:
-		m.Op, m.Notice.Title = notify.Resolve, "Containment works again: "+now.Note
-	case now.Capability == Unknown && before.Capability == Enforced:
-		m.Notice.Title, m.Notice.Severity = "Containment could not be tried: "+now.Note, event.SeverityMedium
-	default:
-		return
-	}
-	if d.Outbox == nil {
-		return
-	}
-	for _, to := range d.Config.Page {
-		m.Receiver = to
-		if err := d.Outbox.Put(ctx, m); err != nil {
-			d.Logger.ErrorContext(ctx, "page of the containment drill", "receiver", to, "error", err)
-		}
-	}
-}
-
 // Works says what is known of enforcement, for verifying a quarantine and for
-// guards. A nil drill knows nothing.
+// guards. That policies let something through in the pair's namespace says
+// nothing of others. A nil drill knows nothing.
 func (d *Drill) Works() (works, known bool, note string) {
 	if d == nil || d.Config.Every == 0 {
 		return false, false, "no drill is held"
 	}
 	s := d.Status()
-	return s.Capability == Enforced, s.Capability != Unknown, fmt.Sprintf("drill: enforcement is %s (%s)", s.Capability, s.Note)
+	known = s.Capability == Enforced || s.Capability == Absent
+	return s.Capability == Enforced, known, fmt.Sprintf("drill: enforcement is %s (%s)", s.Capability, s.Note)
+}
+
+// Contains says whether containment worked in the last drill, for whatever
+// reason it did not.
+func (d *Drill) Contains() (works, known bool, note string) {
+	s := d.Status()
+	return s.Capability == Enforced, s.Capability != Unknown, s.Note
 }

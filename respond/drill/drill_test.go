@@ -1,9 +1,11 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,21 +13,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
-// place is a cluster with the pair, the action on it, the operators' state and
+// place is a cluster with the pair, the runs on it, the operators' state and
 // the outbox, all in one.
 type place struct {
 	enforces, paused, gone bool
 	mode                   event.Mode
 	held                   bool
-	undone                 int
-	failing                error
-	sent                   []notify.Message
+	// leaks is what the evaluation of the policies names.
+	leaks  string
+	undone int
+	says   string
+	// state is what a run comes to instead of holding, ends what instead of its end.
+	state, ends event.RunState
+	failing     error
+	sent        []notify.Message
+	kept        []byte
 }
 
 func (p *place) Pod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
@@ -41,27 +50,59 @@ func (p *place) Pod(_ context.Context, namespace, name string) (*corev1.Pod, err
 	return pod, nil
 }
 
-func (p *place) Plan(_ context.Context, r action.Request) (event.Plan, error) {
-	return event.Plan{Target: r.Target}, p.failing
-}
-
-func (p *place) Do(context.Context, action.Request, event.Plan) (event.Receipt, error) {
-	p.held = true
-	return event.Receipt{}, nil
-}
-
-func (p *place) Undo(ctx context.Context, _ action.Request, _ event.Receipt, _ event.AtEnd) (event.Receipt, error) {
-	if ctx.Err() != nil {
-		return event.Receipt{}, ctx.Err()
+func (p *place) Begin(context.Context, event.Ref, time.Duration) (string, error) {
+	if p.failing == nil {
+		p.held = p.state == ""
 	}
-	p.held = false
+	return "run", p.failing
+}
+
+func (p *place) Run(context.Context, string) (event.Run, error) {
+	run := event.Run{ID: "run", State: cmp.Or(p.state, event.RunHolding), Reason: "as told", Steps: []event.Step{{
+		Name: "isolate", Plan: &event.Plan{}, Receipt: &event.Receipt{Notes: []string{"leaks: of before"}},
+	}}}
+	if p.undone > 0 && !p.held && p.state == "" {
+		run.State = cmp.Or(p.ends, event.RunClosed)
+	}
+	return run, nil
+}
+
+func (p *place) Verify(_ context.Context, _ action.Request, _ event.Plan, done event.Receipt) (event.Receipt, error) {
+	done.Result = event.ResultUnverified
+	if p.leaks != "" {
+		done.Result, done.Notes = event.ResultPartial, append(done.Notes, p.leaks)
+	}
+	return done, nil
+}
+
+func (p *place) End(ctx context.Context, _, says string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	p.held, p.says = false, says
 	p.undone++
-	return event.Receipt{}, nil
+	return nil
+}
+
+func (p *place) Get(context.Context, string) ([]byte, uint64, error) {
+	if p.kept == nil {
+		return nil, 0, bus.ErrNotFound
+	}
+	return p.kept, 1, nil
+}
+
+func (p *place) Put(_ context.Context, _ string, value []byte) (uint64, error) {
+	p.kept = value
+	return 1, nil
 }
 
 func (p *place) Paused(context.Context) (bool, string, error) { return p.paused, "bob", nil }
 func (p *place) Ceiling(context.Context) (event.Mode, error)  { return p.mode, nil }
-func (p *place) Put(_ context.Context, m notify.Message) error {
+
+// outbox takes the pages.
+type outbox struct{ *place }
+
+func (p outbox) Put(_ context.Context, m notify.Message) error {
 	p.sent = append(p.sent, m)
 	return nil
 }
@@ -70,7 +111,7 @@ func (p *place) op(i int) notify.Op { return p.sent[i].Op }
 func made(p *place) *Drill {
 	c := DefaultConfig()
 	c.Every, c.Page = conf.Duration(time.Hour), []string{"pager"}
-	return &Drill{Config: c, Cluster: p, Action: p, Control: p, Outbox: p, Logger: slog.New(slog.DiscardHandler), Active: func() bool { return true }}
+	return &Drill{Config: c, Cluster: p, Runs: p, Verify: p, Control: p, Outbox: outbox{p}, Store: p, Logger: slog.New(slog.DiscardHandler), Active: func() bool { return true }}
 }
 
 func TestDrill(t *testing.T) {
@@ -110,21 +151,90 @@ func TestDrill(t *testing.T) {
 
 func TestDrillIsNotHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for name, p := range map[string]*place{
-			"while paused":         {mode: event.ModeAct, paused: true},
-			"in mode observe":      {mode: event.ModeObserve},
-			"without the pair":     {mode: event.ModeAct, gone: true},
-			"where it can't plan":  {mode: event.ModeAct, failing: errors.New("no")},
-			"where nothing passes": {mode: event.ModeAct, held: true, enforces: true},
+		for name, c := range map[string]struct {
+			p    *place
+			want string
+		}{
+			"while paused":          {&place{mode: event.ModeAct, paused: true}, "paused by bob"},
+			"in mode observe":       {&place{mode: event.ModeObserve}, "the mode is observe"},
+			"without the pair":      {&place{mode: event.ModeAct, gone: true}, "no such pod"},
+			"where it can't begin":  {&place{mode: event.ModeAct, failing: errors.New("no")}, "not held: no"},
+			"where a guard says no": {&place{mode: event.ModeAct, state: event.RunDenied}, "not held: as told"},
+			"where nothing moves":   {&place{mode: event.ModeAct, state: event.RunGuarding}, "not held: as told"},
+			"where nothing passes":  {&place{mode: event.ModeAct, held: true, enforces: true}, "does not get through without"},
 		} {
-			if s := made(p).Once(t.Context()); s.Capability != Unknown || p.undone != 0 || len(p.sent) != 0 {
-				t.Errorf("%s: %+v %+v", name, s, p)
+			if s := made(c.p).Once(t.Context()); s.Capability != Unknown || !strings.Contains(s.Note, c.want) || len(c.p.sent) != 0 {
+				t.Errorf("%s: %+v %+v", name, s, c.p)
 			}
 		}
 	})
 }
 
-// When the service stops in the middle the hold is ended all the same.
+// What leaks is named, and said of this namespace alone; the record of the run
+// says what was found.
+func TestDrillNamesWhatLeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &place{mode: event.ModeAct, leaks: "leaks: from everywhere: NetworkPolicy d/allow allows it"}
+		d := made(p)
+		s := d.Once(t.Context())
+		if s.Capability != Leaking || !strings.Contains(s.Note, "NetworkPolicy d/allow") || strings.Contains(s.Note, "of before") || !strings.Contains(p.says, "leaking: ") {
+			t.Errorf("%+v, in the record %q", s, p.says)
+		}
+		if works, known, _ := d.Works(); works || known {
+			t.Error("a leak of the pair's namespace counts for others")
+		}
+		if works, known, _ := d.Contains(); works || !known || len(p.sent) != 1 || p.op(0) != notify.Trigger {
+			t.Errorf("%v %v %+v", works, known, p.sent)
+		}
+		// It leaks for another reason then: that is news.
+		if p.leaks = ""; d.Once(t.Context()).Capability != Absent || len(p.sent) != 2 {
+			t.Errorf("%+v", p.sent)
+		}
+	})
+}
+
+// A hold that can't be ended is not said to be well.
+func TestDrillThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &place{mode: event.ModeAct, enforces: true, ends: event.RunNeedsHuman}
+		if s := made(p).Once(t.Context()); s.Capability != Unknown || !strings.Contains(s.Note, "could not be ended") {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// The next responder resolves what one before paged, and pages no second time.
+func TestDrillAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &place{mode: event.ModeAct}
+		for range 2 {
+			if made(p).Once(t.Context()); len(p.sent) != 1 || p.op(0) != notify.Trigger {
+				t.Fatalf("%+v", p.sent)
+			}
+		}
+		p.enforces = true
+		if made(p).Once(t.Context()); len(p.sent) != 2 || p.op(1) != notify.Resolve {
+			t.Fatalf("%+v", p.sent)
+		}
+		// That operators pause is no news, and what was known stays known.
+		d := made(p)
+		p.paused = true
+		if d.Once(t.Context()); len(p.sent) != 2 || d.Status().Capability != Enforced {
+			t.Errorf("%+v %+v", p.sent, d.Status())
+		}
+		// That the pair is gone is.
+		p.paused, p.gone = false, true
+		if d.Once(t.Context()); len(p.sent) != 3 || p.op(2) != notify.Trigger || p.sent[2].Notice.Severity != event.SeverityMedium {
+			t.Errorf("%+v", p.sent)
+		}
+		p.gone = false
+		if d.Once(t.Context()); len(p.sent) != 4 || p.op(3) != notify.Resolve {
+			t.Errorf("%+v", p.sent)
+		}
+	})
+}
+
+// When the service stops in the middle the end is asked for all the same.
 func TestDrillEndsItsHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &place{mode: event.ModeAct}

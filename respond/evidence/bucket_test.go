@@ -1,43 +1,20 @@
 package evidence
 
 import (
-	"crypto/hmac"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/xml"
+	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/firebreak-io/firebreak/test/bucket"
 )
 
-// bucketServer is as much of S3 as is used here: it takes nothing whose
-// signature (AWS Signature Version 4) is not right.
-type bucketServer struct {
-	t      *testing.T
-	secret string
-
-	mu      sync.Mutex
-	objects map[string][]byte
-	uploads map[string]map[int][]byte
-	refused int
-}
-
-func newBucket(t *testing.T, secret string) (*Bucket, *bucketServer) {
+func newBucket(t *testing.T, secret string) (*Bucket, *bucket.Server) {
 	t.Helper()
-	s := &bucketServer{t: t, secret: "right", objects: map[string][]byte{}, uploads: map[string]map[int][]byte{}}
-	h := httptest.NewTLSServer(s) // over TLS the payload is not signed by chunks
-	t.Cleanup(h.Close)
+	s := bucket.Start(t)
 	b, err := NewBucket(BucketConfig{
-		URL: h.URL, Bucket: "evidence", Region: "eu-test-1", AccessKey: "key", SecretKey: secret, Transport: h.Client().Transport,
+		URL: s.URL, Bucket: bucket.Name, Region: "eu-test-1", AccessKey: bucket.Key, SecretKey: secret, Transport: s.Transport,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -45,141 +22,45 @@ func newBucket(t *testing.T, secret string) (*Bucket, *bucketServer) {
 	return b, s
 }
 
-func (s *bucketServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	body, err := io.ReadAll(r.Body)
-	if err == nil {
-		err = s.signed(r, body)
-	}
-	if err != nil {
-		s.refused++
-		s.fail(w, r, http.StatusForbidden, "SignatureDoesNotMatch")
-		return
-	}
-	name, ok := strings.CutPrefix(r.URL.Path, "/evidence/")
-	if !ok {
-		s.fail(w, r, http.StatusNotFound, "NoSuchBucket")
-		return
-	}
-	q := r.URL.Query()
-	object, there := s.objects[name]
-	switch id := q.Get("uploadId"); {
-	case r.Method == http.MethodPost && q.Has("uploads"):
-		id = strconv.Itoa(len(s.uploads) + 1)
-		s.uploads[id] = map[int][]byte{}
-		_, _ = fmt.Fprintf(w, "<InitiateMultipartUploadResult><Bucket>evidence</Bucket><Key>%s</Key><UploadId>%s</UploadId></InitiateMultipartUploadResult>", name, id)
-	case r.Method == http.MethodPut && id != "":
-		n, _ := strconv.Atoi(q.Get("partNumber"))
-		s.uploads[id][n] = body
-		w.Header().Set("ETag", etag(body))
-	case r.Method == http.MethodPost && id != "":
-		if there && r.Header.Get("If-None-Match") == "*" {
-			s.fail(w, r, http.StatusPreconditionFailed, "PreconditionFailed")
-			return
-		}
-		var whole []byte
-		for n := 1; n <= len(s.uploads[id]); n++ {
-			whole = append(whole, s.uploads[id][n]...)
-		}
-		s.objects[name] = whole
-		_, _ = fmt.Fprintf(w, "<CompleteMultipartUploadResult><Bucket>evidence</Bucket><Key>%s</Key><ETag>%s</ETag></CompleteMultipartUploadResult>", name, etag(whole))
-	case r.Method == http.MethodDelete && id != "":
-		delete(s.uploads, id)
-		w.WriteHeader(http.StatusNoContent)
-	case r.Method == http.MethodPut:
-		if there && r.Header.Get("If-None-Match") == "*" {
-			s.fail(w, r, http.StatusPreconditionFailed, "PreconditionFailed")
-			return
-		}
-		s.objects[name] = body
-		w.Header().Set("ETag", etag(body))
-	case !there:
-		s.fail(w, r, http.StatusNotFound, "NoSuchKey")
-	default:
-		w.Header().Set("ETag", etag(object))
-		w.Header().Set("Last-Modified", "Mon, 02 Jan 2026 15:04:05 GMT")
-		w.Header().Set("Content-Length", strconv.Itoa(len(object)))
-		if r.Method == http.MethodGet {
-			_, _ = w.Write(object)
-		}
-	}
-}
-
-func etag(data []byte) string {
-	sum := md5.Sum(data)
-	return `"` + hex.EncodeToString(sum[:]) + `"`
-}
-
-func (s *bucketServer) fail(w http.ResponseWriter, r *http.Request, status int, code string) {
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_ = xml.NewEncoder(w).Encode(struct {
-			XMLName xml.Name `xml:"Error"`
-			Code    string
-		}{Code: code})
-	}
-}
-
-// signed checks the signature of a request, see
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
-func (s *bucketServer) signed(r *http.Request, body []byte) error {
-	parts := map[string]string{}
-	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
-	if !ok {
-		return errors.New("no signature")
-	}
-	for part := range strings.SplitSeq(text, ",") {
-		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
-		parts[k] = v
-	}
-	scope := strings.SplitN(parts["Credential"], "/", 2)
-	if len(scope) != 2 || scope[0] != "key" {
-		return errors.New("another key")
-	}
-	payload := r.Header.Get("X-Amz-Content-Sha256")
-	if sum := sha256.Sum256(body); payload != "UNSIGNED-PAYLOAD" && payload != hex.EncodeToString(sum[:]) {
-		return fmt.Errorf("payload is %s", payload)
-	}
-	names := strings.Split(parts["SignedHeaders"], ";")
-	if !slices.Contains(names, "host") || !slices.Contains(names, "x-amz-date") {
-		return errors.New("host and date are not signed")
-	}
-	var headers strings.Builder
-	for _, n := range names {
-		v := r.Header.Get(n)
-		switch n {
-		case "host":
-			v = r.Host
-		case "content-length":
-			v = strconv.FormatInt(r.ContentLength, 10)
-		}
-		headers.WriteString(n + ":" + strings.TrimSpace(v) + "\n")
-	}
-	query := strings.ReplaceAll(r.URL.Query().Encode(), "+", "%20")
-	canonical := strings.Join([]string{r.Method, (&url.URL{Path: r.URL.Path}).EscapedPath(), query, headers.String(), parts["SignedHeaders"], payload}, "\n")
-	sum := sha256.Sum256([]byte(canonical))
-	message := strings.Join([]string{"AWS4-HMAC-SHA256", r.Header.Get("X-Amz-Date"), scope[1], hex.EncodeToString(sum[:])}, "\n")
-	key := []byte("AWS4" + s.secret)
-	for _, part := range append(strings.Split(scope[1], "/"), message) {
-		h := hmac.New(sha256.New, key)
-		_, _ = h.Write([]byte(part)) // never fails
-		key = h.Sum(nil)
-	}
-	if hex.EncodeToString(key) != parts["Signature"] {
-		return errors.New("the signature is another")
-	}
-	return nil
-}
-
 func TestBucketWithAWrongSecret(t *testing.T) {
 	b, server := newBucket(t, "wrong")
 	s := &Store{Blobs: b}
-	if _, err := s.Keep(t.Context(), "a/b", Reading(strings.NewReader("x"), 10)); err == nil || server.refused == 0 || len(server.objects) > 0 {
-		t.Error(err, server.refused, server.objects)
+	if _, err := s.Keep(t.Context(), "a/b", Reading(strings.NewReader("x"), 10)); err == nil || server.Refused() == 0 || server.Len() > 0 {
+		t.Error(err, server.Refused(), server.Len())
 	}
 	if _, err := NewBucket(BucketConfig{URL: "ftp://x", Bucket: "b"}); err == nil {
 		t.Error("no endpoint was taken")
+	}
+}
+
+// An upload that is cut off goes on with the part that was lost; one that can't
+// is said, leaves nothing, and can be begun anew.
+func TestBucketInterrupted(t *testing.T) {
+	b, server := newBucket(t, "right")
+	s := &Store{Blobs: b}
+	data := bytes.Repeat([]byte("0123456789"), 1_200_000) // three parts
+	server.Cut(1)
+	o, err := s.Keep(t.Context(), "a/resumed", Reading(bytes.NewReader(data), 1<<30))
+	if err != nil || o.Size != int64(len(data)) {
+		t.Fatal(o, err)
+	}
+	if _, err := s.Read(t.Context(), "ann", "a/resumed", io.Discard); err != nil {
+		t.Error(err)
+	}
+	server.Cut(1000)
+	if _, err := s.Keep(t.Context(), "a/lost", Reading(bytes.NewReader(data), 1<<30)); err == nil || errors.Is(err, ErrExists) {
+		t.Errorf("it was kept over a connection that is gone: %v", err)
+	}
+	if _, err := s.Find(t.Context(), "a/lost"); !errors.Is(err, ErrNone) {
+		t.Errorf("there is something of it: %v", err)
+	}
+	server.Cut(0)
+	if o, err := s.Keep(t.Context(), "a/lost", Reading(bytes.NewReader(data), 1<<30)); err != nil || o.Size != int64(len(data)) || o.Name != "a/lost" {
+		t.Error(o, err)
+	}
+	// Who can write to the bucket is found out.
+	server.Tamper("a/lost")
+	if _, err := s.Read(t.Context(), "ann", "a/lost", io.Discard); !errors.Is(err, ErrTampered) {
+		t.Error(err)
 	}
 }

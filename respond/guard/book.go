@@ -171,6 +171,9 @@ func (c Check) entry() Entry {
 		Node: c.Plan.Target.Node, Severity: f.Severity, Source: f.Source, Actor: actor(f), Taken: c.Now,
 		Approved: c.Approved, Record: c.Run.Record,
 	}
+	if c.Run.Drill {
+		e.Budget = BudgetDrills
+	}
 	if e.Target == "" {
 		// Of what has no UID the name is all there is to tell targets apart.
 		t := c.Plan.Target

@@ -24,6 +24,9 @@ const trial = 5 * time.Minute
 type breaker struct{}
 
 func (breaker) Judge(_ context.Context, c Check) (event.Decision, string) {
+	if c.Run.Drill {
+		return event.Pass, "a drill tries what may not work"
+	}
 	name := circuit(c.Plan)
 	t := c.book.Breakers[name]
 	if t == nil || t.Open == "" {
@@ -37,7 +40,7 @@ func (breaker) Judge(_ context.Context, c Check) (event.Decision, string) {
 
 // keep notes the run that tries a broken action.
 func (breaker) keep(_ context.Context, c Check, _ *Entry) {
-	if t := c.book.Breakers[circuit(c.Plan)]; t != nil && t.Open != "" {
+	if t := c.book.Breakers[circuit(c.Plan)]; t != nil && t.Open != "" && !c.Run.Drill {
 		t.Trial, t.Tried = c.Key(), c.Now
 	}
 }

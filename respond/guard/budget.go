@@ -16,6 +16,9 @@ import (
 const (
 	BudgetPods  = "pods"
 	BudgetNodes = "nodes"
+	// BudgetDrills is what drills are counted in, whatever they do: they take
+	// nothing from what an attack may need.
+	BudgetDrills = "drills"
 )
 
 func init() {
@@ -37,6 +40,9 @@ func (g budget) count(_ Check, d event.Decision, _ string) int { return overBudg
 
 // Judge counts what stands. The cluster is only asked when there is room.
 func (g budget) Judge(ctx context.Context, c Check) (event.Decision, string) {
+	if c.Run.Drill {
+		return drills(c)
+	}
 	switch c.Budget {
 	case BudgetPods:
 		return g.pods(ctx, c)
@@ -151,7 +157,7 @@ func (g budget) replicas(ctx context.Context, c Check) (event.Decision, string) 
 
 // keep notes whose replica the pod is.
 func (g budget) keep(ctx context.Context, c Check, e *Entry) {
-	if c.Budget != BudgetPods {
+	if c.Budget != BudgetPods || c.Run.Drill {
 		return
 	}
 	pod, err := g.cluster.Pod(ctx, c.Plan.Target.Namespace, c.Plan.Target.Name)

@@ -28,7 +28,7 @@ type canary struct {
 func (g canary) Judge(ctx context.Context, c Check) (event.Decision, string) {
 	first := c.book.Canaries[c.Run.Version]
 	switch {
-	case g.watch == 0:
+	case g.watch == 0, c.Run.Drill:
 		return event.Pass, "not watched"
 	case first == nil:
 		return event.Pass, "the first act of this version"
@@ -83,7 +83,7 @@ func (g canary) health(ctx context.Context, first *Canary) (string, error) {
 
 // keep notes the first act of a version, and that it did no harm.
 func (g canary) keep(ctx context.Context, c Check, _ *Entry) {
-	if g.watch == 0 {
+	if g.watch == 0 || c.Run.Drill {
 		return
 	}
 	if first := c.book.Canaries[c.Run.Version]; first != nil {

@@ -187,6 +187,9 @@ func (s *Set) ask(ctx context.Context, i int, c Check) event.Verdict {
 		}
 	}
 	v.Decision, v.Reason = s.guards[i].Judge(ctx, c)
+	if c.Run.Drill && v.Decision == event.Ask {
+		v.Decision, v.Reason = event.Deny, "a drill asks nobody: "+v.Reason
+	}
 	if g, ok := s.guards[i].(counter); ok {
 		v.Need = g.count(c, v.Decision, v.Reason)
 	}

@@ -30,11 +30,14 @@ func (g rate) Judge(_ context.Context, c Check) (event.Decision, string) {
 	if e := c.book.find(own.Key); e != nil && e.stands() {
 		return event.Pass, "has begun"
 	}
-	if why := bucket(c, g.limits, g.limits.EffectsPerMinute, g.limits.Burst, func(Entry) bool { return true }); why != "" {
+	if c.Run.Drill {
+		return event.Pass, "a drill takes no turn from others"
+	}
+	if why := bucket(c, g.limits, g.limits.EffectsPerMinute, g.limits.Burst, func(e Entry) bool { return !e.drill() }); why != "" {
 		return event.Ask, why
 	}
 	part := g.limits.share
-	if why := bucket(c, g.limits, part(g.limits.EffectsPerMinute), part(g.limits.Burst), func(e Entry) bool { return e.Source == own.Source }); why != "" {
+	if why := bucket(c, g.limits, part(g.limits.EffectsPerMinute), part(g.limits.Burst), func(e Entry) bool { return !e.drill() && e.Source == own.Source }); why != "" {
 		return event.Ask, why + " because of source " + string(own.Source)
 	}
 	runs := func(match func(Entry) bool) int {
@@ -51,7 +54,7 @@ func (g rate) Judge(_ context.Context, c Check) (event.Decision, string) {
 	if n, most := runs(func(e Entry) bool { return own.Namespace != "" && e.Namespace == own.Namespace }), part(g.limits.RunsPerHour); n >= most {
 		return event.Ask, fmt.Sprintf("%d of %d runs of the playbook within an hour in namespace %s", n, most, own.Namespace)
 	}
-	return event.Pass, fmt.Sprintf("%d effects within a minute", c.book.count(func(e Entry) bool { return c.Now.Sub(e.Taken) < time.Minute }))
+	return event.Pass, fmt.Sprintf("%d effects within a minute", c.book.count(func(e Entry) bool { return !e.drill() && c.Now.Sub(e.Taken) < time.Minute }))
 }
 
 // bucket says whether one more effect would come too fast: burst at once, and

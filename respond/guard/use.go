@@ -40,7 +40,7 @@ func Uses(ctx context.Context, store Store, limits Budgets, now time.Time) ([]Us
 	}
 	every := func(Entry) bool { return true }
 	list := []Use{
-		{"effects begun within a minute", book.count(func(e Entry) bool { return now.Sub(e.Taken) < time.Minute }), limits.EffectsPerMinute},
+		{"effects begun within a minute", book.count(func(e Entry) bool { return !e.drill() && now.Sub(e.Taken) < time.Minute }), limits.EffectsPerMinute},
 		{"pods quarantined", targets(BudgetPods, every), limits.Pods},
 		{"nodes cordoned", targets(BudgetNodes, every), 0},
 	}

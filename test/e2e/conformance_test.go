@@ -57,6 +57,7 @@ func lines() []line {
 		{"twice is once", possible, nil},
 		{"undo gives it back", undone, nil},
 		{"a foreign edit stays", undone, (*trial).foreign},
+		{"drift is seen", undone, (*trial).drift},
 		{"nothing lands late", undone, (*trial).late},
 		{"gone, recreated", near, (*trial).gone},
 		{"a lost answer", possible, (*trial).lost},

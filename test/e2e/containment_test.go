@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -125,12 +126,43 @@ func contained(t *testing.T, q action.Action, pod corev1.Pod) (event.Plan, event
 	r := request(pod)
 	p, done := do(t, q, r)
 	seen := verified(t, q, r, p, done)
+	removed(t, q, r, p)
 	undo(t, q, r, done, event.AtEndDelete)
 	return p, seen
 }
 
 func noted(notes []string, part string) bool {
 	return slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, part) })
+}
+
+// removed takes each policy away by which the pod is held, that of a tier too: it
+// is seen, and put back by the same plan.
+func removed(t *testing.T, q action.Action, r action.Request, p event.Plan) {
+	t.Helper()
+	all := dynamicClient(t)
+	for _, w := range p.Writes {
+		if w.Verb != "create" {
+			continue
+		}
+		at := all.Resource(schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}).Namespace(w.Namespace)
+		if err := at.Delete(t.Context(), w.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		watch := q.(action.Watcher)
+		if d, err := watch.Watch(t.Context(), r, p); err != nil || !strings.Contains(d.Gone, w.Resource+" "+w.Name) {
+			t.Errorf("%s %s was taken away: %+v %v", w.Resource, w.Name, d, err)
+		}
+		again, err := q.Plan(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.Do(t.Context(), r, again); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := watch.Watch(t.Context(), r, p); err != nil || d != (action.Drift{}) {
+			t.Errorf("%s %s is not put back: %+v %v", w.Resource, w.Name, d, err)
+		}
+	}
 }
 
 // The surroundings of a quarantine: held, or the leak is named.

@@ -91,10 +91,15 @@ func deploy(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discovery.NewDiscoveryClientForConfigOrDie(rest.CopyConfig(config))))
+	d.mapper = mapper(config)
 	d.objects = manifests(t, "../../deploy/install.yaml")
 	d.provision(t)
 	return d
+}
+
+// mapper finds the resource of a kind.
+func mapper(config *rest.Config) meta.RESTMapper {
+	return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discovery.NewDiscoveryClientForConfigOrDie(rest.CopyConfig(config))))
 }
 
 // provision makes a volume such as a cluster's provisioner would.

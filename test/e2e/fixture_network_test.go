@@ -29,7 +29,7 @@ func init() {
 		"network.allow": func(by string) any {
 			return &action.AllowConfig{Scope: scope("both", by), Addresses: []string{"192.0.2.0/24"}, Inside: true, DNS: true}
 		},
-		"network.quarantine": func(by string) any { return &action.CutConfig{Scope: scope("both", by)} },
+		"network.quarantine": func(by string) any { return &action.CutConfig{Scope: scope("both", by), KeepProbes: true} },
 	} {
 		x := fixture{
 			kind: kind, at: podResource, make: makePod, ready: podReady, again: true,

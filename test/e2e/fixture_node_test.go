@@ -46,8 +46,6 @@ func init() {
 	owned := "only a pod with such an owner reads it"
 	isolate := fixture{
 		kind: "node.isolate", at: nodeResource, make: makeBusyNode(false), ready: nodeReady, trim: nodeTrim, moves: true, protect: controlled,
-		// The node's controllers taint it because it is cordoned, and the patch has all taints.
-		changes: true,
 		config: func(c *trial) any {
 			k, _ := action.Lookup("node.isolate")
 			config := k.Config().(*action.IsolateConfig)

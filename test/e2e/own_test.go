@@ -72,7 +72,9 @@ func TestOwnObjects(t *testing.T) {
 		s.Pods = map[string]string{"app": "web"}
 		return &action.AllowConfig{Scope: s, Addresses: some, Namespaces: []string{"bank"}, Inside: true, DNS: true}
 	}
-	cut := func(by string) *action.CutConfig { return &action.CutConfig{Scope: scope("both", by)} }
+	cut := func(by string) *action.CutConfig {
+		return &action.CutConfig{Scope: scope("both", by), KeepProbes: true}
+	}
 	rate := func(per, path, by string) *action.HTTPRateConfig {
 		return &action.HTTPRateConfig{Requests: 30, Per: per, Path: path, By: by}
 	}

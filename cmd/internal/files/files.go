@@ -107,6 +107,10 @@ func parse(docs, groups []*conf.Document) ([]*respond.Playbook, error) {
 		if !isPlaybook(doc) {
 			continue
 		}
+		if doc.Metadata.Name == respond.DrillName {
+			errs = append(errs, doc.Errorf("metadata.name", "%q is the name of the drills", respond.DrillName))
+			continue
+		}
 		book, err := respond.ParsePlaybook(doc, groups...)
 		if err != nil {
 			errs = append(errs, err)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/drill"
 	"github.com/firebreak-io/firebreak/respond/guard"
@@ -24,8 +25,12 @@ func (s *service) drill(deps action.Deps, control guard.Control) (*drill.Drill, 
 	if err != nil {
 		return nil, fmt.Errorf("drill: %w", err)
 	}
-	d := &drill.Drill{Config: s.Config.Respond.Drill, Cluster: s.kube, Action: act, Control: control, Outbox: deps.Outbox, Logger: s.logger}
-	s.tel.Metrics().WatchDrill(d.Works)
+	verify, _ := act.(action.Verifier)
+	d := &drill.Drill{
+		Config: s.Config.Respond.Drill, Cluster: s.kube, Runs: respond.NewDrills(s.bus), Verify: verify, Control: control,
+		Outbox: deps.Outbox, Store: s.bus.Control(), Logger: s.logger,
+	}
+	s.tel.Metrics().WatchDrill(d.Contains)
 	return d, nil
 }
 

@@ -92,4 +92,7 @@ func Proof(w io.Writer, p respond.Proof) {
 		}
 		fmt.Fprintf(w, "; it is %s\n", word(e.State))
 	}
+	for _, e := range p.Evidence {
+		fmt.Fprintf(w, "kept      %s: %s, %d bytes, SHA-256 %s\n", clean(e.Step, 100), clean(e.Where+"/"+e.Object, 600), e.Size, clean(e.SHA256, 64))
+	}
 }

@@ -1,0 +1,114 @@
+package drill
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/firebreak-io/firebreak/internal/bus"
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/notify"
+)
+
+// key is where the outcome is kept.
+const key = "drill"
+
+// memory is what is kept from one drill to the next, and from one responder to
+// the next: without it a page would stay open for ever after a restart.
+type memory struct {
+	Status
+	// Told is what people were paged about last and is not resolved; empty is
+	// nothing.
+	Told Capability `json:"told,omitempty"`
+}
+
+// load reads what the last drill found, whoever held it.
+func (d *Drill) load(ctx context.Context) {
+	if d.Store == nil {
+		return
+	}
+	data, _, err := d.Store.Get(ctx, key)
+	if errors.Is(err, bus.ErrNotFound) {
+		return
+	}
+	var m memory
+	if err == nil {
+		err = json.Unmarshal(data, &m)
+	}
+	if err != nil {
+		d.Logger.WarnContext(ctx, "what the last drill found can't be read", "error", err)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if m.At.After(d.last.At) {
+		d.last = m
+	}
+}
+
+// keep tells people what is news, and then keeps it: after a crash in between
+// they are told again, under the same key.
+func (d *Drill) keep(ctx context.Context, now Status) {
+	d.mu.Lock()
+	m := memory{now, d.last.Told}
+	before := d.last.Capability
+	d.mu.Unlock()
+	if d.tell(ctx, before, m.Told, now) {
+		m.Told = now.Capability
+		if now.Capability == Enforced {
+			m.Told = ""
+		}
+	}
+	d.mu.Lock()
+	d.last = m
+	d.mu.Unlock()
+	if d.Store == nil {
+		return
+	}
+	data, err := json.Marshal(m)
+	if err == nil {
+		_, err = d.Store.Put(ctx, key, data)
+	}
+	if err != nil {
+		d.Logger.WarnContext(ctx, "what the drill found was not kept", "error", err)
+	}
+}
+
+// tell pages when containment does not work any more, or can't be tried, and
+// resolves that when it works. It says whether people know: what could not be
+// put into the outbox is tried again with the next drill.
+func (d *Drill) tell(ctx context.Context, before, told Capability, now Status) bool {
+	m := notify.Message{
+		Incident: "containment-drill", Run: now.Run, Op: notify.Trigger, Key: fmt.Sprintf("drill-%d/page", now.At.UnixNano()),
+		Notice: notify.Notice{Title: "Containment does not work: " + now.Note, Severity: event.SeverityCritical},
+	}
+	switch now.Capability {
+	case Enforced:
+		if told == "" {
+			return false
+		}
+		m.Op, m.Notice.Title = notify.Resolve, "Containment works again: "+now.Note
+	case Unknown:
+		if before != Enforced || told != "" {
+			return false
+		}
+		m.Notice.Title, m.Notice.Severity = "Containment could not be tried: "+now.Note, event.SeverityMedium
+	default:
+		if told == now.Capability {
+			return false
+		}
+	}
+	if d.Outbox == nil {
+		return false
+	}
+	known := true
+	for _, to := range d.Config.Page {
+		m.Receiver = to
+		if err := d.Outbox.Put(ctx, m); err != nil {
+			known = false
+			d.Logger.ErrorContext(ctx, "page of the containment drill", "receiver", to, "error", err)
+		}
+	}
+	return known
+}
