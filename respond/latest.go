@@ -92,7 +92,7 @@ func (l *RunLog) latestEnded(ctx context.Context, q Query, before int64, limit i
 	if before < 1 {
 		return nil, "", ErrNoPage
 	}
-	end := min(uint64(before), state.Last+1) //nolint:gosec // it is not negative
+	end := min(uint64(before), state.Last+1)
 	if state.Messages == 0 {
 		return nil, "", nil
 	}

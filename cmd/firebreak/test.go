@@ -197,6 +197,8 @@ func (a *tests) run(ctx context.Context, only *regexp.Regexp) error {
 	}
 	if !a.filtered {
 		a.branches = append(a.runner.Reach.Branches(a.runner.Rules, a.inScope), a.runner.Reach.Books(a.runner.Playbooks, a.inScope)...)
+		// Those that come with Firebreak stand in folders rules and playbooks too.
+		a.branches = slices.DeleteFunc(a.branches, func(b cases.Branch) bool { return !a.runner.Mine(b.Rule) })
 	}
 	return nil
 }

@@ -4,21 +4,54 @@ package scripts
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestScripts(t *testing.T) {
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "firebreak"), "../../cmd/firebreak")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build firebreak: %v\n%s", err, out)
+// built is the command, built once for all tests.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "scripts-of-firebreak-")
+	if err != nil {
+		return "", err
 	}
+	builtIn = dir
+	path := filepath.Join(dir, "firebreak")
+	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput(); err != nil {
+		return path, fmt.Errorf("build firebreak: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// builtIn is what TestMain removes.
+var builtIn string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := os.RemoveAll(builtIn); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+func command(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestScripts(t *testing.T) {
+	bin := filepath.Dir(command(t))
 	t.Run("slack guide", func(t *testing.T) { guide(t, bin) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

@@ -48,6 +48,7 @@ func (d *demo) startCluster(ctx context.Context) (err error) {
 		return err
 	}
 	d.board.row("setup", "control plane: etcd, kube-apiserver, controller manager and scheduler, with kwok as kubelets")
+	d.board.below("no container runs on kwok's nodes and no network plugin, so that a hold is applied, and stays unverified")
 	d.cluster, err = controlplane.Start(ctx, controlplane.Options{
 		Nodes: 3, Users: []string{"alice:security", "bob:devs"}, Log: progress{d.board},
 		AuditWebhook: d.home.at("audit-webhook.kubeconfig"), AuditPolicy: d.home.at("audit-policy.yaml"),

@@ -54,6 +54,10 @@ func (d *demo) intrude(ctx context.Context) (pod, error) {
 			return pod{}, err
 		}
 		names += len(secrets)
+		if len(secrets) == 0 {
+			d.board.row("attack", "ci:deployer lists the secrets of %s: there are none", namespace)
+			continue
+		}
 		d.board.row("attack", "ci:deployer lists the secrets of %s: %d, with what is in them: %s", namespace, len(secrets), strings.Join(secrets, ", "))
 	}
 	if names == 0 {

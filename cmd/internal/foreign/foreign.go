@@ -68,7 +68,7 @@ func (d Document) YAML() string {
 	}{{"labels", d.Labels}, {"annotations", d.Annotations}} {
 		var entries []Entry
 		for k, v := range part.values {
-			entries = append(entries, Entry{quote(k), v})
+			entries = append(entries, Entry{Quote(k), v})
 		}
 		slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 		write(&b, 2, Entry{part.key, entries})
@@ -82,7 +82,7 @@ func write(b *strings.Builder, indent int, e Entry) {
 	switch v := e.Value.(type) {
 	case string:
 		if v != "" {
-			fmt.Fprintf(b, "%s%s: %s\n", space, e.Key, quote(v))
+			fmt.Fprintf(b, "%s%s: %s\n", space, e.Key, Quote(v))
 		}
 	case Nothing:
 		fmt.Fprintf(b, "%s%s: []\n", space, e.Key)
@@ -99,7 +99,7 @@ func write(b *strings.Builder, indent int, e Entry) {
 			fmt.Fprintf(b, "%s%s:\n", space, e.Key)
 		}
 		for _, item := range v {
-			fmt.Fprintf(b, "%s  - %s\n", space, quote(item))
+			fmt.Fprintf(b, "%s  - %s\n", space, Quote(item))
 		}
 	case []Entry:
 		if len(v) > 0 {
@@ -122,8 +122,9 @@ func write(b *strings.Builder, indent int, e Entry) {
 
 var plain = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9_./]*$`)
 
-// quote writes text so that YAML reads it back, and nothing else.
-func quote(s string) string {
+// Quote writes text, a key or a value, so that YAML reads it back, and nothing
+// else.
+func Quote(s string) string {
 	if plain.MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s)) {
 		return s
 	}
@@ -133,9 +134,6 @@ func quote(s string) string {
 	_ = enc.Encode(s) // text always is
 	return strings.TrimSuffix(b.String(), "\n")
 }
-
-// Quote writes the key of a mapping so that YAML reads it back.
-func Quote(s string) string { return quote(s) }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
