@@ -22,8 +22,14 @@ import (
 	"testing"
 )
 
-// Name is the bucket's, Key and Secret are who may use it.
-const Name, Key, Secret = "evidence", "key", "right"
+// Name is the bucket's.
+const Name = "evidence"
+
+// Key is who may use it.
+const Key = "key"
+
+// Secret signs for Key.
+const Secret = "right"
 
 // Server is one bucket, called evidence. It takes nothing that is not signed
 // with [Key] and [Secret].
