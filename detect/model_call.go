@@ -12,7 +12,7 @@ import (
 // modelFunctions are what features are made of; see [ModelSpec.Features].
 var modelFunctions = []string{
 	"count", "rate", "ratio", "sum", "avg", "min", "max", "quantile", "distinct", "entropy",
-	fnSurprisal, fnNovelty, fnGap, fnRel + "+", fnJump + "+",
+	fnSurprisal, fnNovelty, fnGap, fnRel + "+", fnJump + "+", fnTrail + "+",
 }
 
 const (
@@ -21,22 +21,23 @@ const (
 	fnGap       = "interarrival"
 	fnRel       = "rel"
 	fnJump      = "jump"
+	fnTrail     = "trail"
 )
 
 // arguments are how many each takes, least and most.
 var modelArguments = map[string][2]int{
 	"count": {0, 1}, "rate": {0, 1}, "ratio": {1, 2}, "sum": {1, 1}, "avg": {1, 1}, "min": {1, 1}, "max": {1, 1}, "quantile": {2, 2},
-	"distinct": {1, 4}, "entropy": {1, 4}, fnSurprisal: {1, 4}, fnNovelty: {1, 4}, fnGap: {0, 0}, fnRel: {1, 1}, fnJump: {1, 1},
+	"distinct": {1, 4}, "entropy": {1, 4}, fnSurprisal: {1, 4}, fnNovelty: {1, 4}, fnGap: {0, 0}, fnRel: {1, 1}, fnJump: {1, 1}, fnTrail: {1, 1},
 }
 
 // measure is one call of a function in a feature.
 type measure struct {
 	conf.Aggregate
 	q float64
-	// category and number are its place in the baseline, cell in the interval;
+	// category, number and sum are its place in the baseline, cell in the interval;
 	// -1 where it has none.
-	category, number, cell int
-	told                   told
+	category, number, sum, cell int
+	told                        told
 	// feature is which one it is of.
 	feature int
 	// of is the measure that it is given as it is, -1 if it is given more.
@@ -68,7 +69,7 @@ type feature struct {
 // accumulates says whether a function needs an interval.
 func accumulates(name string) bool {
 	switch name {
-	case fnSurprisal, fnNovelty, fnGap, fnRel, fnJump:
+	case fnSurprisal, fnNovelty, fnGap, fnRel, fnJump, fnTrail:
 		return false
 	}
 	return true
@@ -78,7 +79,7 @@ func accumulates(name string) bool {
 func (m *modeller) takeMeasures(x conf.Expression, calls []conf.Aggregate) {
 	first := len(m.measures)
 	for _, call := range calls {
-		c := &measure{Aggregate: call, category: -1, number: -1, cell: -1, feature: len(m.features)}
+		c := &measure{Aggregate: call, category: -1, number: -1, sum: -1, cell: -1, feature: len(m.features)}
 		if c.of = call.Of(); c.of >= 0 {
 			c.of += first
 		}
@@ -99,6 +100,11 @@ func (m *modeller) takeMeasures(x conf.Expression, calls []conf.Aggregate) {
 			}
 		case call.Name == fnRel || call.Name == fnJump:
 			c.number, m.numbers = m.numbers, m.numbers+1
+		case call.Name == fnTrail:
+			if m.d.Spec.Every == 0 {
+				m.c.failed(x.Errorf("%s: is of intervals; say how long they are in every", call.Text))
+			}
+			c.sum, m.sums = m.sums, m.sums+1
 		}
 		if call.Name == "quantile" && len(call.Args) == 2 {
 			q, ok := call.Constants[1].(float64)
@@ -127,10 +133,11 @@ func (m *modeller) answer(i int) float64 {
 			return math.Log10(max(gap.Seconds(), 1e-3))
 		}
 		return math.NaN()
+	case c.sum >= 0:
+		c.given = m.given(c, o)
+		return m.base.Trail(o.e, c.sum, c.given, trailing)
 	case c.number >= 0:
-		v, err := c.Args[0].Any(o.env)
-		m.failed(err)
-		c.given = toNumber(v)
+		c.given = m.given(c, o)
 		ask := m.base.Lasting
 		if c.Name == fnJump {
 			ask = m.base.Jump
@@ -142,6 +149,16 @@ func (m *modeller) answer(i int) float64 {
 		return math.NaN()
 	}
 	return o.cells[c.cell].value(c, m.d.Spec.Every.Std().Seconds())
+}
+
+// trailing is over about how many intervals trail sums.
+const trailing = 30
+
+// given is the number that a measure is given.
+func (m *modeller) given(c *measure, o *observation) float64 {
+	v, err := c.Args[0].Any(o.env)
+	m.failed(err)
+	return toNumber(v)
 }
 
 // deviations is up to which many of them a distance is told as it is; what is

@@ -58,7 +58,7 @@ func TestExplainInterval(t *testing.T) {
 	l := looked(t, g, e)
 	l.want(t, StageWarming, "measurements and 0s are missing")
 	k := l.Model
-	if k == nil || k.Entity != "shop/svc1" || k.Events != 1 || !k.End.Equal(modelStart.Add(202*time.Minute)) || len(k.Features) != 7 {
+	if k == nil || k.Entity != "shop/svc1" || k.Events != 1 || !k.End.Equal(modelStart.Add(202*time.Minute)) || len(k.Features) != 8 {
 		t.Fatalf("the look is %+v", k)
 	}
 	late := s.event(modelStart, 0, 1, 1)

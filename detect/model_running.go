@@ -28,7 +28,7 @@ type modeller struct {
 	measures      []*measure
 	share         *sharing
 	// How many there are of each, while compiling.
-	cells, categories, numbers int
+	cells, categories, numbers, sums int
 
 	base   *baseline.Store
 	forest *forest.Rolling
@@ -121,7 +121,7 @@ func (m *modeller) compileFeatures() {
 // remember opens what is remembered.
 func (m *modeller) remember(l Limits) error {
 	s := &m.d.Spec
-	m.base = baseline.New(baseline.Options{Tables: m.categories, Series: m.numbers, Entities: max(1, min(l.Groups, baseline.DefaultEntities)), Bytes: l.Bytes, Counts: m.counts(), Settle: min(10*time.Minute, s.WarmUp.For.Std()/2)})
+	m.base = baseline.New(baseline.Options{Tables: m.categories, Series: m.numbers, Sums: m.sums, Entities: max(1, min(l.Groups, baseline.DefaultEntities)), Bytes: l.Bytes, Counts: m.counts(), Settle: min(10*time.Minute, s.WarmUp.For.Std()/2)})
 	units := make([]float64, len(m.features))
 	for i, f := range m.features {
 		units[i] = f.unit()

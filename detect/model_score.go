@@ -182,6 +182,11 @@ func (m *modeller) learn(o *observation, score float64, odd bool) {
 	if !odd || !m.quiet.holds(o.who.Entity, o.at) {
 		m.budget.Learn(principal(o), o.at, score)
 	}
+	for _, c := range m.measures {
+		if c.sum >= 0 && !o.silent { // it is what happens, not what is usual; that nothing came is told beside
+			m.base.Follow(o.e, c.sum, c.given, trailing)
+		}
+	}
 	if len(m.pinned) > 0 {
 		return
 	}

@@ -26,7 +26,8 @@ type ModelSpec struct {
 	// min(x), max(x), quantile(x, 0.99), distinct(x, …), entropy(x, …). Against
 	// what the entity and its peers had: surprisal(x, …) in bits, novelty(x, …)
 	// from 0 to 3, interarrival(), and rel(number) and jump(number), in
-	// deviations from what is usual at that hour and from the last one.
+	// deviations from what is usual at that hour and from the last one. Over some
+	// thirty intervals: trail(number), their sum, the older each the less.
 	Features map[string]conf.Expression `yaml:"features,required"`
 	Forest   ForestSpec                 `yaml:"forest"`
 	WarmUp   WarmUpSpec                 `yaml:"warm_up"`

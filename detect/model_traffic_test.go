@@ -190,7 +190,7 @@ func troubles() []trouble {
 		{"error burst", []string{"error_rate"}, "steady", 5, func(t *traffic, s *served, at time.Time) []event.Event {
 			return t.many(s.rate*0.8, func() event.Event { return t.request(s, at, t.r.IntN(s.clients), 0.9, 1) })
 		}},
-		{"slow exfiltration", []string{"response_size", "unique_ips"}, "steady", 30, func(t *traffic, s *served, at time.Time) []event.Event {
+		{"slow exfiltration", []string{"response_size", "sent", "unique_ips"}, "steady", 30, func(t *traffic, s *served, at time.Time) []event.Event {
 			return t.many(s.rate/8, func() event.Event {
 				e := t.request(s, at, 0, 0, 1.2)
 				e.Actor.Address, e.HTTP.Status, e.HTTP.Bytes = "203.0.113.77", 200, int64(s.size*60)

@@ -18,6 +18,7 @@ type Entity struct {
 	seen        uint32 // observations
 	tables      []table
 	series      []series
+	sums        []sum
 	versions    table
 	grace       int64 // until when
 	bytes       int
@@ -96,7 +97,7 @@ func (e *Entity) Presence(every time.Duration) float64 {
 }
 
 func (e *Entity) measure() int {
-	n := entityBytes + len(e.Label) + len(e.note) + e.versions.bytes()
+	n := entityBytes + len(e.Label) + len(e.note) + e.versions.bytes() + sumBytes*len(e.sums)
 	for i := range e.tables {
 		n += e.tables[i].bytes()
 	}
@@ -124,6 +125,9 @@ func (e *Entity) save(out *pack.Writer) {
 	for i := range e.series {
 		e.series[i].save(out)
 	}
+	for i := range e.sums {
+		e.sums[i].save(out)
+	}
 }
 
 func (e *Entity) load(in *pack.Reader, spaces int) {
@@ -148,5 +152,8 @@ func (e *Entity) load(in *pack.Reader, spaces int) {
 	}
 	for i := range e.series {
 		e.series[i].load(in)
+	}
+	for i := range e.sums {
+		e.sums[i].load(in)
 	}
 }

@@ -70,7 +70,7 @@ func (s *Store) Load(in *pack.Reader) error {
 		s.order.index(in.Uint())
 	}
 	for range in.Count(s.o.Entities) {
-		e := &Entity{tables: make([]table, s.o.Tables), series: make([]series, s.o.Series)}
+		e := &Entity{tables: make([]table, s.o.Tables), series: make([]series, s.o.Series), sums: make([]sum, s.o.Sums)}
 		if e.load(in, len(s.order.spaces)); in.Err() != nil {
 			return in.Err()
 		}

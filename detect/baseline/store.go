@@ -11,8 +11,9 @@ import (
 
 // Options say what is remembered.
 type Options struct {
-	// Tables is how many categories there are, Series how many numbers.
-	Tables, Series int
+	// Tables is how many categories there are, Series how many numbers, Sums how
+	// many sums.
+	Tables, Series, Sums int
 	// Entities and Bytes are the most that are remembered; 0 means 10,000 and
 	// 64 MiB. Bytes is an estimate.
 	Entities, Bytes int
@@ -132,7 +133,7 @@ func (s *Store) Touch(w Who) *Entity {
 	}
 	e := &Entity{
 		Label: cut(w.Label, maxLabel), key: w.Entity, peers: w.Peers,
-		tables: make([]table, s.o.Tables), series: make([]series, s.o.Series),
+		tables: make([]table, s.o.Tables), series: make([]series, s.o.Series), sums: make([]sum, s.o.Sums),
 	}
 	e.space = int32(s.order.index(w.Space)) // #nosec G115 -- below maxSpaces
 	if sp := s.order.spaces[e.space]; w.Space != 0 && sp.n >= max(1, int(share*float64(s.o.Entities))) {
