@@ -109,7 +109,7 @@ func newRigIn(t testing.TB, space *workspace.Server, change ...func(*rig)) *rig 
 func fast(t testing.TB) string {
 	const memory, enough = "/dev/shm", 2 << 30
 	var room syscall.Statfs_t
-	if err := syscall.Statfs(memory, &room); err != nil || room.Bavail*uint64(room.Bsize) < enough { //nolint:unconvert,gosec // Bsize is signed on some systems, and never negative
+	if err := syscall.Statfs(memory, &room); err != nil || room.Bavail*uint64(room.Bsize) < enough { //nolint:unconvert // Bsize is signed on some systems
 		return t.TempDir()
 	}
 	dir, err := os.MkdirTemp(memory, "firebreak-slack-")
