@@ -16,6 +16,9 @@ const (
 
 	admitPod = "!variables.system && variables.ours && object.spec == oldObject.spec"
 
+	// A pod is held after as it was before.
+	admitHeld = "(" + heldBefore + ") == (" + heldAfter + ") && (!(" + heldAfter + ") || variables.labels['" + HoldKey + "'] == variables.oldLabels['" + HoldKey + "'])"
+
 	// A patch that changes no label but keeps the hold as it is: its end moves,
 	// or it fences an undo off.
 	admitSame = admitPod + " && (" + heldBefore + ") == (" + heldAfter + ") && " + kube.SameLabels +
@@ -28,9 +31,9 @@ const (
 		" && variables.labels.all(k, " + ownLabel +
 		" || (k in variables.oldLabels ? variables.oldLabels[k] == variables.labels[k] : " + heldBefore + " && !(" + heldAfter + ")))"
 
-	admitAnnotations = "!variables.system && variables.oursBut && object.spec == oldObject.spec && " + kube.SameLabels
+	admitAnnotations = "!variables.system && variables.oursBut && object.spec == oldObject.spec && " + kube.SameLabels + " && " + admitHeld
 
-	admitLabels = admitPod + " && (" + heldBefore + ") == (" + heldAfter + ")" +
+	admitLabels = admitPod + " && " + admitHeld +
 		" && variables.oldLabels.all(k, " + ownLabel + " || k in variables.labelKeys || k in variables.labels)" +
 		" && variables.labels.all(k, " + ownLabel + " || k in variables.labelKeys || (k in variables.oldLabels && variables.oldLabels[k] == variables.labels[k]))"
 

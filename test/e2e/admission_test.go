@@ -41,8 +41,9 @@ type fenced struct {
 	pods               []corev1.Pod
 }
 
-func newFenced(t *testing.T) *fenced {
-	f := fencedFor(t, action.Defaults()...)
+// newFenced is fencedFor with a Deployment and its Service to act on.
+func newFenced(t *testing.T, names ...string) *fenced {
+	f := fencedFor(t, names...)
 	webDeployment(t, f.admin, f.shop, 4)
 	webService(t, f.admin, f.shop)
 	f.pods = ready(t, f.admin, f.shop, "app=web", 4)
@@ -241,7 +242,7 @@ func (f *fenced) refused(ctx context.Context, d deed, text string) error {
 // refused by the API server, with its exact role and again when somebody has
 // made its account an administrator; what its actions need goes through.
 func TestFence(t *testing.T) {
-	f := newFenced(t)
+	f := newFenced(t, action.Defaults()...)
 	t.Run("refused by role and policy", func(t *testing.T) { f.all(t, append(f.writes(), f.reads()...), "") })
 	t.Run("needed", f.needed)
 	f.promote()

@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"errors"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/action"
@@ -16,8 +19,7 @@ func (c *trial) gone() {
 	c.no(err, "plan")
 	c.remove(o)
 	c.over(r, p, "gone")
-	c.x.make(c, o.GetName())
-	other := c.settled(o.GetName())
+	other := c.another(o.GetName())
 	c.over(r, p, "another")
 	now := c.read(o.GetName())
 	if now.GetUID() != other.GetUID() {
@@ -46,4 +48,23 @@ func (c *trial) over(r action.Request, p event.Plan, what string) {
 		}
 		c.same("target "+what, around, c.surroundings())
 	}
+}
+
+// another makes another object of a name that was deleted. What plays the
+// kubelets deletes a pod by its name, and may do so once more when the next one
+// is there: then that is made again.
+func (c *trial) another(name string) *unstructured.Unstructured {
+	c.t.Helper()
+	eventually(c.t, "another "+name, func(context.Context) error {
+		now := c.find(name)
+		if now == nil {
+			c.x.make(c, name)
+			return errors.New("was just made")
+		}
+		if c.x.ready != nil {
+			return c.x.ready(now)
+		}
+		return nil
+	})
+	return c.settled(name)
 }
