@@ -9,4 +9,12 @@
 //
 // A crash at any instruction leaves a record from which Due says what comes
 // next. Nothing else is needed to go on.
+//
+// Effects wait in lanes, each with slots of its own: what acts on the cluster
+// never stands behind checks, drafts for people or notices.
+//
+// A run that has ended has a short record in ENDED, by which lists go; of
+// incidents the index keeps those that are open. What a start reads and holds is
+// bounded by what goes on, not by what ever was. Months of ended runs go to the
+// object store, read back and verified, before the run log forgets them.
 package respond

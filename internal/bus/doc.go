@@ -7,6 +7,9 @@
 // a majority of the replicas (external). An answer that got lost is never
 // taken for a yes or a no: it is [ErrUnknown].
 //
+// Records that are appended at the same time are stored together, by one sync;
+// each has its own condition and its own answer.
+//
 // Subjects hold only ids, hashes and enumerations, never text that somebody
 // outside can choose. All methods may be called concurrently unless they say
 // otherwise.

@@ -49,6 +49,7 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request) {
 			seen = &p
 		}
 	}
+	l := &liveAnswer{visit: v, about: about, control: http.NewResponseController(w)}
 	sub, backlog, at, missed, err := c.hub.join(v.user.Name, v.key, seen)
 	if err != nil {
 		w.Header().Set("Retry-After", "30")
@@ -56,9 +57,9 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.hub.leave(sub)
+	defer l.within()
 	ctx, cancel := context.WithTimeout(r.Context(), maxLiveAge)
 	defer cancel()
-	l := &liveAnswer{visit: v, about: about, control: http.NewResponseController(w)}
 	// It outlives what other requests may take.
 	_ = l.control.SetReadDeadline(time.Time{}) // a writer that has none needs none
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -157,9 +158,20 @@ func (l *liveAnswer) tell(ctx context.Context, c change) error {
 }
 
 func (l *liveAnswer) write(text string) error {
-	_ = l.control.SetWriteDeadline(time.Now().Add(writeWithin)) // a writer that has none needs none
-	if _, err := l.w.Write([]byte(text)); err != nil {          //nolint:gosec // lines of an event stream, of ids and states as JSON: no markup
+	l.within()
+	if _, err := l.w.Write([]byte(text)); err != nil { //nolint:gosec // lines of an event stream, of ids and states as JSON: no markup
 		return err
 	}
-	return l.control.Flush()
+	if err := l.control.Flush(); err != nil {
+		return err
+	}
+	// Over HTTP/2 a limit that passes ends the answer, though nothing is being
+	// written then.
+	_ = l.control.SetWriteDeadline(time.Time{}) // a writer that has none needs none
+	return nil
+}
+
+// within bounds what is written next.
+func (l *liveAnswer) within() {
+	_ = l.control.SetWriteDeadline(time.Now().Add(writeWithin)) // a writer that has none needs none
 }

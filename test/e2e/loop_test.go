@@ -21,6 +21,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/test/workspace"
 )
 
 // Tests that have a control plane of their own, or mostly wait, run beside one
@@ -145,6 +146,9 @@ func (l *loop) told(ns, pod string) {
 // approve: RBAC of the cluster says who may, and nothing happens before.
 func (l *loop) approve() {
 	t := l.t
+	// It needs no Slack, which says how things stand when it is back.
+	l.away.Store(true)
+	defer l.away.Store(false)
 	pods := l.shop("asked", 2)
 	suspect := pods[0]
 	if err := l.alert(t.Context(), "Terminal shell in container", "asked", suspect.Name, containerID(suspect.Status.ContainerStatuses[0].ContainerID)); err != nil {
@@ -181,6 +185,11 @@ func (l *loop) approve() {
 	if pod := getPod(t, l.admin, "asked", suspect.Name); pod.Labels["app"] != "" {
 		t.Errorf("labels are %v", pod.Labels)
 	}
+	l.away.Store(false)
+	l.card(t, suspect.Name, func(m workspace.Message) bool {
+		_, undo := m.Button("restore")
+		return undo && strings.Contains(m.Shows(), "Playbook ask-first on pods/asked/"+suspect.Name+" holds")
+	})
 }
 
 // killed: the process is killed as soon as the alert is stored, a little later

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,15 @@ import (
 func (l *loop) talk() {
 	space, stop := workspace.New("C0SEC", workspace.Member{ID: "U0ALICE"}, workspace.Member{ID: "U0CAROL"}, workspace.Member{ID: "U0BOB"})
 	l.t.Cleanup(stop)
-	l.chat = space
+	away := new(atomic.Bool)
+	space.Fault = func(_ string, w http.ResponseWriter) bool {
+		if !away.Load() {
+			return false
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	l.chat, l.away = space, away
 	l.write("slack-token", workspace.Token)
 	l.write("slack-secret", workspace.Secret)
 	path := filepath.Join(l.dir, "config.yaml")

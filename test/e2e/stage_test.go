@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,8 @@ type loop struct {
 	user string
 	// chat is the workspace in which people decide.
 	chat *workspace.Server
+	// away says that it answers nobody.
+	away *atomic.Bool
 	// pager is whom all is routed to.
 	pager *pagers
 }
