@@ -38,15 +38,8 @@ const (
 
 // keptIncidents is the index that was kept; one without a map is none.
 func keptIncidents(ctx context.Context, b *bus.Bus) (x incidentIndex, err error) {
-	data, err := b.Snapshots().Get(ctx, incidentIndexKey)
-	switch {
-	case errors.Is(err, bus.ErrNotFound), errors.Is(err, bus.ErrDamaged):
-		return incidentIndex{}, nil
-	case err != nil:
-		return x, fmt.Errorf("read the index of incidents: %w", err)
-	}
-	if json.Unmarshal(data, &x) != nil || x.Version != incidentIndexVersion {
-		return incidentIndex{}, nil
+	if ok, err := readKept(ctx, b, incidentIndexKey, &x); err != nil || !ok || x.Version != incidentIndexVersion {
+		return incidentIndex{}, err
 	}
 	return x, nil
 }

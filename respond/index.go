@@ -80,17 +80,23 @@ func newIndex() runIndex {
 
 // keptIndex is the one that was kept; one without runs and counts is none.
 func keptIndex(ctx context.Context, b *bus.Bus) (x runIndex, err error) {
-	data, err := b.Snapshots().Get(ctx, indexKey)
-	switch {
-	case errors.Is(err, bus.ErrNotFound), errors.Is(err, bus.ErrDamaged):
-		return runIndex{}, nil
-	case err != nil:
-		return x, fmt.Errorf("read the index of runs: %w", err)
-	}
-	if json.Unmarshal(data, &x) != nil || x.Version != indexVersion {
-		return runIndex{}, nil
+	if ok, err := readKept(ctx, b, indexKey, &x); err != nil || !ok || x.Version != indexVersion {
+		return runIndex{}, err
 	}
 	return x, nil
+}
+
+// readKept reads an index that was kept. It says whether there is one that can be
+// read.
+func readKept(ctx context.Context, b *bus.Bus, key string, into any) (bool, error) {
+	data, err := b.Snapshots().Get(ctx, key)
+	switch {
+	case errors.Is(err, bus.ErrNotFound), errors.Is(err, bus.ErrDamaged):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read the index of %s: %w", key, err)
+	}
+	return json.Unmarshal(data, into) == nil, nil
 }
 
 // advance reads the log to its end. It says how many records it read.
