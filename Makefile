@@ -73,11 +73,12 @@ bench: ## all benchmarks; test/bench/README.md says how to read them
 	@go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
 
 # Scikit-learn is only there to compare with: where it can't be had, what was recorded of it is shown.
-bench-forest: ## the anomaly model over labelled tables beside scikit-learn, streams, novelty, poisoning, speed (10 to 20 minutes)
+bench-forest: ## the anomaly model over labelled tables beside scikit-learn, streams, novelty, poisoning, budget, speed (10 to 20 minutes)
 	@/usr/bin/python3 -c 'import sklearn' 2>/dev/null || python3 -c 'import sklearn' 2>/dev/null || { \
 	 [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing python3-sklearn, to compare with" && apt-get update -qq >/dev/null 2>&1 && apt-get install -qq -y python3-sklearn >/dev/null 2>&1; } || \
 	 echo "no python3 with scikit-learn here (Debian: apt-get install python3-sklearn): its recorded figures are shown"
-	@set -o pipefail; FIREBREAK_BENCH=1 go test ./detect/forest -count 1 -v -timeout 60m -run 'Test(Tables|Streams|StreamsBeside|Novelty|Poisoning|Speed)$$' | grep -Ev '^=== '
+	@set -o pipefail; FIREBREAK_BENCH=1 go test ./detect/forest -count 1 -v -timeout 0 -run 'Test(Tables|Streams|StreamsBeside|Novelty|Poisoning|Speed)$$' | grep --line-buffered -Ev '^=== '
+	@FIREBREAK_BENCH=1 go test ./detect/budget -count 1 -v -timeout 0 -run 'TestBudgetUnderDrift$$' | grep -Ev '^=== '
 	@go test ./detect/forest -cpu 1 -run '^$$' -bench . -benchmem
 bench-forest: SHELL := bash
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/firebreak-io/firebreak/detect/forest"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -41,7 +42,9 @@ func newModel(doc *conf.Document) (Detector, error) {
 	d.sources = plainSources(d.Spec.Source, d.Spec.Sources)
 	d.memory = d.Spec.memory()
 	if _, err := openModel(d, Limits{Groups: 1}); err != nil {
-		errs = append(errs, placed(doc, err))
+		if placed, known := placed(doc, err); known || len(errs) == 0 { // else it was told with its place
+			errs = append(errs, placed)
+		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -52,15 +55,17 @@ func newModel(doc *conf.Document) (Detector, error) {
 	return d, nil
 }
 
-// placed gives an error that has no place in a file that of the spec.
-func placed(doc *conf.Document, err error) error {
-	if len(conf.Problems(err)) > 0 {
-		var e *conf.Error
-		if errors.As(err, &e) {
-			return err
-		}
+// placed gives an error that has no place in a file that of the spec, or of what it
+// is about. Known says that it had one.
+func placed(doc *conf.Document, err error) (_ error, known bool) {
+	var e *conf.Error
+	switch {
+	case errors.As(err, &e):
+		return err, true
+	case errors.Is(err, forest.ErrOptions):
+		return doc.Errorf("spec.forest", "%v", err), false
 	}
-	return doc.Errorf("spec", "%v", err)
+	return doc.Errorf("spec", "%v", err), false
 }
 
 // modelForm changes with how models remember: what was saved otherwise can't be

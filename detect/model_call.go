@@ -83,34 +83,8 @@ func (m *modeller) takeMeasures(x conf.Expression, calls []conf.Aggregate) {
 		if c.of = call.Of(); c.of >= 0 {
 			c.of += first
 		}
-		n := modelArguments[call.Name]
-		if len(call.Args) < n[0] || len(call.Args) > n[1] {
-			m.c.failed(x.Errorf("%s: has the wrong number of arguments", call.Text))
-		}
-		switch {
-		case accumulates(call.Name):
-			if m.d.Spec.Every == 0 {
-				m.c.failed(x.Errorf("%s: is of an interval; say how long it is in every", call.Text))
-			}
-			c.cell, m.cells = m.cells, m.cells+1
-		case call.Name == fnSurprisal || call.Name == fnNovelty:
-			c.category, m.categories = m.categories, m.categories+1
-			if m.d.Spec.Every != 0 {
-				c.cell, m.cells = m.cells, m.cells+1
-			}
-		case call.Name == fnRel || call.Name == fnJump:
-			c.number, m.numbers = m.numbers, m.numbers+1
-		case call.Name == fnTrail:
-			if m.d.Spec.Every == 0 {
-				m.c.failed(x.Errorf("%s: is of intervals; say how long they are in every", call.Text))
-			}
-			c.sum, m.sums = m.sums, m.sums+1
-		}
-		if call.Name == "quantile" && len(call.Args) == 2 {
-			q, ok := call.Constants[1].(float64)
-			if c.q = q; !ok || !(q >= 0 && q <= 1) {
-				m.c.failed(x.Errorf("%s: the second argument has to be a constant from 0 to 1", call.Text))
-			}
+		if why := m.place(c); why != "" {
+			m.c.failed(x.ErrorfAt(call.At, "%s: %s", call.Text, why))
 		}
 		if c.cell >= 0 {
 			c.told = m.share.of(c)

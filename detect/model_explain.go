@@ -47,6 +47,9 @@ func (m *modeller) featureOf(o *observation, c forest.Contribution) event.Featur
 	if f.told != nil && f.told.category >= 0 {
 		one.Value, one.Text = one.Scaled, f.told.noted.Text
 		one.Usual, _ = m.base.Usual(o.e, f.told.category)
+		if one.Direction == "new" && one.Usual == one.Text && one.Text != "" {
+			one.Direction = "above" // it is rarer than it was, and no new value
+		}
 		return one
 	}
 	value := c.Value

@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type modeller struct {
 	share         *sharing
 	// How many there are of each, while compiling.
 	cells, categories, numbers, sums int
+	// unending says that something was of an interval, and there is none.
+	unending bool
 
 	base   *baseline.Store
 	forest *forest.Rolling
@@ -100,8 +103,12 @@ func (m *modeller) compileFeatures() {
 			continue
 		}
 		m.takeMeasures(x, calls)
-		if len(calls) == 0 && m.d.Spec.Every != 0 {
-			m.c.failed(x.Errorf("measures nothing of an interval, as count() does"))
+		g := p.Gives()
+		switch {
+		case g == reflect.String || g == reflect.Slice:
+			m.c.failed(x.Errorf("a feature is a number, and this is %s: surprisal(…) says how unusual it is", kindName(g)))
+		case len(calls) == 0 && m.d.Spec.Every != 0:
+			m.c.failed(x.Errorf("is of an event, and an interval is measured: say what of it, as in count(…) or avg(…)"))
 		}
 		f := &feature{name: name, Program: p, from: from, to: len(m.measures), number: -1}
 		if n := len(m.measures); n > from {
@@ -180,30 +187,6 @@ const (
 	// aloneShare is what anomaly.decision goes by when nothing says so.
 	aloneShare = 0.01
 )
-
-// priors makes what every cluster has known.
-func (m *modeller) priors() error {
-	for _, p := range m.d.Spec.Priors {
-		times := p.Times
-		if times == 0 {
-			times = 20
-		}
-		known := false
-		for _, f := range m.features {
-			if f.name != p.Feature || f.told == nil || f.told.category < 0 {
-				continue
-			}
-			known = true
-			for _, texts := range p.Values {
-				m.base.Prior(baseline.Key(hashTexts(p.Peers)), f.told.category, baseline.ValueOf(texts...), times)
-			}
-		}
-		if !known {
-			return errors.New("a prior is for a feature of surprisal or novelty, not for " + p.Feature)
-		}
-	}
-	return nil
-}
 
 // Fold takes an event; see [Running].
 func (m *modeller) Fold(e *event.Event, at event.Address, now Moment) ([]event.Finding, error) {

@@ -126,51 +126,6 @@ const (
 	maxQuarantine = 90 * 24 * time.Hour
 )
 
-// check finds what is wrong with the spec besides its expressions.
-func (s *ModelSpec) check(doc *conf.Document) []error {
-	errs := s.Claim.check(doc, false)
-	bad := func(path, format string, args ...any) { errs = append(errs, doc.Errorf("spec"+path, format, args...)) }
-	if n := len(s.Features); n == 0 || n > maxFeatures {
-		bad(".features", "a model has 1 to %d features, not %d", maxFeatures, n)
-	}
-	if d := s.Every.Std(); s.Every != 0 && (d < minOver || d > maxModelSpan) {
-		bad(".every", "%s is not from %s to %s", s.Every, minOver, maxModelSpan)
-	}
-	if q := s.Silent; q != nil {
-		if s.Every == 0 || q.After.Std() < s.Every.Std() {
-			bad(".silent.after", "%s is less than an interval (every)", q.After)
-		}
-		if d := q.For.Std(); d < 0 || d > maxModelSpan {
-			bad(".silent.for", "%s is more than %s", q.For, maxModelSpan)
-		}
-	}
-	if s.Mode == "act" {
-		bad(".mode", "a model alone never acts: observe or ask")
-	}
-	if d := s.Quarantine.Std(); d > maxQuarantine {
-		bad(".quarantine", "%s is more than %s", s.Quarantine, maxQuarantine)
-	}
-	if d := s.Quiet.Std(); d > maxSuppress {
-		bad(".quiet", "%s is more than %s", s.Quiet, maxSuppress)
-	}
-	if w := s.WarmUp; w.Events < 0 {
-		bad(".warm_up.events", "%d is below 0", w.Events)
-	}
-	if w := s.Budget.WithRules; w != 0 && (w < 1 || w > 1000) {
-		bad(".budget.with_rules", "%v is not from 1 to 1000", w)
-	}
-	for i, p := range s.Priors {
-		if _, ok := s.Features[p.Feature]; !ok {
-			errs = append(errs, doc.Errorf("spec.priors["+text(i)+"].feature", "there is no feature %q%s", p.Feature, conf.Suggest(p.Feature, s.names())))
-		}
-		if len(p.Peers) != len(s.Peers) {
-			errs = append(errs, doc.Errorf("spec.priors["+text(i)+"].peers", "has %d values, and the model's peers %d", len(p.Peers), len(s.Peers)))
-		}
-	}
-	errs = append(errs, tooMany(s.Entity)...)
-	return append(errs, tooMany(s.Peers)...)
-}
-
 // names are those of the features, in their order.
 func (s *ModelSpec) names() []string { return slices.Sorted(maps.Keys(s.Features)) }
 

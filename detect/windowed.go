@@ -111,7 +111,7 @@ func aggregateOf(call conf.Aggregate) (window.Aggregate, string) {
 	if n < least || n > most {
 		return a, "has the wrong number of arguments"
 	}
-	return a, ""
+	return a, misfit(call, true)
 }
 
 // open makes the groups when all aggregates are known.

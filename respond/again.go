@@ -8,6 +8,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 const (
@@ -41,26 +42,22 @@ func Again(over event.Run, ended time.Time, f event.Finding, stored time.Time) b
 func (w *Worker) open(ctx context.Context, run event.Run, stored time.Time) error {
 	for n := 1; n <= maxGenerations; n++ {
 		run.Generation, run.ID = n, event.RunID(run.Playbook, run.Incident.ID, run.Target, n)
-		rec, err := w.log.Create(ctx, run)
-		if err == nil {
-			w.begun(ctx, rec)
-			return nil
-		}
+		err := w.create(ctx, run)
 		if !errors.Is(err, bus.ErrExists) {
 			return err
 		}
 		// Begun before. If whoever did is not there any more, it goes on here.
-		rec, err = w.log.Load(ctx, run.ID)
+		rec, err := w.log.Load(ctx, run.ID)
 		if err != nil {
 			return err
 		}
 		switch {
-		case rec.Run.Epoch > w.log.epoch:
+		case rec.Run.Epoch > w.log.Epoch():
 			return nil // a newer responder has it
 		case !rec.Run.State.Terminal():
 			w.start(ctx, rec)
 			return nil
-		case !Again(rec.Run, rec.message.Time, run.Finding, stored):
+		case !Again(rec.Run, rec.Message().Time, run.Finding, stored):
 			w.logger.InfoContext(ctx, "the run for this target is over, and was this finding's",
 				"run", run.ID, "playbook", run.Playbook, "finding", run.Finding.ID, "target", run.Target.String())
 			return nil
@@ -69,13 +66,19 @@ func (w *Worker) open(ctx context.Context, run event.Run, stored time.Time) erro
 	return fmt.Errorf("run of %s for incident %s: there were %d already", run.Playbook, run.Incident.ID, maxGenerations)
 }
 
-// begun counts and says that a run was begun, and begins to move it.
-func (w *Worker) begun(ctx context.Context, rec Record) {
+// begun counts and says that a run was begun, and begins to move it. judged is
+// when the guards were asked about what it is about to do.
+func (w *Worker) begun(ctx context.Context, rec runlog.Record, judged map[int]time.Time) {
 	run := rec.Run
 	w.count("", run.State)
-	w.incidents.note(run)
+	w.incidents.Note(run)
 	w.tel.Metrics().RunMoved(ctx, run.State)
 	w.logger.InfoContext(ctx, "run", "run", run.ID, "playbook", run.Playbook, "finding", run.Finding.ID, "rule", run.Finding.Rule,
 		"target", run.Target.String(), "mode", run.Mode, "generation", run.Generation, "starter", run.Starter)
-	w.start(ctx, rec)
+	for _, s := range run.Steps {
+		if s.State != event.StepPending {
+			w.logger.InfoContext(ctx, "step", "run", run.ID, "step", s.Name, "action", s.Action, "state", s.State, "error", s.Error)
+		}
+	}
+	w.startJudged(ctx, rec, judged)
 }

@@ -152,16 +152,32 @@ func (m move) person(in event.Input) {
 		}
 	case event.InputUndo:
 		m.undo(in)
+		m.note(in)
 	case event.InputExtend, event.InputKeep:
-		m.last(in)
+		if m.last(in) {
+			m.note(in)
+		}
 	}
+}
+
+// maxSaid bounds what is recorded of what people asked for.
+const maxSaid = 100
+
+// note records who asked for what, and why.
+func (m move) note(in event.Input) {
+	if len(m.run.Said) >= maxSaid {
+		return
+	}
+	m.run.Said = append(m.run.Said[:len(m.run.Said):len(m.run.Said)], event.Saying{
+		Kind: in.Kind, User: in.User, Reason: event.Shorten(in.Reason, event.MaxNote), Until: in.Until, AtEnd: in.AtEnd, Over: in.Over, Time: in.Time,
+	})
 }
 
 // undo ends all holds, begins nothing more, and marks what is under way.
 func (m move) undo(in event.Input) {
 	why := "undone by " + in.User
 	if m.run.Drill && in.Reason != "" {
-		why = shorten(in.User + ": " + in.Reason)
+		why = event.Shorten(in.User+": "+in.Reason, event.MaxNote)
 	}
 	m.stop(event.RunClosed, why)
 	for i := range m.run.Steps {

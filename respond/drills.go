@@ -11,6 +11,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // DrillName is the playbook of drills, as their runs name it. No other one can
@@ -25,11 +26,11 @@ const drillUser = "containment drill"
 // active. It may be used concurrently.
 type Drills struct {
 	bus *bus.Bus
-	log *RunLog
+	log *runlog.Log
 }
 
 // NewDrills begins them by way of a store.
-func NewDrills(b *bus.Bus) *Drills { return &Drills{b, NewRunLog(b, 0)} }
+func NewDrills(b *bus.Bus) *Drills { return &Drills{b, runlog.New(b, 0)} }
 
 // Begin asks for a drill on a pod, which ends by itself after hold at the
 // latest. It gives the id that the run is to have.
@@ -93,13 +94,13 @@ func (w *Worker) beginDrill(ctx context.Context, in event.Input) error {
 	run.ID, run.Drill = in.Run, true
 	rec, err := w.log.Create(ctx, run)
 	if errors.Is(err, bus.ErrExists) {
-		if _, err = w.adopt(ctx, run.ID); errors.Is(err, ErrStale) {
+		if _, err = w.adopt(ctx, run.ID); errors.Is(err, runlog.ErrStale) {
 			return nil
 		}
 		return err
 	}
 	if err == nil {
-		w.begun(ctx, rec)
+		w.begun(ctx, rec, nil)
 	}
 	return err
 }

@@ -153,7 +153,7 @@ func object(t event.Ref) string {
 
 // wake is the next time at which time alone moves the run.
 func (m move) wake() time.Time {
-	var at time.Time
+	at := m.limit()
 	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen {
 		at = earliest(at, a.Expires)
 	}

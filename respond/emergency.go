@@ -77,7 +77,7 @@ func (w *Worker) broken(ctx context.Context, before, next event.Run, in Input) e
 
 // remark puts what somebody said into an incident, if there is one.
 func (w *Worker) remark(ctx context.Context, incident string, order event.Input) error {
-	_, err := w.incidents.update(ctx, incident, func(i event.Incident) event.Incident { return said(i, order) })
+	err := w.incidents.Said(ctx, incident, order)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil
 	}

@@ -210,9 +210,9 @@ func (x *Executor) do(ctx context.Context, book *Playbook, run event.Run, i int,
 }
 
 // landed says whether the step's target shows the effect of the step's intent:
-// it has been carried out, and only its record was lost. What can't be read, or
-// shows nothing, has not.
-func (x *Executor) landed(ctx context.Context, run event.Run, i int) bool {
+// it has been carried out, and only its record was lost. known is false when the
+// target can't be read: then nobody can tell.
+func (x *Executor) landed(ctx context.Context, run event.Run, i int) (yes, known bool) {
 	target, s := run.StepTarget(i), run.Steps[i]
 	var uid string
 	var labels, annotations map[string]string
@@ -220,20 +220,20 @@ func (x *Executor) landed(ctx context.Context, run event.Run, i int) bool {
 	case target.IsPod():
 		pod, err := x.Deps.Cluster.Pod(ctx, target.Namespace, target.Name)
 		if err != nil {
-			return false
+			return false, errors.Is(err, kube.ErrNotFound)
 		}
 		uid, labels, annotations = string(pod.UID), pod.Labels, pod.Annotations
 	case target.IsNode():
 		node, err := x.Deps.Cluster.Node(ctx, target.Name)
 		if err != nil {
-			return false
+			return false, errors.Is(err, kube.ErrNotFound)
 		}
 		uid, labels, annotations = string(node.UID), node.Labels, node.Annotations
 	}
 	holdings, _ := action.HoldingsOf(target, labels, annotations) // of another step's nothing is asked
 	return uid != "" && uid == target.UID && slices.ContainsFunc(holdings, func(h action.Holding) bool {
 		return h.Key == run.ID+"/"+s.Name && h.Action == s.Action && !h.Loose
-	})
+	}), true
 }
 
 // Finish carries the plan of step i's intent to its end whose effect has landed:

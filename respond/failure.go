@@ -22,7 +22,7 @@ func (m move) failed(i int, f Failure, reason string) {
 		}
 		return
 	}
-	if again := f == FailedHeld || f == FailedConflict || f == FailedRetry; again && m.run.Stopped && step.Effect() {
+	if again := f == FailedHeld || f == FailedUnseen || f == FailedConflict || f == FailedRetry; again && m.run.Stopped && step.Effect() {
 		// The run was stopped while this was under way.
 		m.abandon(i, event.StepSkipped, "not done: "+reason)
 		return
@@ -31,6 +31,9 @@ func (m move) failed(i int, f Failure, reason string) {
 	case FailedHeld:
 		s.State, s.Attempts = event.StepPlanned, max(s.Attempts-1, 0)
 		m.later(s, waitForPause)
+		return
+	case FailedUnseen:
+		m.later(s, waitForSight)
 		return
 	case FailedConflict:
 		s.State = event.StepPlanned

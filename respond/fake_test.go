@@ -3,10 +3,12 @@ package respond
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -31,6 +33,8 @@ type cluster struct {
 	writes map[string]int
 	// reads counts the pods that were read.
 	reads int
+	// blind says that pods can't be read.
+	blind atomic.Bool
 	// sent, if set, is called before a write is carried out, answered after it;
 	// an error of sent is the write's.
 	sent, answered func(context.Context, event.Write) error
@@ -52,6 +56,9 @@ func (c *cluster) Pod(_ context.Context, namespace, name string) (*corev1.Pod, e
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reads++
+	if c.blind.Load() {
+		return nil, errors.New("get pod: EOF")
+	}
 	if strings.Contains(name, "/") || strings.Contains(namespace, "%") {
 		return nil, fmt.Errorf("invalid resource name %q", name) // as client-go says, each time
 	}

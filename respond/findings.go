@@ -45,9 +45,16 @@ func (w *Worker) findings(ctx context.Context, at *cursor) error {
 			if err := slots.await(ctx, place); err != nil {
 				return err
 			}
-			defer slots.Release()
-			if err := w.take(ctx, m); err != nil {
+			later, err := w.take(ctx, m)
+			slots.Release()
+			if err != nil {
 				return err
+			}
+			if len(later) > 0 {
+				taken()
+				if err := w.later(ctx, m, later); err != nil {
+					return err
+				}
 			}
 			at.done(m.Sequence)
 			return nil
@@ -75,11 +82,41 @@ func urgency(m bus.Message) time.Time {
 	return turnOf(f.Severity, m.Time)
 }
 
-// take tries until the finding is done with: the cluster or the store may be
-// away for a while.
-func (w *Worker) take(ctx context.Context, m bus.Message) error {
+// take tries until all is begun that is urgent, and gives the runs that are to be
+// begun later.
+func (w *Worker) take(ctx context.Context, m bus.Message) (later []event.Run, err error) {
+	err = w.insist(ctx, m, func() (err error) {
+		later, err = w.finding(m.Context(ctx), m)
+		return err
+	})
+	return later, err
+}
+
+// later begins the runs that are not urgent, when nothing that is urgent is under
+// way: the sync of each would keep an intent waiting.
+func (w *Worker) later(ctx context.Context, m bus.Message, runs []event.Run) error {
+	w.rush.yield(ctx, maxYield)
+	for _, run := range runs {
+		err := w.insist(ctx, m, func() error {
+			err := w.open(m.Context(ctx), run, m.Time)
+			if errors.Is(err, bus.ErrTooLarge) {
+				w.bury(ctx, m, err)
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insist tries until something is done: the cluster or the store may be away for
+// a while.
+func (w *Worker) insist(ctx context.Context, m bus.Message, do func() error) error {
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
-		err := w.finding(m.Context(ctx), m)
+		err := do()
 		if err == nil {
 			return nil
 		}
@@ -93,27 +130,28 @@ func (w *Worker) take(ctx context.Context, m bus.Message) error {
 	}
 }
 
-// finding stores the incident and a run for each playbook that applies. Doing
-// it again changes nothing.
-func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
+// finding stores the incident and a run for each playbook that applies, but for
+// those that can wait, if others can't: it gives them. Doing it again changes
+// nothing.
+func (w *Worker) finding(ctx context.Context, m bus.Message) (later []event.Run, err error) {
 	ctx, end := w.tel.Span(ctx, "respond.finding")
 	defer func() { end(err) }()
 	if bus.IsFindingCount(m.Subject) {
-		return nil // how often one came again is for people
+		return nil, nil // how often one came again is for people
 	}
 	f, err := decodeFinding(m)
 	if err != nil {
 		w.bury(ctx, m, err)
-		return nil
+		return nil, nil
 	}
 	if f.Silence != "" {
-		return nil // it is on record, and nobody is to be disturbed
+		return nil, nil // it is on record, and nobody is to be disturbed
 	}
 	defer func() {
 		if errors.Is(err, bus.ErrTooLarge) {
 			// It never will fit, and must not keep others from their turn.
 			w.bury(ctx, m, err)
-			err = nil
+			later, err = nil, nil
 		}
 	}()
 	if w.mayAct(f) {
@@ -121,7 +159,7 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 	}
 	target, err := Resolve(ctx, w.executor.Deps.Cluster, f)
 	if err != nil && !errors.Is(err, ErrNoTarget) {
-		return err
+		return nil, err
 	}
 	shown, importance := f.Subject.Labels, event.ImportanceNormal
 	if w.importance != nil {
@@ -130,13 +168,13 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		importance = w.importance(subject)
 	}
 	f.Subject = target
-	incident, err := w.incidents.add(ctx, f, importance)
+	incident, err := w.incidents.Add(ctx, f, importance)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ceiling, err := w.control.Ceiling(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var apply []*Playbook
 	for _, book := range w.books {
@@ -147,24 +185,35 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (err error) {
 		}
 		if applies {
 			apply = append(apply, book)
-			w.incidents.recommend(incident.ID, []string{book.Name})
+			w.incidents.Recommend(incident.ID, []string{book.Name})
 		}
 	}
 	// What acts begins first, whatever else is to be done about it.
 	slices.SortStableFunc(apply, func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(modeRank(b.Mode), modeRank(a.Mode)))
 	})
+	var first []event.Run
 	for _, book := range apply {
 		if book, err = w.trusted(ctx, book); err != nil {
-			return err
+			return nil, err
 		}
 		run := Begin(book, incident, f, target, ceiling, w.now())
 		run.Target.Labels, run.Finding.Subject.Labels = few(target.Labels), few(shown)
-		if err := w.open(ctx, run, m.Time); err != nil {
-			return err
+		if urgent(book, run) {
+			first = append(first, run)
+		} else {
+			later = append(later, run)
 		}
 	}
-	return nil
+	if len(first) == 0 {
+		first, later = later, nil
+	}
+	for _, run := range first {
+		if err := w.open(ctx, run, m.Time); err != nil {
+			return nil, err
+		}
+	}
+	return later, nil
 }
 
 // maxLabels bounds the labels that a run keeps of its target. A pod that has

@@ -70,6 +70,7 @@ func (r *runner) fly(ctx context.Context, run event.Run, e Effect) {
 // extended the hold whose end was being written, say), what was carried out is
 // not what the record asks for any more; what it asks for is begun anew.
 func (r *runner) land(ctx context.Context, l report) error {
+	r.calm()
 	f := r.flights[l.step]
 	delete(r.flights, l.step)
 	r.judged[l.step] = l.judged
@@ -182,9 +183,14 @@ func (r *runner) carry(ctx context.Context, run event.Run, e Effect, judged *tim
 // longer.
 func (r *runner) enter(ctx context.Context, run event.Run, step PlaybookStep, e Effect) (calm func()) {
 	if r.w.lanes.of(run, step, e) == r.w.lanes.acts {
-		return r.w.rush.begin()
+		own := r.w.rush.begin()
+		return func() {
+			own()
+			r.calm()
+		}
 	}
 	if !urgent(r.book, run) {
+		r.calm() // it must not wait for itself: what it was to do first may have been denied
 		r.w.rush.yield(ctx, maxYield)
 	}
 	return func() {}
@@ -199,11 +205,18 @@ func (r *runner) try(ctx context.Context, p *Planned, limit time.Duration) {
 }
 
 // do carries an intent out, unless it is held back. One that has landed, of which
-// only the record was lost, is nothing to hold back any more.
+// only the record was lost, is nothing to hold back any more; one of which nobody
+// can tell whether it has waits as it is, since a new plan could write a second
+// time.
 func (r *runner) do(ctx context.Context, run event.Run, i int, judged, now time.Time, done func()) Done {
 	d := r.attempt(ctx, run, i, judged, now, done)
-	if x := r.w.executor; d.Failure == FailedHeld && x.landed(ctx, run, i) {
-		return x.Finish(ctx, r.book, run, i, now)
+	if x := r.w.executor; d.Failure == FailedHeld {
+		switch landed, known := x.landed(ctx, run, i); {
+		case landed:
+			return x.Finish(ctx, r.book, run, i, now)
+		case !known:
+			d.Failure = FailedUnseen
+		}
 	}
 	return d
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
@@ -190,4 +191,16 @@ func TestUndoOvertakesParallelSteps(t *testing.T) {
 		}
 	}
 	r.chained()
+}
+
+// TestFailuresCount: however an attempt fails, it is counted under its own name.
+func TestFailuresCount(t *testing.T) {
+	for failure, result := range map[Failure]string{
+		FailedConflict: telemetry.ResultConflict, FailedGone: telemetry.ResultGone, FailedFinal: telemetry.ResultFinal, FailedHeld: telemetry.ResultHeld,
+		FailedUnseen: telemetry.ResultUnseen, FailedForeign: telemetry.ResultForeign, FailedRetry: telemetry.ResultRetry,
+	} {
+		if got := "failed-" + string(failure); got != result {
+			t.Errorf("%s is counted as %s", got, result)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // generator writes playbooks of all that the language can say.
@@ -119,8 +120,8 @@ type lab struct {
 	// log is the present responder's, rec the record that it goes by; stale are
 	// responders that were paused and don't know yet.
 	store   *drawer
-	log     *RunLog
-	rec     Record
+	log     *runlog.Log
+	rec     runlog.Record
 	stale   []paused
 	api     api
 	flight  map[int]func() Input // effects that are under way, by step: what each ends in
@@ -152,7 +153,7 @@ func newLab(t *rapid.T) *lab {
 		api: api{version: map[string]int{}, holders: map[string]map[string]bool{}, adds: map[string]int{}, removes: map[string]int{}},
 	}
 	l.store = &drawer{T: t}
-	l.log = &RunLog{store: l.store, epoch: 1}
+	l.log = runlog.Over(l.store, 1)
 	if l.rec, err = l.log.Create(t.Context(), l.run); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func (l *lab) begin(e Effect) {
 	key := s.Name
 	d := &Done{Step: e.Step, Receipt: event.Receipt{Key: key, Result: event.ResultApplied}}
 	if likely := e.Kind == EffectDo; l.trouble && rapid.IntRange(0, map[bool]int{true: 2, false: 9}[likely]).Draw(l.T, "trouble") == 0 {
-		d.Failure = rapid.SampledFrom([]Failure{FailedGone, FailedFinal, FailedRetry, FailedHeld, FailedRetry}).Draw(l.T, "failure")
+		d.Failure = rapid.SampledFrom([]Failure{FailedGone, FailedFinal, FailedRetry, FailedHeld, FailedUnseen, FailedRetry}).Draw(l.T, "failure")
 	}
 	effect := l.book.StepOf(l.run, e.Step).Effect()
 	switch e.Kind {

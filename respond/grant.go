@@ -9,6 +9,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // keyTrust is where the grants are, in the control bucket.
@@ -82,7 +83,7 @@ func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, r
 	if err != nil {
 		return nil, err
 	}
-	runs, err := runsOf(ctx, NewRunLog(b, 0), books)
+	runs, err := runsOf(ctx, runlog.New(b, 0), books)
 	if err != nil {
 		return nil, err
 	}
@@ -106,25 +107,28 @@ func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, r
 	return list, nil
 }
 
+// pageOfRuns is how many runs are read together.
+const pageOfRuns = 50_000
+
 // runsOf are the runs of playbooks as they are now, in short.
-func runsOf(ctx context.Context, log *RunLog, books []*Playbook) ([]event.Run, error) {
+func runsOf(ctx context.Context, log *runlog.Log, books []*Playbook) ([]event.Run, error) {
 	versions := map[string]bool{}
 	for _, book := range books {
 		versions[book.Version] = true
 	}
 	var runs []event.Run
 	for after := ""; ; {
-		page, next, err := log.List(ctx, Query{}, after, maxLook)
+		page, next, err := log.List(ctx, runlog.Query{}, after, pageOfRuns)
 		if err != nil {
 			return nil, fmt.Errorf("read runs: %w", err)
 		}
 		for _, run := range page {
 			if versions[run.Version] {
-				runs = append(runs, InShort(run))
+				runs = append(runs, runlog.InShort(run))
 			}
 		}
 		if after = next; next == "" {
-			return Newest(runs), nil
+			return runlog.Newest(runs), nil
 		}
 	}
 }

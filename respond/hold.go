@@ -44,8 +44,9 @@ func holdFor(step PlaybookStep, s event.Step) time.Duration {
 	return step.UndoAfter
 }
 
-// last lets the holds last longer, or until somebody undoes them.
-func (m move) last(in event.Input) {
+// last lets the holds last longer, or until somebody undoes them. It says
+// whether any does now.
+func (m move) last(in event.Input) (moved bool) {
 	for i := range m.run.Steps {
 		s := &m.run.Steps[i]
 		if !Held(*s) {
@@ -62,7 +63,9 @@ func (m move) last(in event.Input) {
 			continue
 		}
 		s.EndAsked, s.Differs, s.Marked, s.NotBefore, s.Attempts = false, "", &was, nil, 0
+		moved = true
 	}
+	return moved
 }
 
 // marked takes the end of an [EffectMark] in.
@@ -90,7 +93,7 @@ func (m move) lost(l Lost) {
 		return
 	}
 	if l.Altered {
-		m.differs(s, "somebody else altered it while it was to hold, and it is left so: "+shorten(l.Reason))
+		m.differs(s, "somebody else altered it while it was to hold, and it is left so: "+event.Shorten(l.Reason, event.MaxNote))
 		return
 	}
 	if s.Again >= maxResets {

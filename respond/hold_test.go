@@ -26,7 +26,11 @@ func TestKeepLastsUntilUndone(t *testing.T) {
 	w.person(event.InputKeep).want(event.RunHolding, "mark isolate, mark mark") // once is enough
 	w.person(event.InputExtend, func(in *event.Input) { in.Until = w.now.Add(time.Hour) })
 	w.want(event.RunHolding, "mark isolate, mark mark, mark isolate, mark mark")
+	w.person(event.InputExtend, func(in *event.Input) { in.Until = w.now.Add(time.Minute) }) // it holds longer anyway
 	w.later(time.Hour).want(event.RunClosed, "")
+	if said := w.run.Said; len(said) != 2 || said[0].Kind != event.InputKeep || said[1].Kind != event.InputExtend || said[1].User != "ann" || said[1].Until.IsZero() {
+		t.Errorf("recorded are %+v", said)
+	}
 }
 
 // TestExtendIsTriedUntilShown: the object shows the new end as soon as it can.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // delivery is an input on its way to its run.
@@ -55,7 +56,7 @@ func (w *Worker) inputs(ctx context.Context, at *cursor) error {
 func (w *Worker) deliver(ctx context.Context, d delivery) error {
 	r, err := w.hearer(ctx, d.input.Run)
 	switch {
-	case errors.Is(err, ErrStale):
+	case errors.Is(err, runlog.ErrStale):
 		// The newer responder reads it too. It stays unread here.
 		return nil
 	case err != nil:
@@ -86,7 +87,7 @@ func (w *Worker) hearer(ctx context.Context, run string) (*runner, error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		r, err := w.adopt(ctx, run)
 		switch {
-		case err == nil, errors.Is(err, ErrStale):
+		case err == nil, errors.Is(err, runlog.ErrStale):
 			return r, err
 		case errors.Is(err, bus.ErrNotFound):
 			return nil, nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // TestLanes: what is done without asking never waits behind what is drawn up for people.
@@ -65,4 +67,19 @@ func TestRush(t *testing.T) {
 			t.Errorf("it waited after its end: %s", waited)
 		}
 	})
+}
+
+// TestNoRunWaitsForItself: a run whose urgent part was denied holds up nothing
+// more, itself least.
+func TestNoRunWaitsForItself(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	w := r.idle(1)
+	run := Begin(r.books[0], event.Incident{ID: "i"}, finding("shell", "a", 1), event.PodRef("shop", "a"), event.ModeAct, time.Now())
+	run.Steps[0].State = event.StepDenied
+	of := newRunner(w, runlog.Record{Run: run})
+	of.book, of.calm = r.books[0], w.rush.begin()
+	of.enter(t.Context(), run, PlaybookStep{Kind: action.Kind{Class: action.Notify}}, Effect{Kind: EffectDo})()
+	if w.rush.n != 0 {
+		t.Error("it holds up what can wait, though it does nothing urgent any more")
+	}
 }

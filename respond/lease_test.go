@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"testing"
@@ -66,6 +67,35 @@ func active(workers []*Worker) int {
 	return at
 }
 
+// TestLeaseAwayIsSaidOnce: while the lease can't be read that is said once, however
+// often it is tried, and so is that it can be read again.
+func TestLeaseAwayIsSaidOnce(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	kv := r.bus.Control()
+	if _, err := kv.Put(t.Context(), keyLease, []byte("no lease")); err != nil {
+		t.Fatal(err)
+	}
+	workers, _ := r.several(1)
+	r.until("it is said", func() bool { return r.said("the lease can't be read") > 0 })
+	select {
+	case <-time.After(4 * leasePoll): // in which it is tried again
+	case <-t.Context().Done():
+	}
+	held := leaseRecord{Epoch: 7, Holder: "another", Since: time.Now()}
+	data, err := json.Marshal(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Put(t.Context(), keyLease, data); err != nil {
+		t.Fatal(err)
+	}
+	r.until("it is said that it can be read", func() bool { return r.said("the lease can be read again") == 1 })
+	r.until("it is taken when nobody renews it", func() bool { return active(workers) == 0 })
+	if n := r.said("the lease can't be read"); n != 1 {
+		t.Errorf("it was said %d times", n)
+	}
+}
+
 // TestStandbyTakesOver: of three one is active. When it is gone another goes on
 // within five seconds, and at once when it let go.
 func TestStandbyTakesOver(t *testing.T) {
@@ -123,5 +153,5 @@ func TestLeaseLost(t *testing.T) {
 		stop()
 		<-over
 	}
-	r.until("it has the lease again", func() bool { return workers[0].Active() && workers[0].log.epoch > epoch })
+	r.until("it has the lease again", func() bool { return workers[0].Active() && workers[0].log.Epoch() > epoch })
 }

@@ -21,6 +21,7 @@ const (
 	maxWithin      = 24 * time.Hour
 	defaultTimeout = 30 * time.Second
 	maxTimeout     = 10 * time.Minute
+	maxRun         = 7 * 24 * time.Hour
 	maxSteps       = 64
 	maxAttempts    = 100
 	// With waits of 1 s, doubled up to 30 s, ten attempts outlast the restart
@@ -50,8 +51,9 @@ func ParsePlaybook(doc *conf.Document, groups ...*conf.Document) (*Playbook, err
 	if b.Order < 0 || b.Order > maxOrder {
 		l.problem("spec.order", "%d: between 0 and %d", b.Order, maxOrder)
 	}
+	b.Timeout = l.within("spec.timeout", spec.Timeout, 0, maxRun)
 	l.mode = b.Mode
-	b.when = l.condition(spec.When)
+	b.when, b.written = l.condition(spec.When), spec.When
 	l.noSteps(spec.When)
 	b.Approve = l.approve("spec.approve", spec.Approve)
 	b.Steps = l.steps(spec.Steps)

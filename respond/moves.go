@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // tellLost tells a run of a hold that was taken off, and says whether it could:
@@ -26,6 +28,7 @@ func (w *Worker) tellLost(id string, l Lost) bool {
 // forget ends a runner. What was said to a run that is over needs no answer;
 // what was said to one that somebody else moves stays unread for the next start.
 func (w *Worker) forget(r *runner) {
+	r.calm()
 	w.mu.Lock()
 	delete(w.runners, r.rec.Run.ID)
 	w.unattend(r.rec.Run)
@@ -67,7 +70,7 @@ func (w *Worker) move(ctx context.Context, r *runner) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrStale):
+		case errors.Is(err, runlog.ErrStale):
 			w.logger.Warn("left to another responder", "run", r.rec.Run.ID)
 			return nil
 		}

@@ -14,6 +14,7 @@ import (
 const (
 	maxConflicts = 5
 	waitForPause = time.Second
+	waitForSight = 5 * time.Second
 	maxBackoff   = 30 * time.Second
 )
 
@@ -84,6 +85,9 @@ const (
 	FailedFinal Failure = "final"
 	// FailedHeld: a guard stands against it now, and nothing was sent.
 	FailedHeld Failure = "held"
+	// FailedUnseen: a guard stands against it now, and whether it was sent before
+	// can't be read. The intent waits as it is.
+	FailedUnseen Failure = "unseen"
 	// FailedForeign: somebody else changed since what would be written; nothing
 	// was, and people are asked.
 	FailedForeign Failure = "foreign"

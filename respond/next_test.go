@@ -417,13 +417,14 @@ func TestAnyHistory(t *testing.T) {
 		mode := rapid.SampledFrom([]event.Mode{event.ModeAct, event.ModeAsk, event.ModeObserve}).Draw(t, "mode")
 		end := rapid.SampledFrom([]event.AtEnd{event.AtEndRestore, event.AtEndDelete, event.AtEndAsk}).Draw(t, "end")
 		on := rapid.SampledFrom([]OnFailure{OnFailureStop, OnFailureContinue, OnFailureUndo}).Draw(t, "on")
+		limit := rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "limit")
 		w := play(t, book(func(b *Playbook) {
-			b.Mode = mode
+			b.Mode, b.Timeout = mode, limit
 			for i := range b.Steps {
 				b.Steps[i].AtEnd, b.Steps[i].OnFailure = end, on
 			}
 		}))
-		failures := rapid.SampledFrom([]Failure{"", "", FailedConflict, FailedGone, FailedFinal, FailedRetry, FailedHeld, FailedForeign})
+		failures := rapid.SampledFrom([]Failure{"", "", FailedConflict, FailedGone, FailedFinal, FailedRetry, FailedHeld, FailedUnseen, FailedForeign})
 		decisions := rapid.SampledFrom([]event.Decision{event.Pass, event.Pass, event.Ask, event.Wait, event.Deny})
 		digests := rapid.SampledFrom([]string{"a", "a", "b"})
 		w.fail = func(EffectKind, int) Failure { return failures.Draw(t, "failure") }

@@ -8,6 +8,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // WorkerOptions are what a responder works with.
@@ -28,8 +29,8 @@ type WorkerOptions struct {
 	// [DefaultPeopleRules].
 	People PeopleRules
 	// Archive says when runs that are over leave the run log; the zero value is
-	// [DefaultArchiveRules].
-	Archive ArchiveRules
+	// [runlog.DefaultArchiveRules].
+	Archive runlog.ArchiveRules
 	// Importance is what the config says of a finding's subject; nil says
 	// nothing.
 	Importance func(event.Ref) event.Importance

@@ -9,6 +9,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // order carries out what people say that is for no run: own says that it was
@@ -19,9 +20,9 @@ func (w *Worker) order(ctx context.Context, m bus.Message, in event.Input) (own 
 	case event.InputClose, event.InputVerdict, event.InputAcknowledge, event.InputReviewed:
 		do = func(ctx context.Context) error {
 			if in.Finding != "" {
-				return w.incidents.ofFinding(ctx, in)
+				return w.incidents.SaidOfFinding(ctx, in)
 			}
-			_, err := w.incidents.update(ctx, in.Run, func(i event.Incident) event.Incident { return said(i, in) })
+			err := w.incidents.Said(ctx, in.Run, in)
 			return err
 		}
 	case event.InputDrill:
@@ -65,7 +66,7 @@ func (w *Worker) byHand(ctx context.Context, in event.Input) error {
 		return err
 	}
 	f.Subject = target
-	incident, err := w.incidents.add(ctx, f, event.ImportanceNormal)
+	incident, err := w.incidents.Add(ctx, f, event.ImportanceNormal)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (w *Worker) byHand(ctx context.Context, in event.Input) error {
 	rec, err := w.log.Create(ctx, run)
 	if errors.Is(err, bus.ErrExists) {
 		_, err = w.adopt(ctx, run.ID)
-		if errors.Is(err, ErrStale) {
+		if errors.Is(err, runlog.ErrStale) {
 			return nil
 		}
 		return err
@@ -90,7 +91,7 @@ func (w *Worker) byHand(ctx context.Context, in event.Input) error {
 	if err != nil {
 		return err
 	}
-	w.begun(ctx, rec)
+	w.begun(ctx, rec, nil)
 	return nil
 }
 
@@ -98,7 +99,7 @@ func (w *Worker) byHand(ctx context.Context, in event.Input) error {
 // person's word is that of somebody whom the cluster knows.
 func ByHand(in event.Input) event.Finding {
 	return event.Finding{
-		ID: event.HashID("start", in.Run), Rule: "started-by-hand", Title: shorten("started by hand by " + in.User), Severity: event.SeverityMedium,
+		ID: event.HashID("start", in.Run), Rule: "started-by-hand", Title: event.Shorten("started by hand by "+in.User, event.MaxNote), Severity: event.SeverityMedium,
 		Score: 1, Explanation: in.Reason, Subject: in.Target, Source: event.SourceControl, Trust: event.TrustAudit, Time: in.Time, Received: in.Time,
 	}
 }

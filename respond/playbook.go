@@ -19,11 +19,22 @@ type Playbook struct {
 	Mode          event.Mode
 	// Order is where it stands among the playbooks for one incident, lowest
 	// first; those of one order go by their names.
-	Order   int
+	Order int
+	// Timeout is how long a run has until all its effects have begun; 0 is no
+	// limit. What has not begun then is left out.
+	Timeout time.Duration
 	Approve Approve
 	Steps   []PlaybookStep
 
 	when func(Env) (bool, error)
+	// written is the condition as it stands in the document.
+	written conf.Expression
+}
+
+// Condition is the playbook's condition in its parts, for who says how far a
+// finding got in it. They are evaluated with an [Env].
+func (p *Playbook) Condition() (*conf.Condition, error) {
+	return p.written.Conditions(Env{}, conf.Taking{Funcs: functions()})
 }
 
 // Approve says who decides on a playbook's effects.

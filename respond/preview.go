@@ -74,11 +74,11 @@ func (x *Executor) tried(ctx context.Context, writes []event.Write) []string {
 		case errors.Is(err, kube.ErrConflict):
 			notes = append(notes, fmt.Sprintf("%s%s: it has just been changed by somebody else", dryRun, what))
 		case err != nil:
-			notes = append(notes, fmt.Sprintf("%sthe API server refuses it: %s", dryRun, cut(err.Error())))
+			notes = append(notes, fmt.Sprintf("%sthe API server refuses it: %s", dryRun, event.Shorten(err.Error(), event.MaxNote)))
 		default:
 			taken++
 			for _, c := range changes {
-				notes = append(notes, fmt.Sprintf("%safter %s, %s", dryRun, what, cut(c)))
+				notes = append(notes, fmt.Sprintf("%safter %s, %s", dryRun, what, event.Shorten(c, event.MaxNote)))
 			}
 		}
 	}
@@ -86,14 +86,6 @@ func (x *Executor) tried(ctx context.Context, writes []event.Write) []string {
 		notes = append(notes, dryRun+"the API server takes "+plural(sent, "write"))
 	}
 	return notes
-}
-
-// cut keeps a note short.
-func cut(s string) string {
-	if len(s) > maxText {
-		return strings.ToValidUTF8(s[:maxText], "") + "…"
-	}
-	return s
 }
 
 func plural(n int, what string) string {

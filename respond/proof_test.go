@@ -21,6 +21,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // driver moves a run as a runner does, without a log, on a clock of its own
@@ -250,8 +251,8 @@ func aim(t *testing.T, x *Executor, random *rand.Rand, n int, target event.Ref, 
 		t.Fatal(err)
 	}
 	f.Subject = resolved
-	incident, _ := Group(nil, f)
-	run := Begin(book, incident, f, resolved, ceiling, now)
+	in, _ := incident.Group(nil, f)
+	run := Begin(book, in, f, resolved, ceiling, now)
 	d := driver{x: x, yes: true, now: func() time.Time { return now }, pass: func(at time.Time) {
 		if at.After(now) {
 			now = at
@@ -314,9 +315,9 @@ func TestKillSwitch(t *testing.T) {
 						return
 					}
 					f.Subject = target
-					incident, _ := Group(nil, f)
+					in, _ := incident.Group(nil, f)
 					d := driver{x: x, now: func() time.Time { return time.Now().UTC() }, pass: func(at time.Time) { _ = sleep(ctx, time.Until(at)) }}
-					d.drive(ctx, book, Begin(book, incident, f, target, event.ModeAct, now), 200)
+					d.drive(ctx, book, Begin(book, in, f, target, event.ModeAct, now), 200)
 				}
 			})
 		}

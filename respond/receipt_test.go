@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/receipt"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // written is a receipt of a run that acted, was extended and undone.
@@ -25,12 +27,12 @@ func written(t *testing.T) []byte {
 	r.say(event.Input{Run: id, Kind: event.InputExtend, User: "ann", Until: time.Now().UTC().Add(2 * time.Hour)})
 	r.say(event.Input{Run: id, Kind: event.InputUndo, User: "ann"})
 	r.until("the run is closed", r.all(1, event.RunClosed))
-	records, err := NewRunLog(r.bus, 0).Receipt(t.Context(), id)
+	records, err := runlog.New(r.bus, 0).Receipt(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := WriteReceipt(&out, id, records); err != nil {
+	if err := receipt.Write(&out, id, records); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -39,8 +41,8 @@ func written(t *testing.T) []byte {
 // TestReceiptProves: a receipt as it was written holds, and any of ten thousand
 // mutations of it does not.
 func TestReceiptProves(t *testing.T) {
-	receipt := written(t)
-	proof, err := VerifyReceipt(bytes.NewReader(receipt), "")
+	text := written(t)
+	proof, err := receipt.Verify(bytes.NewReader(text), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +50,10 @@ func TestReceiptProves(t *testing.T) {
 		proof.Effects[0].Undone <= proof.Effects[0].Done || proof.State != event.RunClosed {
 		t.Errorf("proof %+v", proof)
 	}
-	if _, err := VerifyReceipt(bytes.NewReader(receipt), proof.Head); err != nil {
+	if _, err := receipt.Verify(bytes.NewReader(text), proof.Head); err != nil {
 		t.Error(err)
 	}
-	if _, err := VerifyReceipt(bytes.NewReader(receipt), strings.Repeat("0", 64)); !errors.Is(err, ErrDisproved) {
+	if _, err := receipt.Verify(bytes.NewReader(text), strings.Repeat("0", 64)); !errors.Is(err, receipt.ErrDisproved) {
 		t.Errorf("with another head: %v", err)
 	}
 	mutations := 10_000
@@ -65,12 +67,12 @@ func TestReceiptProves(t *testing.T) {
 	random := mathrand.New(mathrand.NewPCG(seed.Uint64(), 0))
 	done := 0
 	for done < mutations {
-		changed := mutate(random, receipt)
-		if bytes.Equal(changed, receipt) {
+		changed := mutate(random, text)
+		if bytes.Equal(changed, text) {
 			continue
 		}
 		done++
-		if _, err := VerifyReceipt(bytes.NewReader(changed), ""); !errors.Is(err, ErrDisproved) {
+		if _, err := receipt.Verify(bytes.NewReader(changed), ""); !errors.Is(err, receipt.ErrDisproved) {
 			t.Fatalf("seed %d: a mutation went undetected: %v\n%s", seed, err, changed)
 		}
 	}
@@ -79,8 +81,8 @@ func TestReceiptProves(t *testing.T) {
 
 // mutate changes a byte, or takes out, doubles or exchanges lines, or cuts, or
 // edits a value.
-func mutate(random *mathrand.Rand, receipt []byte) []byte {
-	out := bytes.Clone(receipt)
+func mutate(random *mathrand.Rand, text []byte) []byte {
+	out := bytes.Clone(text)
 	lines := bytes.SplitAfter(bytes.TrimSuffix(out, []byte("\n")), []byte("\n"))
 	lines[len(lines)-1] = append(bytes.Clone(lines[len(lines)-1]), '\n')
 	i, j := random.IntN(len(lines)), random.IntN(len(lines))
@@ -98,7 +100,7 @@ func mutate(random *mathrand.Rand, receipt []byte) []byte {
 		return out[:random.IntN(len(out))]
 	case 6:
 		at := random.IntN(len(out))
-		return append(out[:at:at], append([]byte(" "), receipt[at:]...)...)
+		return append(out[:at:at], append([]byte(" "), text[at:]...)...)
 	case 7:
 		var record map[string]any
 		if json.Unmarshal(lines[i], &record) != nil {
@@ -118,8 +120,8 @@ func mutate(random *mathrand.Rand, receipt []byte) []byte {
 // TestReceiptTellsWhatCannotBe: records whose hashes are right, and that say
 // what no responder writes.
 func TestReceiptTellsWhatCannotBe(t *testing.T) {
-	receipt := written(t)
-	lines := bytes.Split(bytes.TrimSpace(receipt), []byte("\n"))
+	text := written(t)
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	tests := map[string]struct {
 		change func(n int, run *event.Run)
 		want   string
@@ -168,7 +170,7 @@ func TestReceiptTellsWhatCannotBe(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				previous = hash(data)
+				previous = receipt.Hash(data)
 				forged = append(forged, data)
 			}
 			var out bytes.Buffer
@@ -176,10 +178,10 @@ func TestReceiptTellsWhatCannotBe(t *testing.T) {
 			if err := json.Unmarshal(lines[0], &run); err != nil {
 				t.Fatal(err)
 			}
-			if err := WriteReceipt(&out, run.ID, forged); err != nil {
+			if err := receipt.Write(&out, run.ID, forged); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := VerifyReceipt(&out, ""); !errors.Is(err, ErrDisproved) || !strings.Contains(err.Error(), tt.want) {
+			if _, err := receipt.Verify(&out, ""); !errors.Is(err, receipt.ErrDisproved) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
@@ -190,7 +192,7 @@ func FuzzVerifyReceipt(f *testing.F) {
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(`{"id":"a","record":1,"steps":[]}` + "\n" + `{"run":"a","records":1,"head":"x"}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := VerifyReceipt(bytes.NewReader(data), ""); err != nil && !errors.Is(err, ErrDisproved) {
+		if _, err := receipt.Verify(bytes.NewReader(data), ""); err != nil && !errors.Is(err, receipt.ErrDisproved) {
 			t.Error(err)
 		}
 	})

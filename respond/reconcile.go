@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 const (
@@ -143,10 +145,15 @@ func (r *reconciler) judge(ctx context.Context, h action.Holding) (claim, error)
 		case err != nil:
 			return wanted, err
 		}
-		run = rec.Run
+		if run = rec.Run; rec.Unreadable != nil {
+			return r.adopt(h), nil
+		}
 		if !run.State.Terminal() {
+			if _, err := r.w.booksOf.read(run); err != nil {
+				return r.adopt(h), nil //nolint:nilerr // nobody can go on with it, which was said
+			}
 			_, err := r.w.adopt(ctx, run.ID)
-			if errors.Is(err, ErrStale) {
+			if errors.Is(err, runlog.ErrStale) {
 				err = nil
 			}
 			return wanted, err
@@ -179,14 +186,18 @@ func (r *reconciler) adopt(h action.Holding) claim {
 	now := r.w.now()
 	switch {
 	case h.Until.IsZero(), h.Until.After(now.Add(maxHold)):
-		r.once(h.Key, "a hold that no run is known of has no end; free it by hand", "hold", h.Key, "target", h.Target.String())
+		r.once(h.Key, "a hold that no run is known of has no end; free it by hand", "hold", h.Key, "target", whose(h))
 		return unknownYet
 	case h.Until.After(now):
-		r.once(h.Key, "a hold that no run is known of ends at its time", "hold", h.Key, "target", h.Target.String(), "until", h.Until)
+		r.once(h.Key, "a hold that no run is known of ends at its time", "hold", h.Key, "target", whose(h), "until", h.Until)
 		return unknownYet
 	}
 	return overdue
 }
+
+// whose names what a hold is about: of what Firebreak made the object itself, whose
+// target is known by its UID alone.
+func whose(h action.Holding) string { return cmp.Or(h.Target.String(), h.Object.String()) }
 
 // end frees an object, unless Firebreak only observes and never held it itself.
 func (r *reconciler) end(ctx context.Context, h action.Holding) error {
@@ -195,7 +206,7 @@ func (r *reconciler) end(ctx context.Context, h action.Holding) error {
 		return err
 	}
 	if ceiling == event.ModeObserve && !r.known(ctx, h.Run()) {
-		r.once("observe "+h.Key, "a hold that no run is known of is over, and in mode observe nothing is written", "hold", h.Key, "target", h.Target.String())
+		r.once("observe "+h.Key, "a hold that no run is known of is over, and in mode observe nothing is written", "hold", h.Key, "target", whose(h))
 		return nil
 	}
 	now := r.w.now()
@@ -203,7 +214,7 @@ func (r *reconciler) end(ctx context.Context, h action.Holding) error {
 	if err != nil {
 		return fmt.Errorf("free %s of %s: %w", h.Target, h.Key, err)
 	}
-	r.w.logger.WarnContext(ctx, "freed what no run holds", "target", h.Target.String(), "uid", h.Target.UID, "hold", h.Key, "action", h.Action,
+	r.w.logger.WarnContext(ctx, "freed what no run holds", "target", whose(h), "uid", h.Target.UID, "hold", h.Key, "action", h.Action,
 		"until", h.Until, "result", receipt.Result, "notes", receipt.Notes)
 	return nil
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // runner moves one run to its end. It is the only one in this process to do
 // so; against others the log's compare-and-set decides.
 type runner struct {
 	w    *Worker
-	rec  Record
+	rec  runlog.Record
 	book *Playbook
 	// inputs are what people said, each with the way to say that it was taken.
 	inputs chan delivery
@@ -39,13 +40,16 @@ type runner struct {
 	judged, rest map[int]time.Time
 	// idle says that time alone moved nothing when it was up.
 	idle bool
+	// calm says that the first thing that the run was to do is done, for what is
+	// less urgent: see [rush].
+	calm func()
 }
 
-func newRunner(w *Worker, rec Record) *runner {
+func newRunner(w *Worker, rec runlog.Record) *runner {
 	return &runner{
 		w: w, rec: rec, inputs: make(chan delivery, maxInputs), lost: make(chan Lost, 1), over: make(chan struct{}),
 		nudged:  make(chan struct{}, 1),
-		flights: map[int]flight{}, reports: make(chan report, maxFlights), judged: map[int]time.Time{}, rest: map[int]time.Time{},
+		flights: map[int]flight{}, reports: make(chan report, maxFlights), judged: map[int]time.Time{}, rest: map[int]time.Time{}, calm: func() {},
 	}
 }
 
@@ -61,7 +65,7 @@ const (
 	minSleep = 100 * time.Millisecond
 )
 
-// run moves the run until it is over or ctx ends. [ErrStale] says that another
+// run moves the run until it is over or ctx ends. [runlog.ErrStale] says that another
 // responder has taken it.
 func (r *runner) run(ctx context.Context) error {
 	for !r.rec.Run.State.Terminal() {
@@ -177,9 +181,18 @@ func (r *runner) move(ctx context.Context, in Input) error {
 		if err != nil {
 			return err
 		}
+		if theirs.Unreadable != nil {
+			// All that is known of it is what was. It ends here, whatever was said to
+			// it: a record after that one would hide it.
+			aside := clone(r.rec.Run)
+			aside.State, aside.Reason = theirs.Run.State, theirs.Run.Reason
+			theirs.Run = aside
+			r.moved(ctx, theirs)
+			return nil
+		}
 		r.moved(ctx, theirs)
-		if theirs.Run.Epoch > r.w.log.epoch {
-			return fmt.Errorf("run %s: %w", theirs.Run.ID, ErrStale)
+		if theirs.Run.Epoch > r.w.log.Epoch() {
+			return fmt.Errorf("run %s: %w", theirs.Run.ID, runlog.ErrStale)
 		}
 		if in.Person == nil {
 			return nil
@@ -187,7 +200,7 @@ func (r *runner) move(ctx context.Context, in Input) error {
 	}
 }
 
-func (r *runner) moved(ctx context.Context, rec Record) {
+func (r *runner) moved(ctx context.Context, rec runlog.Record) {
 	before := r.rec.Run
 	r.rec, r.idle = rec, false
 	r.unsettled = r.unsettled || freed(before, rec.Run)
@@ -197,7 +210,7 @@ func (r *runner) moved(ctx context.Context, rec Record) {
 	r.w.attend(run)
 	r.w.mu.Unlock()
 	if run.State != before.State {
-		r.w.incidents.note(run)
+		r.w.incidents.Note(run)
 		r.w.count(before.State, run.State)
 		r.w.tel.Metrics().RunMoved(ctx, run.State)
 		r.w.logger.InfoContext(ctx, "run moved", "run", run.ID, "playbook", run.Playbook, "state", run.State, "reason", run.Reason)

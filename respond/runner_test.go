@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,19 +14,22 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/receipt"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // begin stores the first record of a run on a pod, as if a responder had died
 // right after it.
-func (r *rig) begin(epoch uint64, f event.Finding) Record {
+func (r *rig) begin(epoch uint64, f event.Finding) runlog.Record {
 	r.t.Helper()
 	target, err := Resolve(r.t.Context(), r.cluster, f)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	f.Subject = target
-	incident, _ := Group(nil, f)
-	rec, err := NewRunLog(r.bus, epoch).Create(r.t.Context(), Begin(r.books[0], incident, f, target, event.ModeAct, time.Now().UTC()))
+	in, _ := incident.Group(nil, f)
+	rec, err := runlog.New(r.bus, epoch).Create(r.t.Context(), Begin(r.books[0], in, f, target, event.ModeAct, time.Now().UTC()))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func (r *rig) idle(epoch uint64) *Worker {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w.log = NewRunLog(r.bus, epoch)
+	w.log = runlog.New(r.bus, epoch)
 	return w
 }
 
@@ -124,23 +126,29 @@ func TestPauseHoldsBackAnOldIntent(t *testing.T) {
 	r.until("the run holds", r.all(1, event.RunHolding))
 }
 
+// landed begins a run whose effect lands, and dies before that is recorded.
+func (r *rig) landed(f event.Finding) runlog.Record {
+	r.t.Helper()
+	rec, w := r.begin(0, f), r.idle(0)
+	run := newRunner(w, rec)
+	run.book = r.books[0]
+	for run.rec.Run.Steps[0].State != event.StepIntent {
+		if err := run.step(r.t.Context()); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if d := w.executor.Do(r.t.Context(), run.book, run.rec.Run, 0, time.Now().UTC()); d.Failure != "" {
+		r.t.Fatal(d.Error)
+	}
+	return rec
+}
+
 // TestLandedBeforeThePause: an effect that landed before a crash, and of which
 // that was not recorded, is taken for done while effects are held back: it is
 // not written again, and it ends at its time.
 func TestLandedBeforeThePause(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook)
-	rec := r.begin(0, finding("shell", "a", 1))
-	w := r.idle(0)
-	run := newRunner(w, rec)
-	run.book = r.books[0]
-	for run.rec.Run.Steps[0].State != event.StepIntent {
-		if err := run.step(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if d := w.executor.Do(t.Context(), run.book, run.rec.Run, 0, time.Now().UTC()); d.Failure != "" {
-		t.Fatal(d.Error) // and the crash comes here
-	}
+	rec := r.landed(finding("shell", "a", 1))
 	if err := r.control.Pause(t.Context(), Pause{By: "ann"}); err != nil {
 		t.Fatal(err)
 	}
@@ -153,6 +161,29 @@ func TestLandedBeforeThePause(t *testing.T) {
 	r.until("the run is closed", r.all(1, event.RunClosed))
 	if v, writes := r.cluster.label("a", "suspect"); writes != 2 || v != "" {
 		t.Errorf("after the undo %d writes, label %q", writes, v)
+	}
+	r.chained()
+}
+
+// TestLandedUnseen: an effect that landed before a crash, and of which that was
+// not recorded, is not written a second time when the object can't be read for a
+// while.
+func TestLandedUnseen(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	r.landed(finding("shell", "a", 1))
+	r.cluster.blind.Store(true)
+	if err := r.control.Pause(t.Context(), Pause{By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.until("the intent waits", func() bool { s := r.runs()[0].Steps[0]; return s.State == event.StepIntent && s.NotBefore != nil })
+	if _, err := r.control.Resume(t.Context(), "ann", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	r.cluster.blind.Store(false)
+	r.until("the run holds", r.all(1, event.RunHolding))
+	if v, writes := r.cluster.label("a", "suspect"); writes != 1 || v != "yes" {
+		t.Errorf("%d writes, label %q", writes, v)
 	}
 	r.chained()
 }
@@ -238,72 +269,11 @@ spec:
 	}
 }
 
-// TestOverIsForgotten: an incident that is over is forgotten here; a finding of
-// it that is read again finds it in the store, and changes nothing.
-func TestOverIsForgotten(t *testing.T) {
-	r := newRig(t, newCluster("a"), actBook)
-	n := &incidents{bus: r.bus}
-	if err := n.load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	f := finding("r", "a", 1)
-	if _, err := n.add(t.Context(), f, event.ImportanceNormal); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.sweep(t.Context(), f.Received.Add(IncidentWindow+time.Second), true); err != nil {
-		t.Fatal(err)
-	}
-	if len(n.open) != 0 || len(n.sequence) != 0 {
-		t.Fatalf("%d incidents and %d sequences are remembered", len(n.open), len(n.sequence))
-	}
-	in, err := n.add(t.Context(), f, event.ImportanceNormal)
-	if err != nil || in.ID != f.ID || in.Count != 1 || in.State != event.IncidentResolved {
-		t.Errorf("the finding is in %+v (%v)", in, err)
-	}
-	order := event.Input{Run: f.ID, Kind: event.InputVerdict, Verdict: "false", User: "ann", Time: f.Received.Add(2 * time.Hour)}
-	for range 2 {
-		in, err = n.update(t.Context(), f.ID, func(in event.Incident) event.Incident { return said(in, order) })
-		if err != nil || in.State != event.IncidentFalsePositive || in.Confidence != 0 || len(in.Timeline) != 4 {
-			t.Errorf("after the verdict: %+v (%v)", in, err)
-		}
-	}
-	if len(n.open) != 0 {
-		t.Errorf("%d incidents are remembered", len(n.open))
-	}
-}
-
-// TestChangesAreWrittenTogether: findings that come at once are taken in by few
-// records, none is lost, and none counts twice.
-func TestChangesAreWrittenTogether(t *testing.T) {
-	r := newRig(t, newCluster("a"), actBook)
-	n := &incidents{bus: r.bus}
-	if err := n.load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	const many = 200
-	var group sync.WaitGroup
-	for i := range 2 * many {
-		group.Go(func() {
-			if _, err := n.add(t.Context(), finding("r", "a", i/2), event.ImportanceNormal); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	if len(n.open) != 1 || n.open[0].Count != many || len(n.open[0].Timeline) != firstMoments+lastMoments || n.open[0].Forgotten != many-firstMoments-lastMoments {
-		t.Fatalf("%d incidents, the first %+v", len(n.open), n.open[0])
-	}
-	again := &incidents{bus: r.bus}
-	if err := again.load(t.Context()); err != nil || len(again.open) != 1 || !same(again.open[0], n.open[0]) {
-		t.Errorf("what is stored is another: %+v (%v)", again.open, err)
-	}
-}
-
 // TestRunLogTellsItsOwn: who may append after what, and what the answers are
 // when somebody else was first.
 func TestRunLogTellsItsOwn(t *testing.T) {
 	r := newRig(t, newCluster("a"), actBook)
-	log := NewRunLog(r.bus, 3)
+	log := runlog.New(r.bus, 3)
 	rec := r.begin(3, finding("shell", "a", 1))
 	if _, err := log.Create(t.Context(), rec.Run); !errors.Is(err, bus.ErrExists) {
 		t.Errorf("a second create gave %v", err)
@@ -315,7 +285,7 @@ func TestRunLogTellsItsOwn(t *testing.T) {
 	if _, err := log.Append(t.Context(), rec, rec.Run); !errors.Is(err, bus.ErrConflict) {
 		t.Errorf("an append after an old record gave %v", err)
 	}
-	if _, err := NewRunLog(r.bus, 2).Append(t.Context(), next, next.Run); !errors.Is(err, ErrStale) {
+	if _, err := runlog.New(r.bus, 2).Append(t.Context(), next, next.Run); !errors.Is(err, runlog.ErrStale) {
 		t.Errorf("an append under an old lease gave %v", err)
 	}
 	if _, err := log.Load(t.Context(), event.HashID("none")); !errors.Is(err, bus.ErrNotFound) {
@@ -326,7 +296,7 @@ func TestRunLogTellsItsOwn(t *testing.T) {
 		t.Errorf("load gave %+v, %v; want what was appended", last, err)
 	}
 	data, err := json.Marshal(last.Run)
-	if err != nil || hash(data) != last.Hash {
+	if err != nil || receipt.Hash(data) != last.Hash {
 		t.Errorf("the record's hash is not that of its bytes (%v)", err)
 	}
 }

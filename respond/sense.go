@@ -143,7 +143,11 @@ func (s sensible) evidence(all []PlaybookStep) {
 		s.problem(key, "destroys what step %s would keep as evidence: put that one before it", all[i].Name)
 		return
 	}
-	s.problem(key, "destroys what it is about before there is evidence: put a step before it that keeps some, or at_end: ask")
+	advice := "put a step before it that keeps some, as pod.logs does"
+	if key == "at_end" {
+		advice += ", or at_end: ask"
+	}
+	s.problem(key, "destroys what it is about before there is evidence: %s", advice)
 }
 
 // approval finds what can't be undone and asks nobody.

@@ -172,8 +172,9 @@ func (m move) state() {
 	}
 }
 
-// expire ends what time has ended: approvals, and holds.
+// expire ends what time has ended: the run itself, approvals, and holds.
 func (m move) expire() {
+	m.overdue()
 	if a := m.run.Approval; a != nil && a.State == event.ApprovalOpen && !m.now.Before(a.Expires) {
 		a.State = event.ApprovalExpired
 		m.declined(*a, event.RunExpired, "nobody approved in time")

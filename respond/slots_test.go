@@ -18,6 +18,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // TestSlots: who waits is served by rank and then in order, who gives up takes
@@ -125,7 +126,7 @@ func TestTheRightOnesFirst(t *testing.T) {
 		return w.reader.Load() != nil && lag == 0 && err == nil
 	})
 	close(place.gate)
-	var critical Record
+	var critical runlog.Record
 	patiently(t, "the critical one holds", func() bool {
 		for rec, err := range w.log.All(t.Context()) {
 			if err == nil && rec.Run.Finding.Severity == event.SeverityCritical && rec.Run.State == event.RunHolding {

@@ -17,6 +17,10 @@ type playbookSpec struct {
 	Order *int `yaml:"order"`
 	// Mode is observe (plan only), ask (people decide on every effect) or act.
 	Mode event.Mode `yaml:"mode"`
+	// Timeout is how long a run has until all its effects have begun, people's
+	// answers included: what has not begun then is left out, and what was done holds
+	// for its time. Without it there is no limit.
+	Timeout conf.Duration `yaml:"timeout"`
 	// Approve says who decides.
 	Approve approveSpec `yaml:"approve"`
 	// Steps are what it does, one after the other.

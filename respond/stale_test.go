@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/receipt"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // input is how a responder moves a run, as [runner.move] does.
@@ -60,7 +63,7 @@ func (l *lab) crash() {
 	}
 	old.reports = append(old.reports, func() Input { return Input{Tick: true} })
 	l.stale = append(l.stale, old)
-	l.log = &RunLog{store: l.store, epoch: l.log.epoch + 1}
+	l.log = runlog.Over(l.store, l.log.Epoch()+1)
 	rec, err := l.log.Load(l.Context(), l.run.ID)
 	if err != nil {
 		l.Fatal(err)
@@ -90,8 +93,8 @@ func (l *lab) wake() {
 // paused is a responder that another has taken over from: its log, the record that
 // it goes by, and what it has to report.
 type paused struct {
-	log     *RunLog
-	rec     Record
+	log     *runlog.Log
+	rec     runlog.Record
 	reports []func() Input
 }
 
@@ -111,12 +114,12 @@ func (l *lab) record(old *paused, in Input) {
 		}
 		rec, err := old.log.Append(l.Context(), old.rec, next)
 		switch {
-		case err == nil && (newest.Sequence != old.rec.Sequence || newest.Run.Epoch > old.log.epoch):
-			l.Fatalf("a responder of epoch %d wrote after record %d over %d of epoch %d", old.log.epoch, old.rec.Sequence, newest.Sequence, newest.Run.Epoch)
+		case err == nil && (newest.Sequence != old.rec.Sequence || newest.Run.Epoch > old.log.Epoch()):
+			l.Fatalf("a responder of epoch %d wrote after record %d over %d of epoch %d", old.log.Epoch(), old.rec.Sequence, newest.Sequence, newest.Run.Epoch)
 		case err == nil:
 			old.rec = rec
 			return
-		case errors.Is(err, ErrStale):
+		case errors.Is(err, runlog.ErrStale):
 			return
 		case !errors.Is(err, bus.ErrConflict):
 			l.Fatal(err)
@@ -150,15 +153,16 @@ func (s *drawer) Last(context.Context, string) (bus.Message, error) {
 // linear says that each record follows the one before, by its hash, and that none
 // of an older epoch comes after one of a newer.
 func (l *lab) linear() {
-	var before Record
+	var before event.Run
+	hash := ""
 	for _, m := range l.store.all {
-		rec, err := decode(m)
-		if err != nil {
+		var run event.Run
+		if err := json.Unmarshal(m.Data, &run); err != nil {
 			l.Fatal(err)
 		}
-		if rec.Run.Previous != before.Hash || rec.Run.Epoch < before.Run.Epoch || rec.Run.Record != before.Run.Record+1 {
-			l.Fatalf("record %d of epoch %d follows %d of epoch %d", rec.Run.Record, rec.Run.Epoch, before.Run.Record, before.Run.Epoch)
+		if run.Previous != hash || run.Epoch < before.Epoch || run.Record != before.Record+1 {
+			l.Fatalf("record %d of epoch %d follows %d of epoch %d", run.Record, run.Epoch, before.Record, before.Epoch)
 		}
-		before = rec
+		before, hash = run, receipt.Hash(m.Data)
 	}
 }

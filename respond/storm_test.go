@@ -21,6 +21,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 const stormBook = `apiVersion: firebreak.io/v1alpha1
@@ -183,7 +184,7 @@ func (s *storm) rest(pods int) map[event.RunState]int {
 	defer tick.Stop()
 	for {
 		states := map[event.RunState]int{}
-		for rec, err := range NewRunLog(s.bus, 0).All(s.t.Context()) {
+		for rec, err := range runlog.New(s.bus, 0).All(s.t.Context()) {
 			if err != nil {
 				s.t.Fatal(err)
 			}

@@ -22,6 +22,14 @@ func (w *Worker) taken(run event.Run) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if c := w.claims[run.Target.UID]; c != nil && c.run != run.ID {
+		return true
+	}
+	return w.works(run)
+}
+
+// works says whether a stored run has to be waited for. The lock is held.
+func (w *Worker) works(run event.Run) bool {
 	for id := range w.about[run.Target.UID] {
 		if id != run.ID && Waits(run, w.live[id]) {
 			return true

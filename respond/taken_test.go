@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // TestOneRunAtATime: of two playbooks for one pod the one of the lower order is
@@ -26,25 +28,24 @@ func TestOneRunAtATime(t *testing.T) {
 	r.until("both hold", r.all(2, event.RunHolding))
 	var ended, began time.Time
 	for _, run := range r.runs() {
-		for rec, err := range NewRunLog(r.bus, 0).History(t.Context(), run.ID) {
+		for rec, err := range runlog.New(r.bus, 0).History(t.Context(), run.ID) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			if run.Playbook == "first" && rec.Run.State == event.RunHolding && ended.IsZero() {
-				ended = rec.message.Time
+				ended = rec.Message().Time
 			}
 			if run.Playbook == "second" && begunNow(rec.Run) && began.IsZero() {
-				began = rec.message.Time
+				began = rec.Message().Time
 			}
 		}
 	}
 	if !began.After(ended) {
 		t.Errorf("the second began at %s, the first was done at %s", began, ended)
 	}
+	list := incident.NewList(r.bus)
 	r.until("the incident says what applies", func() bool {
-		r.worker.incidents.mu.Lock()
-		defer r.worker.incidents.mu.Unlock()
-		open := r.worker.incidents.open
-		return len(open) == 1 && strings.Join(open[0].Recommended, " ") == "first second" && open[0].State == event.IncidentContained && len(open[0].Runs) == 2
+		open, err := list.Open(t.Context())
+		return err == nil && len(open) == 1 && strings.Join(open[0].Recommended, " ") == "first second" && open[0].State == event.IncidentContained && len(open[0].Runs) == 2
 	})
 }

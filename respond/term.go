@@ -118,7 +118,7 @@ func (w *Worker) tend(ctx context.Context) error {
 		if all {
 			swept = time.Now()
 		}
-		if err := w.incidents.sweep(ctx, w.now(), all); err != nil && ctx.Err() == nil {
+		if err := w.incidents.Sweep(ctx, w.now(), all); err != nil && ctx.Err() == nil {
 			w.logger.Warn("incidents do not show the newest of their runs yet", "error", err)
 		}
 	}

@@ -8,11 +8,17 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 )
 
-// tidyEvery is how often places in the budgets are held against the records.
-const tidyEvery = 10 * time.Second
+const (
+	// tidyEvery is how often places in the budgets are held against the records.
+	tidyEvery = 10 * time.Second
+	// abandonAfter is how long a place may be taken for a run that is not on
+	// record: several times what storing it may take.
+	abandonAfter = time.Minute
+)
 
 // tidy frees places that a crash left taken: a responder may have died between
-// its last record and the ledger, or between the ledger and the intent.
+// its last record and the ledger, or between the ledger and the intent, which may
+// be the run's first record.
 func (w *Worker) tidy(ctx context.Context) error {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
@@ -37,10 +43,21 @@ func (w *Worker) free(ctx context.Context) error {
 	for _, id := range runs {
 		rec, err := w.log.Load(ctx, id)
 		if errors.Is(err, bus.ErrNotFound) {
-			continue // the run may be in an archive; nothing says that it is over
+			// It may be in an archive, where nothing says that it is over; but its
+			// first record may never have been stored, and is not going to be.
+			if w.claimed(id) {
+				continue
+			}
+			if err := w.executor.Guards.Abandon(ctx, id, w.now().Add(-abandonAfter), w.now()); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err
+		}
+		if rec.Unreadable != nil && w.now().Sub(rec.Message().Time) < maxHold {
+			continue // what it holds may stand so long
 		}
 		if err := w.executor.Guards.Settle(ctx, rec.Run, w.now()); err != nil {
 			return err

@@ -57,10 +57,12 @@ type Standing struct {
 	Own  event.Mode `json:"own"`
 	Mode event.Mode `json:"mode"`
 	// Since is its first run, Runs how many there were, Observed how many only
-	// planned.
+	// planned. Those that people began by hand say nothing of when it should run:
+	// they are ByHand and count nowhere else.
 	Since    time.Time `json:"since,omitzero"`
 	Runs     int       `json:"runs"`
 	Observed int       `json:"observed"`
+	ByHand   int       `json:"by_hand,omitempty"`
 	// Right and Wrong are by the verdicts on the incidents; Approved, Denied and
 	// Undone are what people did with its runs.
 	Right    int `json:"right"`
@@ -115,7 +117,11 @@ func Stand(book *Playbook, grant *Grant, runs []event.Run, verdicts map[string]s
 	}
 	var mine []event.Run
 	for _, run := range runs {
-		if run.Playbook == book.Name && run.Version == book.Version {
+		switch {
+		case run.Playbook != book.Name || run.Version != book.Version:
+		case run.Starter != "":
+			s.ByHand++
+		default:
 			mine = append(mine, run)
 		}
 	}

@@ -52,6 +52,10 @@ func TestTrust(t *testing.T) {
 	for i := range old {
 		old[i].Version = "another"
 	}
+	byHand := runs(event.ModeAct, "undone", "undone", "undone")
+	for i := range byHand {
+		byHand[i].Starter = "ann"
+	}
 	for name, tt := range map[string]struct {
 		runs     []event.Run
 		verdicts map[string]string
@@ -59,21 +63,22 @@ func TestTrust(t *testing.T) {
 		now      time.Time
 		want     event.Mode
 	}{
-		"nothing yet":                              {nil, nil, nil, now, event.ModeAct},
-		"two denied":                               {runs(event.ModeAct, "denied", "", "denied", "approved"), nil, nil, now, event.ModeAct},
-		"three denied or undone":                   {runs(event.ModeAct, "denied", "undone", "approved", "denied"), nil, nil, now, event.ModeAsk},
-		"three wrong by verdict":                   {runs(event.ModeAct, "", "", ""), verdicts("false", "false", "false"), nil, now, event.ModeAsk},
-		"undone after it was right":                {runs(event.ModeAct, "undone", "undone", "undone"), verdicts("true", "true", "true"), nil, now, event.ModeAct},
-		"three long ago, ten good ones since":      {runs(event.ModeAct, "denied", "denied", "denied", "approved", "approved", "approved", "approved", "approved", "approved", "approved", "approved", "approved", "approved"), nil, nil, now, event.ModeAct},
-		"of another version":                       {old, nil, nil, now, event.ModeAct},
-		"lowered once, not again for the same":     {runs(event.ModeAct, "denied", "denied", "denied"), nil, given(event.ModeAsk, now), now, event.ModeAsk},
-		"lowered to observe":                       {runs(event.ModeAsk, "denied", "denied", "denied"), nil, given(event.ModeAsk, early), now, event.ModeObserve},
-		"observed, and right":                      {runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true", "true"), given(event.ModeObserve, early), now, event.ModeAsk},
-		"observed, and right too seldom":           {runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true", "false"), given(event.ModeObserve, early), now, event.ModeObserve},
-		"observed, few verdicts":                   {runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true"), given(event.ModeObserve, early), now, event.ModeObserve},
-		"asked, and right":                         {runs(event.ModeAsk, "", "", "", ""), verdicts("true", "true", "true", "true"), given(event.ModeAsk, early), now, event.ModeAct},
-		"asked, and right, but not watched enough": {runs(event.ModeAsk, "", "", "", ""), verdicts("true", "true", "true", "true"), given(event.ModeAsk, early), start.Add(24 * time.Hour), event.ModeAsk},
-		"a grant to another version":               {nil, nil, &Grant{Version: "other", Mode: event.ModeObserve}, now, event.ModeAct},
+		"nothing yet":                                {nil, nil, nil, now, event.ModeAct},
+		"two denied":                                 {runs(event.ModeAct, "denied", "", "denied", "approved"), nil, nil, now, event.ModeAct},
+		"three denied or undone":                     {runs(event.ModeAct, "denied", "undone", "approved", "denied"), nil, nil, now, event.ModeAsk},
+		"three wrong by verdict":                     {runs(event.ModeAct, "", "", ""), verdicts("false", "false", "false"), nil, now, event.ModeAsk},
+		"undone after it was right":                  {runs(event.ModeAct, "undone", "undone", "undone"), verdicts("true", "true", "true"), nil, now, event.ModeAct},
+		"three long ago, ten good ones since":        {runs(event.ModeAct, "denied", "denied", "denied", "approved", "approved", "approved", "approved", "approved", "approved", "approved", "approved", "approved", "approved"), nil, nil, now, event.ModeAct},
+		"of another version":                         {old, nil, nil, now, event.ModeAct},
+		"begun by hand, and undone when it was over": {byHand, nil, nil, now, event.ModeAct},
+		"lowered once, not again for the same":       {runs(event.ModeAct, "denied", "denied", "denied"), nil, given(event.ModeAsk, now), now, event.ModeAsk},
+		"lowered to observe":                         {runs(event.ModeAsk, "denied", "denied", "denied"), nil, given(event.ModeAsk, early), now, event.ModeObserve},
+		"observed, and right":                        {runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true", "true"), given(event.ModeObserve, early), now, event.ModeAsk},
+		"observed, and right too seldom":             {runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true", "false"), given(event.ModeObserve, early), now, event.ModeObserve},
+		"observed, few verdicts":                     {runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true"), given(event.ModeObserve, early), now, event.ModeObserve},
+		"asked, and right":                           {runs(event.ModeAsk, "", "", "", ""), verdicts("true", "true", "true", "true"), given(event.ModeAsk, early), now, event.ModeAct},
+		"asked, and right, but not watched enough":   {runs(event.ModeAsk, "", "", "", ""), verdicts("true", "true", "true", "true"), given(event.ModeAsk, early), start.Add(24 * time.Hour), event.ModeAsk},
+		"a grant to another version":                 {nil, nil, &Grant{Version: "other", Mode: event.ModeObserve}, now, event.ModeAct},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Stand(book, tt.grant, tt.runs, tt.verdicts, rules)
@@ -81,6 +86,9 @@ func TestTrust(t *testing.T) {
 				t.Errorf("decides %s (%s) of %+v, want %s", got, why, s, tt.want)
 			}
 		})
+	}
+	if s := Stand(book, nil, byHand, nil, rules); s.ByHand != 3 || s.Runs != 0 || s.Undone != 0 || !s.Since.IsZero() {
+		t.Errorf("of runs by hand: %+v", s)
 	}
 	rules.Promote = ""
 	s := Stand(book, given(event.ModeObserve, early), runs(event.ModeObserve, "", "", "", ""), verdicts("true", "true", "true", "true"), rules)

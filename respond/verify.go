@@ -27,7 +27,7 @@ func doVerified(ctx context.Context, act action.Action, r action.Request, p even
 		if receipt.Result == event.ResultApplied || receipt.Result == event.ResultEnforced {
 			receipt.Result = event.ResultUnverified
 		}
-		receipt.Notes = append(slices.Clone(receipt.Notes), shorten(fmt.Sprintf("could not be verified: %v", err)))
+		receipt.Notes = append(slices.Clone(receipt.Notes), event.Shorten(fmt.Sprintf("could not be verified: %v", err), event.MaxNote))
 		return receipt, nil
 	}
 	return seen, nil

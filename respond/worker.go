@@ -16,6 +16,8 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 const (
@@ -34,7 +36,7 @@ type Worker struct {
 	lease      *lease
 	rules      TrustRules
 	people     PeopleRules
-	archiving  ArchiveRules
+	archiving  runlog.ArchiveRules
 	importance func(event.Ref) event.Importance
 	standby    atomic.Bool
 	beside     []func(context.Context) error
@@ -48,8 +50,8 @@ type Worker struct {
 	tel       *telemetry.Telemetry
 	logger    *slog.Logger
 	clock     func() time.Time
-	log       *RunLog
-	incidents *incidents
+	log       *runlog.Log
+	incidents *incident.Store
 	lanes     lanes
 	rush      rush
 	ready     atomic.Bool
@@ -60,10 +62,13 @@ type Worker struct {
 	booksOf compiled
 	// live are the newest records of the runs that runners move, about their ids
 	// by the UID of what they are about.
-	live   map[string]event.Run
-	about  map[string]map[string]bool
-	states map[event.RunState]int
-	group  *errgroup.Group
+	live  map[string]event.Run
+	about map[string]map[string]bool
+	// claims are runs that are not stored yet, by the same; firstFor is [firstFor].
+	claims   map[string]*early
+	firstFor time.Duration
+	states   map[event.RunState]int
+	group    *errgroup.Group
 }
 
 // NewWorker makes a responder that does nothing yet.
@@ -73,7 +78,7 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		bus: o.Bus, books: o.Books, executor: o.Executor, control: o.Control, tel: o.Telemetry, logger: o.Logger,
-		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), archiving: cmp.Or(o.Archive, DefaultArchiveRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), lanes: newLanes(),
+		clock: o.Now, beside: o.Beside, rules: cmp.Or(o.Trust, DefaultTrustRules()), archiving: cmp.Or(o.Archive, runlog.DefaultArchiveRules()), people: cmp.Or(o.People, DefaultPeopleRules()), importance: o.Importance, reconcile: cmp.Or(o.Reconcile, reconcileEvery), orphan: cmp.Or(o.Orphan, orphanAge), lanes: newLanes(), firstFor: firstFor,
 	}
 	w.books = slices.SortedStableFunc(slices.Values(o.Books), func(a, b *Playbook) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
@@ -92,9 +97,9 @@ func (w *Worker) begin(epoch uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runners, w.states, w.live = map[string]*runner{}, map[event.RunState]int{}, map[string]event.Run{}
-	w.about = map[string]map[string]bool{}
-	w.log = NewRunLog(w.bus, epoch)
-	w.incidents = &incidents{bus: w.bus}
+	w.about, w.claims = map[string]map[string]bool{}, map[string]*early{}
+	w.log = runlog.New(w.bus, epoch)
+	w.incidents = incident.NewStore(w.bus)
 }
 
 func (w *Worker) now() time.Time { return w.clock() }

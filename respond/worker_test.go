@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 const actBook = `apiVersion: firebreak.io/v1alpha1
@@ -45,6 +47,8 @@ type rig struct {
 	// every and orphan are those of the reconciler.
 	every, orphan time.Duration
 	now           func() time.Time
+	// first, if set, is for how long a run may be worked on before it is stored.
+	first time.Duration
 	// limits, if set, are those of a ledger that the guards keep.
 	limits *guard.Limits
 	cancel context.CancelFunc
@@ -115,6 +119,7 @@ func (r *rig) start() *rig {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	w.firstFor = cmp.Or(r.first, w.firstFor)
 	r.worker = w
 	r.cancel, r.ended = cancel, make(chan error, 1)
 	go func() { r.ended <- w.Run(ctx) }()
@@ -154,7 +159,7 @@ func (r *rig) publish(f event.Finding) {
 func (r *rig) runs() []event.Run {
 	r.t.Helper()
 	var runs []event.Run
-	for rec, err := range NewRunLog(r.bus, 0).All(r.t.Context()) {
+	for rec, err := range runlog.New(r.bus, 0).All(r.t.Context()) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -260,9 +265,9 @@ func (r *rig) say(in event.Input) {
 // an intent stands before every effect.
 func (r *rig) chained() {
 	r.t.Helper()
-	log := NewRunLog(r.bus, 0)
+	log := runlog.New(r.bus, 0)
 	for _, run := range r.runs() {
-		var last Record
+		var last runlog.Record
 		intent := map[string]bool{}
 		for rec, err := range log.History(r.t.Context(), run.ID) {
 			if err != nil {
@@ -342,7 +347,7 @@ func TestStaleResponderStops(t *testing.T) {
 	r.publish(finding("shell", "a", 1))
 	r.until("the run holds", r.all(1, event.RunHolding))
 	run := r.runs()[0]
-	old := NewRunLog(r.bus, run.Epoch)
+	old := runlog.New(r.bus, run.Epoch)
 	rec, err := old.Load(t.Context(), run.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +364,7 @@ func TestStaleResponderStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := old.Append(t.Context(), now, now.Run); !errors.Is(err, ErrStale) {
+	if _, err := old.Append(t.Context(), now, now.Run); !errors.Is(err, runlog.ErrStale) {
 		t.Errorf("an append under the old lease gave %v", err)
 	}
 }

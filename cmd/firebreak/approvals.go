@@ -19,7 +19,8 @@ func newApprovals() *cobra.Command {
 		Use: "approvals", Short: "List what waits for people, the gravest first", Args: usage(cobra.NoArgs),
 		Long: `List what waits for people, the gravest first: a hundred questions one by one,
 which firebreak approve and deny answer, and all others summed up as one
-question, which firebreak approvals approve and deny answer.`,
+question, which firebreak approvals approve and deny answer. Below them stand the
+holds that end when somebody says so: firebreak undo, extend and keep.`,
 	}
 	asking(cmd, func(ctx context.Context, api *client.Client, _ []string) (approve.Queue, error) {
 		return api.Approvals(ctx)

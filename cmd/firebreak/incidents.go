@@ -12,8 +12,8 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 func newIncidents() *cobra.Command {
@@ -45,7 +45,7 @@ after 90 days; the runs of it are not.`,
 	return cmd
 }
 
-func incidentQuery(since string, states []string) (q respond.IncidentQuery, err error) {
+func incidentQuery(since string, states []string) (q incident.Query, err error) {
 	if since != "all" {
 		if q.Since, err = moment("--since", since, time.Now()); err != nil {
 			return q, err

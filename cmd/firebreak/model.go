@@ -223,22 +223,39 @@ func (m *modelled) show(cmd *cobra.Command, name string) error {
 	return m.fold(cmd, name, replay.NDJSON(io.Discard), func(g *detect.Engine) error { return m.say(cmd.OutOrStdout(), g, name) })
 }
 
-// modelOnly leaves out what is not the model's.
+// modelOnly leaves out what is not the model's: rules are there to be heard by it.
 type modelOnly struct {
 	replay.Sink
-	name string
+	name           string
+	found, repeats int
 }
 
 // Finding takes the model's alone.
-func (s modelOnly) Finding(f event.Finding) error {
+func (s *modelOnly) Finding(f event.Finding) error {
 	if f.Model != s.name {
 		return nil
 	}
+	s.found++
 	return s.Sink.Finding(f)
 }
 
+// Count takes those of the model's findings.
+func (s *modelOnly) Count(f event.Finding, c event.FindingCount) error {
+	if f.Model != s.name {
+		return nil
+	}
+	s.repeats += int(c.Count - 1) // #nosec G115 -- of events that were counted
+	return s.Sink.Count(f, c)
+}
+
+// Summary counts nothing else.
+func (s *modelOnly) Summary(all replay.Summary) error {
+	all.Findings, all.Repeats, all.Runs = s.found, s.repeats, 0
+	return s.Sink.Summary(all)
+}
+
 // Run takes none.
-func (s modelOnly) Run(replay.Run) error { return nil }
+func (s *modelOnly) Run(replay.Run) error { return nil }
 
 func (m *modelled) score(cmd *cobra.Command, name string) error {
 	if m.csv != "" {
@@ -246,7 +263,7 @@ func (m *modelled) score(cmd *cobra.Command, name string) error {
 	}
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	to := map[string]func(io.Writer) replay.Sink{"text": replay.Text, "ndjson": replay.NDJSON}[m.output](out)
-	if err := m.fold(cmd, name, modelOnly{to, name}, nil); err != nil {
+	if err := m.fold(cmd, name, &modelOnly{Sink: to, name: name}, nil); err != nil {
 		return err
 	}
 	return out.Flush()

@@ -28,7 +28,8 @@ func newStanding() *cobra.Command {
 planned, and what came of it: verdicts on their incidents (firebreak incidents
 verdict), approvals, denials and undos by people. A playbook of which people were
 against several of its last runs is lowered by a step; see respond.trust in
-deploy/README.md.`,
+deploy/README.md. Runs that people began by hand say nothing of when it should run,
+and count as that alone.`,
 	}
 	cmd.SetFlagErrorFunc(misused)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -49,7 +50,7 @@ deploy/README.md.`,
 
 func standings(w io.Writer, list []respond.Standing) {
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "PLAYBOOK\tMODE\tSINCE\tRUNS\tOBSERVED\tRIGHT\tWRONG\tAPPROVED\tDENIED\tUNDONE\tWHY")
+	fmt.Fprintln(table, "PLAYBOOK\tMODE\tSINCE\tRUNS\tOBSERVED\tBY HAND\tRIGHT\tWRONG\tAPPROVED\tDENIED\tUNDONE\tWHY")
 	for _, s := range list {
 		since, right, why := "-", "-", ""
 		if !s.Since.IsZero() {
@@ -61,8 +62,8 @@ func standings(w io.Writer, list []respond.Standing) {
 		if s.Grant != nil {
 			why = fmt.Sprintf("%s instead of %s by %s: %s", s.Mode, s.Own, telemetry.Tame(s.Grant.By, 100), telemetry.Tame(s.Grant.Reason, 200))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%s\n",
-			s.Playbook, s.Mode, since, s.Runs, s.Observed, right, s.Wrong, s.Approved, s.Denied, s.Undone, why)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%s\n",
+			s.Playbook, s.Mode, since, s.Runs, s.Observed, s.ByHand, right, s.Wrong, s.Approved, s.Denied, s.Undone, why)
 	}
 	_ = table.Flush() // who reads is gone; there is nobody to tell
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/receipt"
 )
 
 func newReceipt() *cobra.Command {
@@ -82,17 +82,17 @@ Exit status: 0 proved, 1 disproved, 2 can't be read.`,
 		if err != nil {
 			return exit{2, err}
 		}
-		if respond.IsArchive(data) {
+		if receipt.IsArchive(data) {
 			if kept != "" {
 				return exit{2, errors.New("--evidence is for the record of one run")}
 			}
-			proof, err := respond.VerifyArchive(bytes.NewReader(data), head)
+			proof, err := receipt.VerifyArchive(bytes.NewReader(data), head)
 			if err != nil {
 				return exit{1, err}
 			}
 			return print(cmd.OutOrStdout(), output, proof, func(w io.Writer) { timeline.Archived(w, proof) })
 		}
-		proof, err := respond.VerifyReceipt(bytes.NewReader(data), head)
+		proof, err := receipt.Verify(bytes.NewReader(data), head)
 		if err != nil {
 			return exit{1, err}
 		}
@@ -105,8 +105,8 @@ Exit status: 0 proved, 1 disproved, 2 can't be read.`,
 }
 
 // captured holds the evidence of a run against its record.
-func (c *connection) captured(cmd *cobra.Command, from string, proof respond.Proof) error {
-	var read func(context.Context, respond.ProvedEvidence, io.Writer) error
+func (c *connection) captured(cmd *cobra.Command, from string, proof receipt.Proof) error {
+	var read func(context.Context, receipt.Evidence, io.Writer) error
 	switch from {
 	case "":
 		return nil
@@ -115,7 +115,7 @@ func (c *connection) captured(cmd *cobra.Command, from string, proof respond.Pro
 		if err != nil {
 			return exit{2, err}
 		}
-		read = func(ctx context.Context, e respond.ProvedEvidence, w io.Writer) error {
+		read = func(ctx context.Context, e receipt.Evidence, w io.Writer) error {
 			return api.Evidence(ctx, e.Object, w)
 		}
 	default:
@@ -124,7 +124,7 @@ func (c *connection) captured(cmd *cobra.Command, from string, proof respond.Pro
 			return exit{2, fmt.Errorf("open the evidence: %w", err)}
 		}
 		defer root.Close()
-		read = func(_ context.Context, e respond.ProvedEvidence, w io.Writer) error {
+		read = func(_ context.Context, e receipt.Evidence, w io.Writer) error {
 			f, err := root.Open(filepath.FromSlash(e.Object))
 			if err != nil {
 				return err
@@ -134,9 +134,9 @@ func (c *connection) captured(cmd *cobra.Command, from string, proof respond.Pro
 			return err
 		}
 	}
-	err := respond.CheckEvidence(cmd.Context(), proof, read)
+	err := receipt.CheckEvidence(cmd.Context(), proof, read)
 	switch {
-	case errors.Is(err, respond.ErrDisproved):
+	case errors.Is(err, receipt.ErrDisproved):
 		return exit{1, err}
 	case err != nil:
 		return exit{2, err}

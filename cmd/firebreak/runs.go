@@ -13,7 +13,7 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/client"
 	"github.com/firebreak-io/firebreak/cmd/internal/timeline"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 func newRuns() *cobra.Command {
@@ -59,7 +59,7 @@ func listRuns() *cobra.Command {
 type selected struct {
 	since  string
 	states []string
-	query  respond.Query
+	query  runlog.Query
 	most   int
 }
 

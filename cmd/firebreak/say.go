@@ -117,6 +117,7 @@ func (c *connection) say(cmd *cobra.Command, prefix, deed string, what approve.S
 	if err != nil {
 		return err
 	}
+	before := len(run.Said)
 	_, run, err = api.Say(cmd.Context(), run.ID, deed, what)
 	if err != nil {
 		return err
@@ -130,6 +131,9 @@ func (c *connection) say(cmd *cobra.Command, prefix, deed string, what approve.S
 		}
 	}
 	timeline.Run(cmd.OutOrStdout(), run)
+	if !wait && len(run.Said) == before {
+		return exit{code: 1, err: errors.New("that changed nothing: there is no hold that would have ended before")}
+	}
 	return nil
 }
 

@@ -36,7 +36,9 @@ find that lie beside it is a failure. Each case begins with nothing remembered.
 detect/rules/README.md says how tests are written.
 
 At the end stands what no test reaches: rules, and the branches of those: the
-alternatives of or, unless, exceptions, the steps of sequences.
+alternatives of or, unless, exceptions, the steps of sequences; of playbooks the
+alternatives of when, steps that are never done, never left out where they have a
+condition, and never fail where they say what then.
 
 The exit code is 0 when all tests pass, 1 when one does not, when a rule, a
 playbook or a test is wrong, or when --reach is not fulfilled, and 2 when

@@ -90,6 +90,10 @@ func (a *tests) showReach(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %s:%d:%d: %s\n", b.File, b.Line, max(b.Column, 1), what)
 	}
+	if rules == 0 {
+		fmt.Fprintf(w, "\nreached %d of %s\n", len(a.branches)-missed, countOf(len(a.branches), "branch", "branches"))
+		return
+	}
 	fmt.Fprintf(w, "\nreached %d of %s and %d of their %s\n", rules-a.missed("rule"), count(rules, "rule"), len(a.branches)-rules-missed, countOf(len(a.branches)-rules, "branch", "branches"))
 }
 

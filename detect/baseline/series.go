@@ -88,9 +88,10 @@ func unsquash(y float64, count bool) float64 {
 // large is about where counts begin to be large.
 const large = 1000
 
-// weekHour is the hour since 1970, and which of the week that is.
+// weekHour is the hour since 1970, and which of the week that is. The moment at
+// which an hour ends is of that hour: an interval is told at its end.
 func weekHour(now time.Time) (since int64, ofWeek int) {
-	since = now.Unix() / 3600
+	since = now.Add(-1).Unix() / 3600
 	return since, int(((since % hoursOfWeek) + hoursOfWeek) % hoursOfWeek)
 }
 
@@ -150,7 +151,9 @@ func (s *series) learn(y, trust float64, now time.Time, all *spread, quickly boo
 		off, jump := far*far, farFast*farFast
 		s.variance += keep * (off - s.variance)
 		s.fastVariance += keep * (jump - s.fastVariance)
-		all.add(off, jump)
+		if !quickly { // what a new version does says nothing of how much others vary
+			all.add(off, jump)
+		}
 		took := max(0, now.UnixNano()-s.last)
 		s.slow += max(1/float64(n+1), forgotten(took, slowHalf)) * (y - s.slow)
 		s.fast += max(1/float64(s.n+1), forgotten(took, fastHalf)) * (y - s.fast)

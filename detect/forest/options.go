@@ -11,6 +11,8 @@ const (
 	MaxTrees  = 1000
 	MaxSample = 4096
 	MaxDims   = 4096
+	// MaxReservoir is of a [Rolling].
+	MaxReservoir = 1 << 16
 )
 
 // None is the share of cuts beyond the data that means none at all.

@@ -84,8 +84,8 @@ func (l *Learning) complete(o *Options) error {
 		l.Share = 0.02
 	}
 	switch {
-	case l.Reservoir < o.Sample || l.Reservoir > 1<<16:
-		return fmt.Errorf("%w: a reservoir of %d rows, it may be of %d (the sample) to 65536", ErrOptions, l.Reservoir, o.Sample)
+	case l.Reservoir < o.Sample || l.Reservoir > MaxReservoir:
+		return fmt.Errorf("%w: a reservoir of %d rows, it may be of %d (the sample) to %d", ErrOptions, l.Reservoir, o.Sample, MaxReservoir)
 	case l.Every < 1 || l.Quarantine < 1 || l.Quarantine > 1<<16 || l.Memory < 0:
 		return fmt.Errorf("%w: a tree every %d rows, %d rows in quarantine, memory %s", ErrOptions, l.Every, l.Quarantine, l.Memory)
 	case l.WarmUp < 2 || l.WarmUp > l.Reservoir:

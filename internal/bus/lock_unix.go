@@ -27,5 +27,9 @@ func lock(dir string) (release func() error, err error) {
 		}
 		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
 	}
-	return f.Close, nil
+	return func() error {
+		// Closing is not enough: a process that is being started just now holds the
+		// file as well, until it has become the program that it is to be.
+		return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+	}, nil
 }

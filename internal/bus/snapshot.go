@@ -89,6 +89,29 @@ func (s *Snapshots) PutParts(ctx context.Context, key string, parts iter.Seq2[[]
 	return nil
 }
 
+// PutJSON is [Snapshots.Put] of a value in JSON.
+func (s *Snapshots) PutJSON(ctx context.Context, key string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("put snapshot %s: %w", key, err)
+	}
+	return s.Put(ctx, key, data)
+}
+
+// GetJSON reads what [Snapshots.PutJSON] stored. It says whether there is
+// something that can be read: what is damaged is as good as nothing to whoever can
+// make it again.
+func (s *Snapshots) GetJSON(ctx context.Context, key string, into any) (bool, error) {
+	data, err := s.Get(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return json.Unmarshal(data, into) == nil, nil
+}
+
 // Get is the value that was put last, or [ErrNotFound]. A value that does
 // not match its hash is [ErrDamaged]: read the stream from the start then.
 func (s *Snapshots) Get(ctx context.Context, key string) ([]byte, error) {

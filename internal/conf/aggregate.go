@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -25,6 +26,14 @@ type Aggregate struct {
 	Constants []any
 	// Text is the call as it is written, but for spaces.
 	Text string
+	// At is where in the expression it is written, in bytes, for
+	// [Expression.ErrorfAt].
+	At int
+}
+
+// Nests says whether its first argument has calls of others in it.
+func (a *Aggregate) Nests() bool {
+	return len(a.Args) > 0 && strings.Contains(a.Args[0].Source(), aggregateName+"(")
 }
 
 // Of is which of the expression's calls its first argument is, when it is
@@ -53,7 +62,7 @@ func (e Expression) CompileAggregates(env any, kind Kind, names []string, value 
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := found.arguments(e.at, e.Errorf, env, funcs)
+	calls, err := found.arguments(e.at, e.Text, e.ErrorfAt, env, funcs)
 	return program, calls, err
 }
 
@@ -65,7 +74,8 @@ func (t Template) CompileAggregates(env any, names []string, value func(i int) f
 	if err != nil {
 		return nil, nil, err
 	}
-	calls, err := found.arguments(t.at, t.Errorf, env, funcs)
+	anywhere := func(_ int, format string, args ...any) *Error { return t.Errorf(format, args...) }
+	calls, err := found.arguments(t.at, "", anywhere, env, funcs)
 	return text, calls, err
 }
 
@@ -119,22 +129,28 @@ const (
 	holdsName     = "__holds"
 )
 
-// arguments compiles what the calls are given.
+// arguments compiles what the calls of an expression are given. What is wrong
+// with an argument is told where it is written, if it is written once as it is
+// printed, else at its call.
 func (a *aggregates) arguments(
-	at origin, fail func(string, ...any) *Error, env any, funcs []Func,
+	at origin, whole string, fail func(int, string, ...any) *Error, env any, funcs []Func,
 ) ([]Aggregate, error) {
 	out := make([]Aggregate, len(a.calls))
 	for i, call := range a.calls {
-		out[i] = Aggregate{Name: call.Callee.(*ast.IdentifierNode).Value, Text: call.String()}
+		out[i] = Aggregate{Name: call.Callee.(*ast.IdentifierNode).Value, Text: a.written(i), At: byteOffset(whole, call.Callee.Location().From)}
 		from, with := origin{part: part{lib: at.part.lib, text: at.part.text}}, funcs
-		if slices.Contains(a.nesting, out[i].Name) {
+		nests := slices.Contains(a.nesting, out[i].Name)
+		if nests {
 			from.part.nested, with = true, a.functions(funcs)
 		}
 		for _, arg := range call.Arguments {
 			text := arg.String()
+			if !nests && strings.Contains(text, aggregateName+"(") {
+				return nil, fail(out[i].At, "%s: takes what single events have, and no number that is made of many", out[i].Text)
+			}
 			program, err := compileWith(from, text, 0, text, env, Any, with, expr.Patch(a.asked))
 			if err != nil {
-				return nil, fail("%s: %v", call.String(), err)
+				return nil, misplacedIn(at, whole, text, err, fail(out[i].At, "%s: %v", out[i].Text, err))
 			}
 			out[i].Args = append(out[i].Args, program)
 			out[i].Exprs = append(out[i].Exprs, Expression{Text: text, at: from})
@@ -142,6 +158,29 @@ func (a *aggregates) arguments(
 		}
 	}
 	return out, nil
+}
+
+// misplacedIn is the error of an argument at its place in the whole expression;
+// where that is not known, otherwise.
+func misplacedIn(at origin, whole, text string, err error, otherwise *Error) error {
+	var problem *Error
+	if !errors.As(err, &problem) || problem.Line != 1 || strings.Count(whole, text) != 1 {
+		return otherwise
+	}
+	return at.errorf(whole, strings.Index(whole, text)+byteOffset(text, problem.Column-1), "%s", problem.Msg)
+}
+
+// written is a call as somebody wrote it: with the calls in its arguments.
+func (a *aggregates) written(i int) string {
+	text := a.calls[i].String()
+	for j := i - 1; j >= 0; j-- {
+		for _, name := range []string{aggregateName, holdsName} {
+			if in := fmt.Sprintf("%s(%d)", name, j); strings.Contains(text, in) {
+				text = strings.ReplaceAll(text, in, a.calls[j].String())
+			}
+		}
+	}
+	return text
 }
 
 func constantOf(n ast.Node) any {

@@ -134,6 +134,17 @@ func (d *Document) Errorf(path, format string, args ...any) *Error {
 	return d.part.src.errorf(line, column, format, args...)
 }
 
+// Has says whether a value stands where path leads to.
+func (d *Document) Has(path string) bool {
+	at := d.body
+	for _, step := range pathSteps(path) {
+		if at = child(at, step); at == nil {
+			return false
+		}
+	}
+	return true
+}
+
 func pathSteps(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
 }

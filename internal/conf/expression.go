@@ -106,6 +106,11 @@ func (e Expression) Errorf(format string, args ...any) *Error {
 	return e.at.errorf(e.Text, 0, format, args...)
 }
 
+// ErrorfAt makes a problem at a byte of the expression.
+func (e Expression) ErrorfAt(offset int, format string, args ...any) *Error {
+	return e.at.errorf(e.Text, offset, format, args...)
+}
+
 // MarshalJSON is the text.
 func (e Expression) MarshalJSON() ([]byte, error) { return json.Marshal(e.Text) }
 

@@ -66,6 +66,15 @@ var machines = sync.Pool{New: func() any { return &vm.VM{MemoryBudget: memoryBud
 // Source is the text that was compiled.
 func (p *Program) Source() string { return p.text }
 
+// Gives is what the program evaluates to, as far as that is known before it runs:
+// [reflect.Interface] is anything.
+func (p *Program) Gives() reflect.Kind {
+	if t := p.program.Node().Type(); t != nil {
+		return t.Kind()
+	}
+	return reflect.Interface
+}
+
 // Any evaluates. env is the struct that it was compiled against, or, cheaper,
 // a pointer to it; it is not changed. A panic is an error.
 func (p *Program) Any(env any) (any, error) {
@@ -219,7 +228,11 @@ func compileWith(
 		return nil, commented(fail(byteOffset(text, bad.From), "%s", explain(bad.Message, env)))
 	}
 	shared := []expr.Option{expr.Patch(inliner{at.part.lib, funcs})}
-	program, err := expr.Compile(text, slices.Concat(shared, more, options(env, kind, at.part.lib, funcs))...)
+	total := &total{}
+	program, err := expr.Compile(text, slices.Concat(shared, more, options(env, kind, at.part.lib, funcs, total))...)
+	if err == nil && total.bad != nil {
+		err = total.bad
+	}
 	if err != nil {
 		var f *file.Error
 		if errors.As(err, &f) {

@@ -1,21 +1,28 @@
 package conf
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
 )
 
 // total rewrites an expression so that values of a type that is only known
 // when it runs can't make it fail: what strangers wrote would otherwise switch
 // a rule off by sending a number where it expects text. It also takes named Go
 // types (event.Source) down to the types that operators compare.
-type total struct{}
+type total struct {
+	// bad is the first comparison whose sides are never of one type. What stands
+	// around it takes any value once it is rewritten, so that the check of types
+	// does not see it any more.
+	bad *file.Error
+}
 
 // Visit is called for each node after its children.
-func (total) Visit(node *ast.Node) {
+func (t *total) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		plainType(node)
@@ -33,6 +40,7 @@ func (total) Visit(node *ast.Node) {
 	case *ast.ConditionalNode:
 		truth(&n.Cond)
 	case *ast.BinaryNode:
+		t.compare(n)
 		binary(node, n)
 	case *ast.BuiltinNode:
 		builtins(node, n)
@@ -79,6 +87,40 @@ func truth(node *ast.Node) {
 	if unknown(*node) {
 		replace(node, boolType, "__true", *node)
 	}
+}
+
+// compare finds comparisons of what is never of one type.
+func (t *total) compare(n *ast.BinaryNode) {
+	if t.bad != nil || !slices.Contains([]string{"==", "!=", "<", "<=", ">", ">="}, n.Operator) {
+		return
+	}
+	left, right := sortOf(n.Left), sortOf(n.Right)
+	if left == "" || right == "" || left == right {
+		return
+	}
+	t.bad = &file.Error{
+		Location: n.Location(), Message: fmt.Sprintf("invalid operation: %s (mismatched types %s and %s)", n.Operator, left, right),
+	}
+}
+
+// sortOf is what a value is for comparisons, by a type that stands for all of its
+// sort; empty where that is not known before it runs.
+func sortOf(n ast.Node) string {
+	t := n.Type()
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == nil:
+		return ""
+	case t.Kind() == reflect.String, t.Kind() == reflect.Bool:
+		return t.Kind().String()
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64:
+		return "int"
+	case t.Kind() == reflect.Slice:
+		return "[]any"
+	}
+	return ""
 }
 
 func binary(node *ast.Node, n *ast.BinaryNode) {
@@ -162,10 +204,10 @@ func builtins(node *ast.Node, n *ast.BuiltinNode) {
 	}
 }
 
-func options(env any, kind Kind, lib *Library, funcs []Func) []expr.Option {
+func options(env any, kind Kind, lib *Library, funcs []Func, total *total) []expr.Option {
 	out := []expr.Option{
 		expr.Env(env), expr.MaxNodes(maxNodes * 4),
-		expr.Patch(&preparer{lib: lib, funcs: funcs, lists: map[ast.Node]*constants{}}), expr.Patch(total{}),
+		expr.Patch(&preparer{lib: lib, funcs: funcs, lists: map[ast.Node]*constants{}}), expr.Patch(total),
 	}
 	switch kind {
 	case Bool:

@@ -96,6 +96,9 @@ type Run struct {
 	// with for_each became, one for each target. None ever changes its place.
 	Steps    []Step    `json:"steps"`
 	Approval *Approval `json:"approval,omitempty"`
+	// Said is what people asked of the run beside their votes, oldest first: of a
+	// great many the first ones.
+	Said []Saying `json:"said,omitempty"`
 	// Would are the questions that an observing run would have asked.
 	Would   []Approval `json:"would,omitempty"`
 	Created time.Time  `json:"created"`
@@ -109,6 +112,20 @@ type Run struct {
 	Previous string `json:"previous,omitempty"`
 	Epoch    uint64 `json:"epoch"`
 	Nonce    string `json:"nonce"`
+}
+
+// Saying is what somebody asked of a run: an undo, an extension, or that it is
+// kept. What had no effect is not recorded.
+type Saying struct {
+	Kind   InputKind `json:"kind"`
+	User   string    `json:"user"`
+	Reason string    `json:"reason,omitempty"`
+	// Until is the end that an extension asks for, AtEnd how an undo ends the
+	// holds, and Over that it leaves what others changed since.
+	Until time.Time `json:"until,omitzero"`
+	AtEnd AtEnd     `json:"at_end,omitempty"`
+	Over  bool      `json:"over,omitempty"`
+	Time  time.Time `json:"time"`
 }
 
 // StepState is where a step stands.
@@ -128,6 +145,13 @@ const (
 	StepReverting StepState = "reverting"
 	StepReverted  StepState = "reverted"
 )
+
+// StepStates is the closed set of states.
+func StepStates() []StepState {
+	return []StepState{
+		StepPending, StepExpanded, StepPlanned, StepIntent, StepDone, StepSkipped, StepDenied, StepFailed, StepReverting, StepReverted,
+	}
+}
 
 // Step is one step of a run.
 type Step struct {

@@ -17,10 +17,3 @@ func (c *Client) Budgets(ctx context.Context, namespace string) ([]policyv1.PodD
 	}
 	return list.Items, nil
 }
-
-// Budgets is [Client.Budgets], at most a second old.
-func (c *Cache) Budgets(ctx context.Context, namespace string) ([]policyv1.PodDisruptionBudget, error) {
-	return c.budgets.get(ctx, namespace, func(ctx context.Context) ([]policyv1.PodDisruptionBudget, error) {
-		return c.Client.Budgets(ctx, namespace)
-	})
-}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +50,8 @@ type Cache struct {
 	backends   table[[]Backend]
 	kinds      table[[]string]
 	budgets    table[[]policyv1.PodDisruptionBudget]
+	// around is nil while nothing is watched.
+	around atomic.Pointer[surroundings]
 }
 
 // NewCache puts a cache in front of a client.
@@ -146,7 +149,8 @@ func (c *Cache) Answered(namespace, name, resourceVersion string) (*corev1.Pod, 
 // and [Cache.Apply] sees to it that the next plan reads the pod. What guards
 // look at in a pod either never changes in its life (priority class, owner, what
 // it mirrors) or changes its resourceVersion; and a pod of another UID is no
-// plan's target.
+// plan's target. What surrounds a pod it has from watches, if [Cache.Follow] keeps
+// them.
 type Recent struct{ *Cache }
 
 // Pod is [Client.Pod], at most a second old.
@@ -213,6 +217,14 @@ func (t *table[T]) forget(key string) {
 	}
 }
 
+// forgotten says whether an answer was dropped within the last time.
+func (t *table[T]) forgotten(key string, within time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, ok := t.entries[key]
+	return ok && time.Since(e.floor) < within
+}
+
 // maxEntries bounds a table: past it the old answers are dropped.
 const maxEntries = 1024
 
@@ -227,7 +239,7 @@ func (t *table[T]) get(ctx context.Context, key string, ask func(context.Context
 	defer func() { <-e.turn }()
 	life := cmp.Or(t.life, cacheFor)
 	if ctx.Value(aheadKey{}) != nil {
-		life /= 2
+		life -= min(life/2, cacheFor)
 	}
 	if time.Since(e.at) < life {
 		return e.value, nil

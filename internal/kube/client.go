@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -70,7 +71,10 @@ func New(o Options) (*Client, error) {
 	config.WarningHandler = rest.NoWarnings{}
 	c := &Client{config: config}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &c.failing} })
-	if c.typed, err = kubernetes.NewForConfig(config); err != nil {
+	typed := rest.CopyConfig(config)
+	// It is less work for both sides.
+	typed.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	if c.typed, err = kubernetes.NewForConfig(typed); err != nil {
 		return nil, fmt.Errorf("make Kubernetes client: %w", err)
 	}
 	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {

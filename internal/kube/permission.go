@@ -64,10 +64,11 @@ func BasePermissions() []Permission {
 // what plans look at to say what would be lost.
 func GuardPermissions() []Permission {
 	return []Permission{
-		{Resource: "nodes", Verbs: []string{"list"}},
+		{Resource: "nodes", Verbs: []string{"list", "watch"}},
 		{Resource: "pods", Verbs: []string{"list"}},
-		{Resource: "services", Verbs: []string{"list"}},
-		{Group: policyGroup, Resource: "poddisruptionbudgets", Verbs: []string{"list"}},
+		{Resource: "services", Verbs: []string{"list", "watch"}},
+		{Group: networking, Resource: "networkpolicies", Verbs: []string{"list", "watch"}},
+		{Group: policyGroup, Resource: "poddisruptionbudgets", Verbs: []string{"list", "watch"}},
 		{Resource: "configmaps", Verbs: []string{"get"}, Names: []string{ConfigMapName}, Own: true},
 		{Group: admission, Resource: "validatingwebhookconfigurations", Verbs: []string{"list"}},
 		{Group: admission, Resource: "mutatingwebhookconfigurations", Verbs: []string{"list"}},

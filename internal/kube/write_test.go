@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,6 +86,33 @@ func TestApplyIsConditional(t *testing.T) {
 	}
 	if s.method != "DELETE" || sent.Preconditions["uid"] != "u1" || sent.Preconditions["resourceVersion"] != "7" || len(sent.DryRun) != 1 {
 		t.Errorf("%s %s", s.method, s.body)
+	}
+}
+
+// TestDryDeleteSaysSoInItsAddress: who reads the audit log sees that nothing went.
+func TestDryDeleteSaysSoInItsAddress(t *testing.T) {
+	for want, w := range map[string]event.Write{
+		"/api/v1/namespaces/shop/pods/p": podWrite("delete"),
+		"/api/v1/nodes/n":                {Verb: "delete", Version: "v1", Resource: "nodes", Name: "n", UID: "u1", ResourceVersion: "7"},
+		"/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/p": {
+			Verb: "delete", Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies", Namespace: "shop", Name: "p", UID: "u1", ResourceVersion: "7",
+		},
+	} {
+		s := &server{status: 200, answer: podAnswer}
+		c := client(t, s)
+		w.Body = nil
+		if _, _, err := c.Apply(t.Context(), w, ApplyOptions{DryRun: true}); err != nil {
+			t.Fatal(err)
+		}
+		if s.method != "DELETE" || s.path != want+"?dryRun=All" || !strings.Contains(s.body, `"dryRun":["All"]`) {
+			t.Errorf("tried by %s %s %s", s.method, s.path, s.body)
+		}
+		if _, _, err := c.Apply(t.Context(), w, ApplyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if path, _, _ := strings.Cut(s.path, "?"); s.method != "DELETE" || path != want || strings.Contains(s.path+s.body, "dryRun") {
+			t.Errorf("done by %s %s %s", s.method, s.path, s.body)
+		}
 	}
 }
 

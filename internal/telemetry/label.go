@@ -34,13 +34,15 @@ const (
 	ConsumerOutbox  = "outbox"
 )
 
-// Results of a step beside those of [event.Result].
+// How an attempt of a step ended, beside what [event.Result] says.
 const (
-	ResultFailed   = "failed"
-	ResultConflict = "conflict"
-	ResultDenied   = "denied"
-	ResultSkipped  = "skipped"
-	ResultPlanned  = "planned"
+	ResultConflict = "failed-conflict"
+	ResultGone     = "failed-gone"
+	ResultFinal    = "failed-final"
+	ResultHeld     = "failed-held"
+	ResultUnseen   = "failed-unseen"
+	ResultForeign  = "failed-foreign"
+	ResultRetry    = "failed-retry"
 )
 
 // label is a metric label with its closed set of values.
@@ -75,9 +77,9 @@ func newLabels(actions []string) labels {
 		state:  label{"state", texts(event.RunStates())},
 		action: label{"action", slices.Clone(actions)},
 		result: label{"result", []string{
-			string(event.ResultApplied), string(event.ResultUnverified), string(event.ResultPartial),
+			string(event.ResultApplied), string(event.ResultUnverified), string(event.ResultEnforced), string(event.ResultVoid), string(event.ResultPartial),
 			string(event.ResultNothing), string(event.ResultQueued), string(event.ResultSent), string(event.ResultUndone), string(event.ResultGone),
-			ResultFailed, ResultConflict, ResultDenied, ResultSkipped, ResultPlanned,
+			ResultConflict, ResultGone, ResultFinal, ResultHeld, ResultUnseen, ResultForeign, ResultRetry,
 		}},
 		consumer: label{"consumer", []string{ConsumerDetect, ConsumerRespond, ConsumerOutbox}},
 	}

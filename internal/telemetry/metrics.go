@@ -22,8 +22,8 @@ type Metrics struct {
 	models models
 	gauges gauges
 
-	events, unstored, lost, rejected, findings, transitions, steps, expired, files, aside metric.Int64Counter
-	ingest, effect                                                                        metric.Float64Histogram
+	events, unstored, lost, rejected, findings, transitions, steps, expired, files, aside, unreadable metric.Int64Counter
+	ingest, effect                                                                                    metric.Float64Histogram
 
 	// taken is the sum of events, for who reads it here.
 	taken atomic.Uint64

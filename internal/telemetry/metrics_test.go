@@ -162,7 +162,7 @@ func TestNopAndNil(t *testing.T) {
 			m.Rejected(ctx, event.SourceFalco, ReasonMalformed)
 			m.Finding(ctx, event.SeverityLow)
 			m.RunMoved(ctx, event.RunClosed)
-			m.StepDone(ctx, "a", ResultFailed)
+			m.StepDone(ctx, "a", ResultFinal)
 			m.Expired(ctx, ConsumerDetect, 1)
 			m.Ingest(ctx, event.SourceFalco, 1)
 			m.AlertToEffect(ctx, "a", 1)

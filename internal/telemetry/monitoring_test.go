@@ -45,6 +45,30 @@ func registered(t *testing.T) (names []string) {
 	return names
 }
 
+var asked = regexp.MustCompile(`([a-z_]+)=(~?)"([^"]*)"`)
+
+// unknown are the values of labels that an expression asks for and that no metric
+// has.
+func unknown(expr string) (all []string) {
+	m, known := Nop().Metrics(), map[string][]string{}
+	for _, l := range []label{m.labels.source, m.labels.state, m.labels.result, m.labels.consumer, m.gauges.notices.kind, m.gauges.notices.result, m.gauges.people.kind, fileFaults} {
+		known[l.key] = append(known[l.key], l.values...)
+	}
+	known["state"] = append(known["state"], "open", "late")
+	for _, one := range asked.FindAllStringSubmatch(expr, -1) {
+		values := []string{one[3]}
+		if one[2] == "~" {
+			values = strings.Split(one[3], "|")
+		}
+		for _, v := range values {
+			if of, closed := known[one[1]]; closed && !slices.Contains(of, v) {
+				all = append(all, one[1]+"="+v)
+			}
+		}
+	}
+	return all
+}
+
 // expressions are those of the alerts and of the dashboard, by what they are of.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
@@ -95,11 +119,14 @@ func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 	names, all := registered(t), ""
 	for of, expr := range expressions(t) {
 		all += expr + " "
-		asked := metricName.FindAllString(expr, -1)
-		if len(asked) == 0 {
+		ours := metricName.FindAllString(expr, -1)
+		if len(ours) == 0 {
 			t.Errorf("%s asks for none of our metrics", of)
 		}
-		for _, name := range asked {
+		if values := unknown(expr); len(values) > 0 {
+			t.Errorf("%s asks for %q, which is never counted", of, values)
+		}
+		for _, name := range ours {
 			if !slices.Contains(names, name) {
 				t.Errorf("%s asks for %s, which there is not", of, name)
 			}

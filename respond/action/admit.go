@@ -17,7 +17,8 @@ const (
 	admitPod = "!variables.system && variables.ours && object.spec == oldObject.spec"
 
 	// A pod is held after as it was before.
-	admitHeld = "(" + heldBefore + ") == (" + heldAfter + ") && (!(" + heldAfter + ") || variables.labels['" + HoldKey + "'] == variables.oldLabels['" + HoldKey + "'])"
+	admitHeld = "(" + heldBefore + ") == (" + heldAfter + ") && (!(" + heldAfter + ") || variables.labels['" + HoldKey + "'] == variables.oldLabels['" + HoldKey + "'])" +
+		" && ('" + ProbesKey + "' in variables.oldLabels) == ('" + ProbesKey + "' in variables.labels)"
 
 	// A patch that changes no label but keeps the hold as it is: its end moves,
 	// or it fences an undo off.

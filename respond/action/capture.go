@@ -81,6 +81,19 @@ func (c capturing) keep(ctx context.Context, r Request, file string, most int64,
 	return store.Keep(ctx, c.name(r, file), body)
 }
 
+// run keeps what the plan's command writes. A command that ended with an error ran,
+// and what it wrote is kept: code says how it ended.
+func (c capturing) run(ctx context.Context, r Request, p event.Plan, file string, most int64, streams func(io.Writer) kube.Streams) (o evidence.Object, code *kube.ExitError, err error) {
+	o, err = c.keep(ctx, r, file, mostOr(most), func(ctx context.Context, w io.Writer) error {
+		err := c.Cluster.Command(ctx, p.Writes[0], streams(w))
+		if errors.As(err, &code) {
+			return nil
+		}
+		return err
+	})
+	return o, code, err
+}
+
 // kept is the receipt of what is kept.
 func kept(r Request, p event.Plan, list []evidence.Object) event.Receipt {
 	done := receipt(r, event.ResultApplied, p.Notes...)

@@ -19,6 +19,12 @@ import (
 type containment struct {
 	// tier is what is used beside the hold policy, if that alone leaks.
 	tier *tier
+	// cut says that the pod's own node is to be kept out; probes is what that is
+	// done with, if the cluster has it, and apart the directions in which by all
+	// policies it is.
+	cut    bool
+	probes *tier
+	apart  []string
 	// flows are what gets through all the same; doubts what is not known of the
 	// policies.
 	flows  []reach.Flow
@@ -34,13 +40,14 @@ func (c containment) notes() []string {
 	if c.tier != nil {
 		notes = append(notes, "other policies let something through that NetworkPolicy can't deny: denied by "+c.tier.name+" too")
 	}
+	notes = append(notes, c.probeNotes()...)
 	for _, f := range c.flows[:min(len(c.flows), maxLeaks)] {
 		notes = append(notes, "leaks: "+f.String())
 	}
 	if n := len(c.flows) - maxLeaks; n > 0 {
 		notes = append(notes, fmt.Sprintf("leaks: %d more", n))
 	}
-	if len(c.flows) == 0 {
+	if !c.leaks() {
 		notes = append(notes, "held: by all policies nothing gets through, to or from the pod")
 	}
 	for _, d := range c.doubts {
@@ -68,9 +75,20 @@ func (q quarantine) contain(ctx context.Context, pod *corev1.Pod) (containment, 
 	if err != nil {
 		return containment{}, err
 	}
+	var best containment
 	if sealed {
-		return judged(w, pod)
+		best, err = judged(w, pod)
+	} else {
+		best, err = q.above(ctx, pod)
 	}
+	if err != nil || !q.cut {
+		return best, err
+	}
+	return q.keepOut(ctx, best, around, pod)
+}
+
+// above looks for a deny tier, where the hold policy alone leaks.
+func (q quarantine) above(ctx context.Context, pod *corev1.Pod) (containment, error) {
 	all, err := reach.Read(ctx, q.Cluster)
 	if err != nil {
 		return containment{}, err
@@ -110,7 +128,7 @@ func judged(w *reach.World, pod *corev1.Pod) (containment, error) {
 	if err != nil {
 		return containment{}, err
 	}
-	return containment{flows: r.Flows(), doubts: r.Doubts}, nil
+	return containment{flows: r.Flows(), doubts: r.Doubts, apart: r.Apart}, nil
 }
 
 // withHold is the state with this pod in the place of the one of its name, and
@@ -127,7 +145,9 @@ func withHold(s reach.State, pod *corev1.Pod) (reach.State, error) {
 	return withPolicy(s, policy), nil
 }
 
-func isHold(name string) bool { return name == HoldPolicyName || name == HoldPolicyName+".deny" }
+func isHold(name string) bool {
+	return name == HoldPolicyName || name == HoldPolicyName+".deny" || name == ProbesPolicyName
+}
 
 // withPolicy is the state with this policy in the place of the one of its name.
 func withPolicy(s reach.State, policy *networkingv1.NetworkPolicy) reach.State {
@@ -138,7 +158,7 @@ func withPolicy(s reach.State, policy *networkingv1.NetworkPolicy) reach.State {
 }
 
 // labelled is the pod as it is going to be.
-func labelled(pod *corev1.Pod, without []string) *corev1.Pod {
+func (q quarantine) labelled(pod *corev1.Pod, without []string) *corev1.Pod {
 	next := *pod
 	next.Labels = maps.Clone(pod.Labels)
 	if next.Labels == nil {
@@ -148,6 +168,9 @@ func labelled(pod *corev1.Pod, without []string) *corev1.Pod {
 		delete(next.Labels, k)
 	}
 	next.Labels[HoldKey] = HoldQuarantine
+	if q.cut {
+		next.Labels[ProbesKey] = ProbesCut
+	}
 	return &next
 }
 
@@ -173,6 +196,7 @@ func (q quarantine) Verify(ctx context.Context, r Request, _ event.Plan, done ev
 	if err != nil {
 		return done, err
 	}
+	found.cut = q.cut
 	result, notes := event.ResultUnverified, found.notes()
 	if q.Drill != nil {
 		works, known, note := q.Drill.Works()
@@ -183,7 +207,7 @@ func (q quarantine) Verify(ctx context.Context, r Request, _ event.Plan, done ev
 			return changed(done, event.ResultVoid, notes...), nil
 		}
 	}
-	if len(found.flows) > 0 {
+	if found.leaks() {
 		result = event.ResultPartial
 	}
 	return changed(done, result, notes...), nil

@@ -123,6 +123,11 @@ func (f *fake) Pods(_ context.Context, ns, selector string) ([]corev1.Pod, error
 	return slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !s.Matches(labels.Set(p.Labels)) }), err
 }
 
+func (f *fake) PodsOn(ctx context.Context, node string) ([]corev1.Pod, error) {
+	pods, err := f.Pods(ctx, "", "")
+	return slices.DeleteFunc(pods, func(p corev1.Pod) bool { return p.Spec.NodeName != node }), err
+}
+
 func (f *fake) Node(_ context.Context, name string) (*corev1.Node, error) {
 	return read[corev1.Node](f, "nodes", "", name)
 }

@@ -211,7 +211,7 @@ func limit(f *fake) made {
 }
 
 func TestMadeAndGone(t *testing.T) {
-	catalogue["test.made"] = Kind{Name: "test.made", Holds: []Resource{{"networking.k8s.io", "v1", "networkpolicies"}}}
+	catalogue["test.made"] = Kind{Name: "test.made", Reversible: true, Holds: []Resource{{"networking.k8s.io", "v1", "networkpolicies"}}}
 	defer delete(catalogue, "test.made")
 	f := newFake()
 	r := podRequest("run1/limit", "web-1", f.put(t, "pods", pod("web-1", nil)))

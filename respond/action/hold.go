@@ -31,6 +31,8 @@ type Holder struct {
 	Until time.Time `json:"until,omitzero"`
 	// Digest is that of the plan.
 	Digest string `json:"digest,omitempty"`
+	// Cut says that the pod's own node is kept out, too.
+	Cut bool `json:"cut,omitempty"`
 	// Action is the kind of step, where the record does not say it by itself.
 	Action string `json:"action,omitempty"`
 }
@@ -49,6 +51,16 @@ func (h Holders) others(key string) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// cut says whether any of them keeps the pod's own node out.
+func (h Holders) cut() bool {
+	for _, x := range h {
+		if x.Cut {
+			return true
+		}
+	}
+	return false
 }
 
 // with is the set and key in it.

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 func TestHoldersOf(t *testing.T) {
@@ -57,4 +60,22 @@ func FuzzRecords(f *testing.F) {
 			t.Errorf("%q became %q: %v", text, again, err)
 		}
 	})
+}
+
+// TestMadeForGood: a Job that a step made shows whose it is, and is no hold that
+// somebody would have to end.
+func TestMadeForGood(t *testing.T) {
+	for of, want := range map[string]int{functionJob: 0, networkDeny: 1} {
+		var found Found
+		object := event.Ref{Resource: "jobs", Namespace: "shop", Name: ownPrefix + "x", UID: "u"}
+		found.add(object, map[string]string{kube.ManagedByLabel: kube.ManagedBy}, map[string]string{RunKey: "run/step", ActionKey: of})
+		if len(found.Holdings) != want || len(found.Broken) > 0 {
+			t.Errorf("%s: %+v", of, found)
+		}
+	}
+	for _, k := range Kinds() {
+		if !k.Reversible && len(k.Holds)+len(k.Fields) > 0 {
+			t.Errorf("%s holds, and nothing ends it", k.Name)
+		}
+	}
 }

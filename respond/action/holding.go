@@ -135,7 +135,12 @@ func (f *Found) add(target event.Ref, labels, annotations map[string]string) {
 	if err != nil {
 		f.Broken = append(f.Broken, fmt.Errorf("%s: %w", target, err))
 	}
-	f.Holdings = append(f.Holdings, list...)
+	for _, h := range list {
+		// What was made for good, as a Job is, shows whose it is and holds nothing.
+		if k, ok := Lookup(h.Action); !ok || k.Reversible {
+			f.Holdings = append(f.Holdings, h)
+		}
+	}
 }
 
 // HoldingsOf are the holds that an object's labels and annotations tell of. An annotation

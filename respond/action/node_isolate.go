@@ -45,7 +45,7 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			a := isolate{config: *c, quarantine: quarantine{d}}
+			a := isolate{config: *c, quarantine: quarantine{Deps: d, cut: !c.KeepProbes}}
 			a.node = fields{Deps: d, action: nodeIsolate, at: []Resource{nodes}, want: a.fields, look: cordoned}
 			return a, c.check()
 		},
@@ -71,9 +71,14 @@ type IsolateConfig struct {
 	Namespaces []string `yaml:"namespaces" json:"namespaces,omitempty"`
 	// AtMost is how many pods are quarantined at most: a node with more is refused.
 	AtMost int `yaml:"at_most" json:"at_most"`
+	// KeepProbes lets the node in to the pods that are quarantined, as
+	// pod.quarantine does.
+	KeepProbes bool `yaml:"keep_probes" json:"keep_probes"`
 }
 
-func newIsolate() *IsolateConfig { return &IsolateConfig{TaintConfig: newTaint(), AtMost: 5} }
+func newIsolate() *IsolateConfig {
+	return &IsolateConfig{TaintConfig: newTaint(), AtMost: 5, KeepProbes: true}
+}
 
 const maxIsolated = 100
 
@@ -91,6 +96,8 @@ func (c IsolateConfig) check() error {
 		err = fmt.Errorf("at_most %d: between 1 and %d", c.AtMost, maxIsolated)
 	case !c.Quarantine && len(c.Pods)+len(c.Namespaces) > 0:
 		err = errors.New("pods and namespaces are for quarantine: true")
+	case !c.Quarantine && !c.KeepProbes:
+		err = errors.New("keep_probes: false is for quarantine: true")
 	case c.Quarantine && c.Effect == string(corev1.TaintEffectNoExecute):
 		err = errors.New("NoExecute deletes the pods that quarantine is to keep")
 	}

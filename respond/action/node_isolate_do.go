@@ -50,7 +50,7 @@ func joined(done event.Receipt, of event.Ref, one event.Receipt) event.Receipt {
 	}
 	if one.Result == event.ResultPartial || one.Result == event.ResultVoid {
 		for _, n := range one.Notes {
-			if text := of.String() + ": " + n; !slices.Contains(quarantineNotes, n) && !slices.Contains(done.Notes, text) {
+			if text := of.String() + ": " + n; !slices.Contains(quarantineNotes(true), n) && !slices.Contains(quarantineNotes(false), n) && !slices.Contains(done.Notes, text) {
 				done.Notes = append(slices.Clone(done.Notes), text)
 			}
 		}

@@ -128,19 +128,14 @@ func (e execution) Do(ctx context.Context, r Request, p event.Plan) (event.Recei
 		return event.Receipt{}, err
 	}
 	if err := store.Begin(ctx, name); errors.Is(err, evidence.ErrExists) {
-		return event.Receipt{}, refuse(r.Target, "the command was begun before, and its output is not there: it is not run twice")
+		return event.Receipt{}, refuse(r.Target, "it is not known whether the command ran: it was begun before, and its output is not there; it is not run twice")
 	} else if err != nil {
 		return event.Receipt{}, err
 	}
-	var code *kube.ExitError
 	var said bytes.Buffer
-	o, err := e.keep(ctx, r, outputFile, mostOr(e.config.MaxBytes), func(ctx context.Context, w io.Writer) error {
+	o, code, err := e.run(ctx, r, p, outputFile, e.config.MaxBytes, func(w io.Writer) kube.Streams {
 		both := &together{w: w}
-		err := e.Cluster.Command(ctx, p.Writes[0], kube.Streams{Stdout: both, Stderr: both})
-		if errors.As(err, &code) {
-			return nil // it ran, and that is what is kept
-		}
-		return err
+		return kube.Streams{Stdout: both, Stderr: both}
 	})
 	if err != nil {
 		return event.Receipt{}, err

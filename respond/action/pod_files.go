@@ -2,7 +2,6 @@ package action
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -100,13 +99,8 @@ func (f fileCapture) Do(ctx context.Context, r Request, p event.Plan) (event.Rec
 		return event.Receipt{}, err
 	}
 	said := &limited{most: maxShown}
-	var code *kube.ExitError
-	o, err := f.keep(ctx, r, archiveFile, mostOr(f.config.MaxBytes), func(ctx context.Context, w io.Writer) error {
-		err := f.Cluster.Command(ctx, p.Writes[0], kube.Streams{Stdout: w, Stderr: said})
-		if errors.As(err, &code) {
-			return nil
-		}
-		return err
+	o, code, err := f.run(ctx, r, p, archiveFile, f.config.MaxBytes, func(w io.Writer) kube.Streams {
+		return kube.Streams{Stdout: w, Stderr: said}
 	})
 	if err != nil {
 		return event.Receipt{}, err

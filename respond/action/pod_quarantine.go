@@ -26,13 +26,19 @@ func init() {
 		Deletable:  true,
 		Tidies:     []Tidy{{networkingv1.GroupName, "networkpolicies", HoldPolicyName}},
 		Targets:    []string{"pods"},
-		Config:     func() any { return new(QuarantineConfig) },
+		Config:     func() any { return newQuarantine() },
 		Needs:      quarantineNeeds(),
 		Helps:      tierPermissions(),
 		Admits:     quarantineAdmits(),
 		New: func(d Deps, config any) (Action, error) {
-			_, err := params[QuarantineConfig](podQuarantine, config)
-			return quarantine{d}, err
+			if config == nil {
+				config = newQuarantine()
+			}
+			c, err := params[QuarantineConfig](podQuarantine, config)
+			if err != nil {
+				return nil, err
+			}
+			return quarantine{Deps: d, cut: !c.KeepProbes}, nil
 		},
 	})
 }
@@ -62,10 +68,22 @@ func quarantineAdmits() []Admit {
 	)
 }
 
-// QuarantineConfig are the parameters of pod.quarantine: none.
-type QuarantineConfig struct{}
+// QuarantineConfig are the parameters of pod.quarantine.
+type QuarantineConfig struct {
+	// KeepProbes lets the pod's own node in, and the kubelet's probes with it.
+	// Without them it restarts containers that have a liveness probe, and what
+	// they held in memory is lost. Only Cilium can keep them out; by other means
+	// the plan and the receipt say that they stay.
+	KeepProbes bool `yaml:"keep_probes" json:"keep_probes"`
+}
 
-type quarantine struct{ Deps }
+func newQuarantine() *QuarantineConfig { return &QuarantineConfig{KeepProbes: true} }
+
+type quarantine struct {
+	Deps
+	// cut keeps the pod's own node out, too.
+	cut bool
+}
 
 // Plan reads the pod and whatever selects it, and lists its writes: the
 // static policy of the namespace (listed also when it is there, so that the
@@ -90,7 +108,7 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	keys, still := strip(pod.Labels, all)
 	var held containment
 	if !q.Offline {
-		if held, err = q.contain(ctx, labelled(pod, keys)); err != nil {
+		if held, err = q.contain(ctx, q.labelled(pod, keys)); err != nil {
 			return event.Plan{}, err
 		}
 	}
@@ -102,8 +120,8 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	if !q.Offline {
 		notes = append(notes, held.notes()...)
 	}
-	notes = append(notes, probeNotes(pod)...)
-	notes = append(notes, quarantineNotes...)
+	notes = append(notes, probeNotes(pod, q.cut)...)
+	notes = append(notes, quarantineNotes(q.cut)...)
 	for _, k := range keys {
 		rec.Labels[k] = pod.Labels[k]
 	}
@@ -112,7 +130,7 @@ func (q quarantine) Plan(ctx context.Context, r Request) (event.Plan, error) {
 	if p.Before, err = encode(object{"labels": rec.Labels}); err != nil {
 		return event.Plan{}, err
 	}
-	return p, quarantineWrites(&p, r, pod, rec, keys, held.tier)
+	return p, q.plan(&p, r, pod, rec, keys, held)
 }
 
 // record is the pod's hold record, or a new one; a record that somebody broke
@@ -148,26 +166,29 @@ func strippedKeys(pod *corev1.Pod, rec quarantineRecord, keys []string) []string
 	return slices.Compact(all)
 }
 
-// quarantineWrites renders the writes into p. The annotation holds the digest
+// plan renders the writes into p. The annotation holds the digest
 // of the plan, which leaves the annotation out.
-func quarantineWrites(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineRecord, keys []string, above *tier) error {
+func (q quarantine) plan(p *event.Plan, r Request, pod *corev1.Pod, rec quarantineRecord, keys []string, held containment) error {
 	policy, err := holdPolicy(pod.Namespace)
 	if err != nil {
 		return err
 	}
 	writes := []event.Write{policy}
-	if above != nil {
-		more, err := above.writes(pod.Namespace)
+	for _, t := range held.tiers() {
+		more, err := t.writes(pod.Namespace)
 		if err != nil {
 			return err
 		}
 		writes = append(writes, more...)
 	}
 	set := object{HoldKey: HoldQuarantine}
+	if q.cut {
+		set[ProbesKey] = ProbesCut
+	}
 	for _, k := range strippedKeys(pod, rec, keys) {
 		set[k] = nil
 	}
-	holder := Holder{Until: r.Until}
+	holder := Holder{Until: r.Until, Cut: q.cut}
 	for {
 		rec.Runs = rec.Runs.with(r.Key, holder)
 		patch, err := podPatch(pod, set, HoldKey, rec)
@@ -208,13 +229,6 @@ func summary(target event.Ref, keys []string) string {
 	return fmt.Sprintf("quarantine %s: take off labels %s; deny all traffic", target, strings.Join(keys, ", "))
 }
 
-// quarantineNotes hold for every quarantine.
-var quarantineNotes = []string{
-	"open connections may survive until they are closed",
-	"traffic with the pod's own node is always allowed, the kubelet's probes with it",
-	"whether the network plugin enforces NetworkPolicy is not known",
-}
-
 // ownerNote says how the workload fares.
 func ownerNote(o kube.Owner, namespace string) string {
 	name := fmt.Sprintf("%s %s/%s", o.Kind, namespace, o.Name)
@@ -233,46 +247,4 @@ func ownerNote(o kube.Owner, namespace string) string {
 	// It ranks pods by readiness, deletion cost and how many share a node, then
 	// by age in powers of two: two hours and three are the same to it.
 	return name + " makes a replacement; restored, it takes the pod back and removes one pod, not surely the younger"
-}
-
-// maxProbes bounds how many probes are told one by one.
-const maxProbes = 8
-
-// probeNotes say which probes need what stays open, and why it does.
-func probeNotes(pod *corev1.Pod) []string {
-	var uses []string
-	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		for _, p := range []struct {
-			kind  string
-			probe *corev1.Probe
-		}{{"liveness", c.LivenessProbe}, {"readiness", c.ReadinessProbe}, {"startup", c.StartupProbe}} {
-			if how := overNetwork(p.probe); how != "" {
-				uses = append(uses, fmt.Sprintf("%s %s by %s", c.Name, p.kind, how))
-			}
-		}
-	}
-	if len(uses) == 0 {
-		return nil
-	}
-	if n := len(uses) - maxProbes; n > 0 {
-		uses = append(uses[:maxProbes], fmt.Sprintf("%d more", n))
-	}
-	return []string{"stays open: traffic with the pod's own node, since probes need it (" + strings.Join(uses, ", ") +
-		"): cut off, the kubelet would restart the containers, and what they hold in memory would be lost"}
-}
-
-// overNetwork says how a probe reaches its container; empty is that there is
-// none, or that it needs no network.
-func overNetwork(p *corev1.Probe) string {
-	switch {
-	case p == nil:
-		return ""
-	case p.HTTPGet != nil:
-		return "HTTP on port " + cut(p.HTTPGet.Port.String(), maxText)
-	case p.TCPSocket != nil:
-		return "TCP on port " + cut(p.TCPSocket.Port.String(), maxText)
-	case p.GRPC != nil:
-		return fmt.Sprintf("gRPC on port %d", p.GRPC.Port)
-	}
-	return ""
 }

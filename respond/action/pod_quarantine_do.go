@@ -77,7 +77,7 @@ func (q quarantine) writes(r Request, p event.Plan) (policy event.Write, above [
 	policy.Body = expected.Body
 	same := policy.Verb == expected.Verb && policy.Group == expected.Group && policy.Resource == expected.Resource &&
 		policy.Namespace == expected.Namespace && policy.Name == expected.Name
-	if !same || !bytes.Equal(body, expected.Body) || len(above) > 0 && !isTier(above, r.Target.Namespace) {
+	if !same || !bytes.Equal(body, expected.Body) || !areTiers(above, r.Target.Namespace, q.cut) {
 		return policy, nil, patch, refuse(r.Target, "plan creates another object than the static policies")
 	}
 	return policy, above, patch, nil
@@ -147,7 +147,7 @@ func (q quarantine) written(ctx context.Context, r Request, version string, note
 	if err != nil {
 		return event.Receipt{}, err
 	}
-	done := receipt(r, event.ResultUnverified, append(notes, quarantineNotes...)...)
+	done := receipt(r, event.ResultUnverified, append(notes, quarantineNotes(q.cut)...)...)
 	done.Before, err = encode(object{"labels": rec.Labels})
 	return done, err
 }

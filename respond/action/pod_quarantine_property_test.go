@@ -66,7 +66,7 @@ func newWorld(t *rapid.T) *world {
 	if rapid.IntRange(0, 9).Draw(t, "foreign policy") == 0 {
 		w.put(t, "networkpolicies", policy(HoldPolicyName, w.selector()))
 	}
-	w.q = quarantine{Deps{Cluster: w}}
+	w.q = quarantine{Deps: Deps{Cluster: w}}
 	w.before = func(event.Write) error { return w.interfere() }
 	w.after = func(x event.Write) error { w.late(x); return w.interfere() }
 	return w

@@ -3,7 +3,6 @@ package action
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -291,56 +289,5 @@ func TestUndoWithoutItsRecord(t *testing.T) {
 		if d := cmp.Diff(before, metadata(t, f, "pods", "web-1")); d != "" {
 			t.Errorf("record %q: %s", text, d)
 		}
-	}
-}
-
-// TestProbesStay: a plan names the probes for which the pod's own node is let in.
-func TestProbesStay(t *testing.T) {
-	p := pod("web", nil)
-	if n := probeNotes(p); n != nil {
-		t.Errorf("of no probes it says %q", n)
-	}
-	on := func(h corev1.ProbeHandler) *corev1.Probe { return &corev1.Probe{ProbeHandler: h} }
-	p.Spec.Containers = []corev1.Container{
-		{Name: "web", LivenessProbe: on(corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromString("http")}}), ReadinessProbe: on(corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(8080)}})},
-		{Name: "side", StartupProbe: on(corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 9}}), LivenessProbe: on(corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}})},
-	}
-	want := "(web liveness by HTTP on port http, web readiness by TCP on port 8080, side startup by gRPC on port 9)"
-	if n := probeNotes(p); len(n) != 1 || !strings.Contains(n[0], want) {
-		t.Errorf("it says %q", n)
-	}
-	for range 20 {
-		p.Spec.Containers = append(p.Spec.Containers, p.Spec.Containers[0])
-	}
-	if n := probeNotes(p); len(n) != 1 || !strings.Contains(n[0], "35 more") {
-		t.Errorf("of many it says %q", n)
-	}
-}
-
-// TestKeepProbes: only Cilium can keep the kubelet's probes out; what they can't
-// be kept out with says so, and whatever stays open is in the plan.
-func TestKeepProbes(t *testing.T) {
-	host := func(b barrier) bool { return strings.Contains(fmt.Sprint(b.cilium().Body), "host") }
-	cut := barrier{namespace: ns, ingress: true, egress: true, only: true, cutProbes: true}
-	kept := cut
-	kept.cutProbes = false
-	if !host(cut) || host(kept) {
-		t.Errorf("cut %v, kept %v", cut.cilium().Body, kept.cilium().Body)
-	}
-	if n := cut.probesByCilium(); len(n) != 1 || !strings.Contains(n[0], "kept out") {
-		t.Errorf("%q", n)
-	}
-	if n := kept.probesByCilium(); len(n) != 1 || !strings.Contains(n[0], "stays open") {
-		t.Errorf("%q", n)
-	}
-	if w := cut.probes(wall{}); len(w.open) != 1 || len(w.notes) != 0 {
-		t.Errorf("%+v", w)
-	}
-	if w := kept.probes(wall{}); len(w.open) != 0 || len(w.notes) != 1 {
-		t.Errorf("%+v", w)
-	}
-	out := barrier{namespace: ns, egress: true, only: true, cutProbes: true}
-	if w := out.probes(wall{}); len(w.open)+len(w.notes) != 0 || out.probesByCilium() != nil {
-		t.Errorf("of egress alone it says %+v", w)
 	}
 }

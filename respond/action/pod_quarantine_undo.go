@@ -93,7 +93,11 @@ func leaving(pod *corev1.Pod, rec quarantineRecord, r Request, remove bool) (eve
 	if others := rec.Runs.others(key); len(others) > 0 {
 		notes := []string{"still held by " + strings.Join(others, ", ")}
 		rec.Runs = rec.Runs.without(key)
-		w, err := podPatch(pod, nil, HoldKey, rec)
+		var set object
+		if _, cut := pod.Labels[ProbesKey]; cut && !rec.Runs.cut() {
+			set = object{ProbesKey: nil}
+		}
+		w, err := podPatch(pod, set, HoldKey, rec)
 		return w, notes, err
 	}
 	if remove {
@@ -103,6 +107,9 @@ func leaving(pod *corev1.Pod, rec quarantineRecord, r Request, remove bool) (eve
 	}
 	var notes []string
 	set := object{HoldKey: nil}
+	if _, cut := pod.Labels[ProbesKey]; cut {
+		set[ProbesKey] = nil
+	}
 	for k, v := range rec.Labels {
 		now, present := pod.Labels[k]
 		switch {

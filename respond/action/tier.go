@@ -29,11 +29,13 @@ type tierObject struct {
 	Namespaced bool
 	Name       string
 	Spec       object
+	// Label is that by which it selects pods.
+	Label string
 }
 
-// heldPods is the label selector of what is held.
-func heldPods() object {
-	return object{"matchExpressions": []object{{"key": HoldKey, "operator": "Exists"}}}
+// podsWith is the label selector of what has a label.
+func podsWith(label string) object {
+	return object{"matchExpressions": []object{{"key": label, "operator": "Exists"}}}
 }
 
 // tiers are those that are known, in order of preference. They are functions of
@@ -42,8 +44,8 @@ func tiers() []tier {
 	everyPod, any := object{"namespaces": object{}}, object{}
 	cluster := func(version, resource, kind string, spec object) tierObject {
 		spec["priority"] = 0
-		spec["subject"] = object{"pods": object{"namespaceSelector": any, "podSelector": heldPods()}}
-		return tierObject{Resource: Resource{"policy.networking.k8s.io", version, resource}, Kind: kind, Name: HoldPolicyName, Spec: spec}
+		spec["subject"] = object{"pods": object{"namespaceSelector": any, "podSelector": podsWith(HoldKey)}}
+		return tierObject{Resource: Resource{"policy.networking.k8s.io", version, resource}, Kind: kind, Name: HoldPolicyName, Label: HoldKey, Spec: spec}
 	}
 	deny := func(way string, peers ...object) []object {
 		return []object{{"name": "hold", "action": "Deny", way: peers}}
@@ -55,7 +57,7 @@ func tiers() []tier {
 	endpoints := object{"fromEndpoints": []object{{"matchExpressions": []object{{"key": "k8s:io.kubernetes.pod.namespace", "operator": "Exists"}}}}}
 	others := object{"fromEntities": []string{"world", "remote-node", "unmanaged", "init", "ingress", "health"}}
 	calico := func(resource, kind, name string, spec object) tierObject {
-		return tierObject{Resource: Resource{"crd.projectcalico.org", "v1", resource}, Kind: kind, Name: name, Spec: spec}
+		return tierObject{Resource: Resource{"crd.projectcalico.org", "v1", resource}, Kind: kind, Name: name, Label: HoldKey, Spec: spec}
 	}
 	return []tier{
 		{"ClusterNetworkPolicy", []tierObject{cluster("v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy", object{
@@ -65,8 +67,8 @@ func tiers() []tier {
 			"ingress": deny("from", old), "egress": deny("to", old),
 		})}},
 		{"Cilium", []tierObject{{
-			Resource: Resource{"cilium.io", "v2", "ciliumnetworkpolicies"}, Kind: "CiliumNetworkPolicy", Namespaced: true, Name: HoldPolicyName,
-			Spec: object{"endpointSelector": heldPods(), "ingressDeny": []object{endpoints, others}, "egressDeny": []object{{"toEntities": []string{"all"}}}},
+			Resource: Resource{"cilium.io", "v2", "ciliumnetworkpolicies"}, Kind: "CiliumNetworkPolicy", Namespaced: true, Name: HoldPolicyName, Label: HoldKey,
+			Spec: object{"endpointSelector": podsWith(HoldKey), "ingressDeny": []object{endpoints, others}, "egressDeny": []object{{"toEntities": []string{"all"}}}},
 		}}},
 		{"Calico", []tierObject{
 			calico("tiers", "Tier", HoldPolicyName, object{"order": 1}),
@@ -136,14 +138,28 @@ func servedTiers(ctx context.Context, c Cluster) ([]tier, error) {
 	return list, nil
 }
 
-// isTier says whether these writes are those of one tier, to the byte: one with
-// another selector could cut off more than the target.
-func isTier(list []event.Write, namespace string) bool {
+// everyTier are the tiers, and what keeps a pod's own node out.
+func everyTier() []tier { return append(tiers(), probesTier()) }
+
+// areTiers says whether these writes are none or those of one tier, and with cut
+// those that keep a pod's own node out or not, to the byte: one with another
+// selector could cut off more than the target.
+func areTiers(list []event.Write, namespace string, cut bool) bool {
+	if cut && len(list) > 0 && list[len(list)-1].Name == ProbesPolicyName {
+		if !isTier(list[len(list)-1:], namespace, []tier{probesTier()}) {
+			return false
+		}
+		list = list[:len(list)-1]
+	}
+	return len(list) == 0 || isTier(list, namespace, tiers())
+}
+
+func isTier(list []event.Write, namespace string, of []tier) bool {
 	same := func(a, b event.Write) bool {
 		return a.Verb == b.Verb && a.Group == b.Group && a.Version == b.Version && a.Resource == b.Resource && a.Subresource == b.Subresource &&
 			a.Namespace == b.Namespace && a.Name == b.Name && bytes.Equal(a.Body, b.Body)
 	}
-	return slices.ContainsFunc(tiers(), func(t tier) bool {
+	return slices.ContainsFunc(of, func(t tier) bool {
 		expected, err := t.writes(namespace)
 		return err == nil && slices.EqualFunc(list, expected, same)
 	})
@@ -186,8 +202,8 @@ func ensureObject(ctx context.Context, c Cluster, w event.Write) error {
 // sweepTiers removes the objects of every tier that nothing held needs any more,
 // those of a namespace and the cluster's. Who may not look has made none.
 func sweepTiers(ctx context.Context, c Cluster, namespace string) error {
-	held := map[string]bool{}
-	for _, t := range tiers() {
+	held := map[[2]string]bool{}
+	for _, t := range everyTier() {
 		for _, o := range slices.Backward(t.objects) {
 			served, err := c.Serves(ctx, o.Group, o.Version, o.Resource.Resource)
 			if err != nil {
@@ -196,15 +212,15 @@ func sweepTiers(ctx context.Context, c Cluster, namespace string) error {
 			if !served {
 				continue
 			}
-			in := o.in(namespace)
-			if _, known := held[in]; !known {
-				pods, err := c.Pods(ctx, in, HoldKey)
+			at := [2]string{o.in(namespace), o.Label}
+			if _, known := held[at]; !known {
+				pods, err := c.Pods(ctx, o.in(namespace), o.Label)
 				if err != nil {
 					return err
 				}
-				held[in] = len(pods) > 0
+				held[at] = len(pods) > 0
 			}
-			if held[in] {
+			if held[at] {
 				continue
 			}
 			if err := sweepObject(ctx, c, o, namespace); err != nil && !errors.Is(err, kube.ErrForbidden) {
@@ -232,7 +248,7 @@ func sweepObject(ctx context.Context, c Cluster, o tierObject, namespace string)
 		}
 		return err
 	}
-	pods, err := c.Pods(ctx, in, HoldKey)
+	pods, err := c.Pods(ctx, in, o.Label)
 	if err != nil || len(pods) == 0 {
 		return err
 	}
@@ -270,7 +286,7 @@ func tierPermissions() []Permission {
 // they are about held pods, and only deny.
 func tierAdmits() []Admit {
 	selects := func(at string) string {
-		return "has(" + at + ".matchExpressions) && " + at + ".matchExpressions.exists(e, e.key == '" + HoldKey + "' && e.operator == 'Exists')"
+		return "has(" + at + ".matchExpressions) && " + at + ".matchExpressions.exists(e, e.key in ['" + HoldKey + "', '" + ProbesKey + "'] && e.operator == 'Exists')"
 	}
 	denies := func(way string) string {
 		return "has(object.spec." + way + ") && object.spec." + way + ".all(r, r.action == 'Deny')"
@@ -284,7 +300,7 @@ func tierAdmits() []Admit {
 		"tiers":                 "true",
 	}
 	var list []Admit
-	for _, t := range tiers() {
+	for _, t := range everyTier() {
 		for _, o := range t.objects {
 			list = append(list,
 				Admit{Group: o.Group, Resource: o.Resource.Resource, Operation: "CREATE", Expression: "object.metadata.name == '" + o.Name + "' && " + kube.OwnObject + " && " + shape[o.Resource.Resource]},

@@ -159,6 +159,9 @@ func (q quarantine) Watch(ctx context.Context, r Request, p event.Plan) (Drift, 
 	if _, labelled := pod.Labels[HoldKey]; !labelled {
 		return Drift{Gone: fmt.Sprintf("%s has lost the label of the hold", r.Target)}, nil
 	}
+	if rec.Runs[r.Key].Cut && pod.Labels[ProbesKey] != ProbesCut {
+		return Drift{Gone: fmt.Sprintf("%s has lost the label by which its own node is kept out", r.Target)}, nil
+	}
 	for _, k := range slices.Sorted(maps.Keys(rec.Labels)) {
 		if _, back := pod.Labels[k]; back {
 			return Drift{Gone: fmt.Sprintf("label %s of %s, by which others select it, is back", k, r.Target)}, nil

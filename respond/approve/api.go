@@ -13,6 +13,8 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/evidence"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // Group is the API group of the resources that rights are granted on. They
@@ -30,10 +32,11 @@ type Reviewer interface {
 
 // API is the HTTP API. Make it with its fields set, and mount [API.Handler].
 type API struct {
-	Reviewer Reviewer
-	Bus      *bus.Bus
-	Log      *respond.RunLog
-	Control  *respond.Control
+	Reviewer  Reviewer
+	Bus       *bus.Bus
+	Log       *runlog.Log
+	Incidents *incident.List
+	Control   *respond.Control
 	// Playbooks are the names of those that can be started; none is any.
 	Playbooks []string
 	Logger    *slog.Logger
@@ -152,7 +155,7 @@ func Paths() []string {
 
 // desk is where what people say is taken.
 func (a *API) desk() Desk {
-	return Desk{Authority: a.Reviewer, Bus: a.Bus, Log: a.Log, Control: a.Control, Logger: a.Logger, Now: a.Now}
+	return Desk{Authority: a.Reviewer, Bus: a.Bus, Log: a.Log, Incidents: a.Incidents, Control: a.Control, Logger: a.Logger, Now: a.Now}
 }
 
 func (a *API) now() time.Time { return a.desk().now() }

@@ -17,6 +17,8 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // reviewer is a cluster that knows some tokens, and what their owners may.
@@ -51,8 +53,8 @@ type rig struct {
 	bus     *bus.Bus
 	api     http.Handler
 	cluster *reviewer
-	log     *respond.RunLog
-	run     respond.Record
+	log     *runlog.Log
+	run     runlog.Record
 	now     time.Time
 }
 
@@ -67,7 +69,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	r := &rig{t: t, bus: b, log: respond.NewRunLog(b, 0), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	r := &rig{t: t, bus: b, log: runlog.New(b, 0), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	r.cluster = &reviewer{users: map[string]kube.User{}, may: map[string]bool{}}
 	for _, name := range []string{"ann", "bob", "pat", "rose"} {
 		r.cluster.users["token-"+name] = kube.User{Name: name, Groups: []string{"staff", "oncall-" + name}}
@@ -88,7 +90,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) made(c *respond.Control) http.Handler {
 	return (&API{
-		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Control: c, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return r.now },
+		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Control: c, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return r.now },
 	}).Handler()
 }
 
@@ -292,7 +294,7 @@ func TestInsidesStayInside(t *testing.T) {
 	if status != 503 || strings.Contains(body, "10.9.8.7") {
 		t.Errorf("answered %d %s", status, body)
 	}
-	alone := (&API{Bus: r.bus, Log: r.log, Logger: slog.New(slog.DiscardHandler)}).Handler()
+	alone := (&API{Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Logger: slog.New(slog.DiscardHandler)}).Handler()
 	r.api = alone
 	if status, _ := r.call("GET", "/v1/runs", "token-ann", ""); status != 503 {
 		t.Errorf("without a cluster it answered %d", status)

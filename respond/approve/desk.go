@@ -15,6 +15,8 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // Authority says what somebody may do: the verb on the resource NAME of the
@@ -31,7 +33,8 @@ type Authority interface {
 type Desk struct {
 	Authority Authority
 	Bus       *bus.Bus
-	Log       *respond.RunLog
+	Log       *runlog.Log
+	Incidents *incident.List
 	Control   *respond.Control
 	Logger    *slog.Logger
 	// Now is the clock; nil is time.Now in UTC.
@@ -145,10 +148,10 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 
 // Run reads a run's newest record, of an old one from the archive; a [Problem] of status 404 says that there is
 // no such run.
-func (d Desk) Run(ctx context.Context, run string) (respond.Record, error) {
+func (d Desk) Run(ctx context.Context, run string) (runlog.Record, error) {
 	missing := Problem{http.StatusNotFound, "there is no such run"}
 	if !id.MatchString(run) {
-		return respond.Record{}, missing
+		return runlog.Record{}, missing
 	}
 	rec, err := d.Log.Find(ctx, run)
 	if errors.Is(err, bus.ErrNotFound) {

@@ -13,6 +13,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/evidence"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // TestEvidence: who may gets what was kept, to the byte and with its hash; nobody
@@ -31,7 +32,7 @@ func TestEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer((&API{
-		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Control: respond.NewControl(r.bus, event.ModeAsk), Logger: slog.New(slog.DiscardHandler), Evidence: store,
+		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Control: respond.NewControl(r.bus, event.ModeAsk), Logger: slog.New(slog.DiscardHandler), Evidence: store,
 	}).Handler())
 	defer server.Close()
 	get := func(path string) (int, string, string, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // TestTrustByHand: who may gives a playbook another mode, and to act it must
@@ -17,7 +18,7 @@ func TestTrustByHand(t *testing.T) {
 	control := respond.NewControl(r.bus, event.ModeAct)
 	book := &respond.Playbook{Name: "contain", Version: "v1", Mode: event.ModeObserve}
 	r.api = (&API{
-		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Control: control, Logger: slog.New(slog.DiscardHandler),
+		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Control: control, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return r.now }, Books: []*respond.Playbook{book},
 	}).Handler()
 	for _, right := range []string{"ann list playbooks/", "pat update playbooks/contain", "pat update playbooks/none"} {

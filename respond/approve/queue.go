@@ -29,6 +29,10 @@ const (
 // Queue is what waits for people, the gravest first.
 type Queue struct {
 	Questions []Question `json:"questions"`
+	// Ends are the holds that stand until somebody says what becomes of them, as
+	// many as there are questions at the most; MoreEnds is how many more there are.
+	Ends     []HoldEnd `json:"ends,omitempty"`
+	MoreEnds int       `json:"more_ends,omitempty"`
 	// Rest sums up those that are over; nil is none.
 	Rest *Rest `json:"rest,omitempty"`
 }
@@ -238,7 +242,11 @@ func (a *API) queue(c call) error {
 	if err != nil {
 		return err
 	}
-	answer(c.w, http.StatusOK, NewQueue(runs, a.now()))
+	q := NewQueue(runs, a.now())
+	if q.Ends, q.MoreEnds, err = a.desk().ends(c.r.Context()); err != nil {
+		return err
+	}
+	answer(c.w, http.StatusOK, q)
 	return nil
 }
 

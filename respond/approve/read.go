@@ -12,13 +12,15 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/receipt"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // id is the shape of the ids that Firebreak makes; nothing else is looked up.
 var id = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-func (a *API) load(c call) (respond.Record, error) {
+func (a *API) load(c call) (runlog.Record, error) {
 	return a.desk().Run(c.r.Context(), c.r.PathValue("id"))
 }
 
@@ -34,7 +36,7 @@ const (
 
 // list answers a page of runs, as the query says: since, state (repeatable),
 // playbook, namespace, prefix, limit, and after, which is what the page before
-// says. See [respond.RunLog.List].
+// says. See [runlog.Log.List].
 func (a *API) list(c call) error {
 	if err := a.allowed(c, "list", "runs", "", ""); err != nil {
 		return err
@@ -48,7 +50,7 @@ func (a *API) list(c call) error {
 		return err
 	}
 	runs, next, err := a.Log.List(c.r.Context(), q, c.r.URL.Query().Get("after"), int(min(max(limit, 1), maxPageRuns)))
-	if errors.Is(err, respond.ErrNoPage) {
+	if errors.Is(err, runlog.ErrNoPage) {
 		return problem{http.StatusBadRequest, "after is what the page before said in " + NextHeader}
 	}
 	if err != nil {
@@ -64,9 +66,9 @@ func (a *API) list(c call) error {
 	return nil
 }
 
-func queryOf(c call) (q respond.Query, err error) {
+func queryOf(c call) (q runlog.Query, err error) {
 	v := c.r.URL.Query()
-	q = respond.Query{Playbook: v.Get("playbook"), Namespace: v.Get("namespace"), Prefix: v.Get("prefix")}
+	q = runlog.Query{Playbook: v.Get("playbook"), Namespace: v.Get("namespace"), Prefix: v.Get("prefix")}
 	if q.Since, err = sinceOf(c); err != nil {
 		return q, err
 	}
@@ -120,7 +122,7 @@ func (a *API) receipt(c call) error {
 		return err
 	}
 	var out bytes.Buffer
-	if err := respond.WriteReceipt(&out, rec.Run.ID, records); err != nil {
+	if err := receipt.Write(&out, rec.Run.ID, records); err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "application/x-ndjson")
@@ -168,7 +170,7 @@ func (a *API) archive(c call) error {
 		return err
 	}
 	if parts == nil {
-		parts = []respond.ArchivePart{}
+		parts = []runlog.Part{}
 	}
 	answer(c.w, http.StatusOK, parts)
 	return nil
@@ -197,7 +199,7 @@ func (a *API) part(c call) error {
 
 // incidents answers a page of incidents, as the query says: since, state
 // (repeatable), prefix, limit and after, as for runs. See
-// [respond.RunLog.ListIncidents].
+// [incident.List.Page].
 func (a *API) incidents(c call) error {
 	if err := a.allowed(c, "list", "incidents", "", ""); err != nil {
 		return err
@@ -207,7 +209,7 @@ func (a *API) incidents(c call) error {
 		return err
 	}
 	v := c.r.URL.Query()
-	q := respond.IncidentQuery{Prefix: v.Get("prefix")}
+	q := incident.Query{Prefix: v.Get("prefix")}
 	if q.Since, err = sinceOf(c); err != nil {
 		return err
 	}
@@ -217,8 +219,8 @@ func (a *API) incidents(c call) error {
 		}
 		q.States = append(q.States, event.IncidentState(s))
 	}
-	list, next, err := a.Log.ListIncidents(c.r.Context(), q, v.Get("after"), int(min(max(limit, 1), maxPageRuns)))
-	if errors.Is(err, respond.ErrNoPage) {
+	list, next, err := a.Incidents.Page(c.r.Context(), q, v.Get("after"), int(min(max(limit, 1), maxPageRuns)))
+	if errors.Is(err, incident.ErrNoPage) {
 		return problem{http.StatusBadRequest, "after is what the page before said in " + NextHeader}
 	}
 	if err != nil {

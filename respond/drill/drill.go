@@ -64,6 +64,8 @@ type Status struct {
 	Note       string     `json:"note"`
 	// Run is the drill's run, where one was begun.
 	Run string `json:"run,omitempty"`
+	// later says that another drill is under way: it is tried again soon.
+	later bool
 }
 
 // Cluster is what the drill looks at besides what the action does.
@@ -119,9 +121,10 @@ func (d *Drill) Status() Status {
 	return s
 }
 
-// Run holds drills until ctx ends, the first after a minute.
+// Run holds drills until ctx ends, the first after a minute. One that finds
+// another under way, which a responder before may have left, is held later.
 func (d *Drill) Run(ctx context.Context) {
-	timer := time.NewTimer(time.Minute)
+	timer := time.NewTimer(min(time.Minute, d.Config.Every.Std()))
 	defer timer.Stop()
 	d.load(ctx)
 	for {
@@ -130,12 +133,13 @@ func (d *Drill) Run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if d.Active() {
-			d.Once(ctx)
-		} else {
+		next := d.Config.Every.Std()
+		if !d.Active() {
 			d.load(ctx) // what the one that acts has found
+		} else if s := d.Once(ctx); s.later {
+			next = min(next, moving)
 		}
-		timer.Reset(d.Config.Every.Std())
+		timer.Reset(next)
 	}
 }
 
@@ -145,6 +149,12 @@ func (d *Drill) Once(ctx context.Context) Status {
 	d.load(ctx)
 	if why := d.barred(ctx); why != "" {
 		s := unknown("not held: %s", why)
+		d.Logger.InfoContext(ctx, "containment drill", "capability", s.Capability, "note", s.Note)
+		return s
+	}
+	if id := d.underWay(ctx); id != "" {
+		s := unknown("not held: drill %s is under way still", id)
+		s.later = true
 		d.Logger.InfoContext(ctx, "containment drill", "capability", s.Capability, "note", s.Note)
 		return s
 	}

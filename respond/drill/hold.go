@@ -35,6 +35,7 @@ func (d *Drill) hold(ctx context.Context) Status {
 	if err != nil {
 		return unknown("not held: %v", err)
 	}
+	d.begun(ctx, id, time.Now().Add(2*wait+2*moving))
 	s := d.tried(ctx, id)
 	s.Run = id
 	return s
@@ -102,6 +103,9 @@ func (s Status) and(err error) Status {
 // reached says why a pod in quarantine is reached still: by what the policies let
 // through now, or although they let nothing through.
 func (d *Drill) reached(ctx context.Context, run event.Run, took time.Duration) Status {
+	if now, err := d.Runs.Run(ctx, run.ID); err == nil && now.State != event.RunHolding {
+		return unknown("the drill's hold was ended meanwhile: its run is %s", now.State)
+	}
 	s := Status{Capability: Absent, Note: fmt.Sprintf("a quarantined pod was still reached after %s: the cluster does not enforce network policies", took)}
 	step := run.Steps[0]
 	if d.Verify == nil || step.Plan == nil || step.Receipt == nil {

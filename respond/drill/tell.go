@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -21,23 +22,72 @@ type memory struct {
 	// Told is what people were paged about last and is not resolved; empty is
 	// nothing.
 	Told Capability `json:"told,omitempty"`
+	// Begun is the run of a drill that is under way, which is over by itself at
+	// Until: whoever held it may have died, or another responder acts now.
+	Begun string    `json:"begun,omitempty"`
+	Until time.Time `json:"until,omitzero"`
 }
 
-// load reads what the last drill found, whoever held it.
-func (d *Drill) load(ctx context.Context) {
+// read is what is kept; nothing of it is known where there is none.
+func (d *Drill) read(ctx context.Context) (m memory, known bool) {
 	if d.Store == nil {
-		return
+		return m, false
 	}
 	data, _, err := d.Store.Get(ctx, key)
 	if errors.Is(err, bus.ErrNotFound) {
-		return
+		return m, false
 	}
-	var m memory
 	if err == nil {
 		err = json.Unmarshal(data, &m)
 	}
 	if err != nil {
 		d.Logger.WarnContext(ctx, "what the last drill found can't be read", "error", err)
+		return memory{}, false
+	}
+	return m, true
+}
+
+// store keeps it.
+func (d *Drill) store(ctx context.Context, m memory) {
+	if d.Store == nil {
+		return
+	}
+	data, err := json.Marshal(m)
+	if err == nil {
+		_, err = d.Store.Put(ctx, key, data)
+	}
+	if err != nil {
+		d.Logger.WarnContext(ctx, "what the drill found was not kept", "error", err)
+	}
+}
+
+// begun keeps that a drill is under way, so that no other one is held meanwhile.
+func (d *Drill) begun(ctx context.Context, id string, until time.Time) {
+	d.mu.Lock()
+	m := d.last
+	d.mu.Unlock()
+	m.Begun, m.Until = id, until
+	d.store(ctx, m)
+}
+
+// underWay is the run of a drill that somebody else began and that is not over.
+func (d *Drill) underWay(ctx context.Context) string {
+	m, known := d.read(ctx)
+	// Beyond its end by a good while, that it is not over is for people to know.
+	if !known || m.Begun == "" || time.Now().After(m.Until.Add(moving)) {
+		return ""
+	}
+	run, err := d.Runs.Run(ctx, m.Begun)
+	if errors.Is(err, bus.ErrNotFound) || err == nil && !run.State.Terminal() {
+		return m.Begun
+	}
+	return ""
+}
+
+// load reads what the last drill found, whoever held it.
+func (d *Drill) load(ctx context.Context) {
+	m, known := d.read(ctx)
+	if !known {
 		return
 	}
 	d.mu.Lock()
@@ -51,7 +101,7 @@ func (d *Drill) load(ctx context.Context) {
 // they are told again, under the same key.
 func (d *Drill) keep(ctx context.Context, now Status) {
 	d.mu.Lock()
-	m := memory{now, d.last.Told}
+	m := memory{Status: now, Told: d.last.Told}
 	before := d.last.Capability
 	d.mu.Unlock()
 	if d.tell(ctx, before, m.Told, now) {
@@ -63,16 +113,7 @@ func (d *Drill) keep(ctx context.Context, now Status) {
 	d.mu.Lock()
 	d.last = m
 	d.mu.Unlock()
-	if d.Store == nil {
-		return
-	}
-	data, err := json.Marshal(m)
-	if err == nil {
-		_, err = d.Store.Put(ctx, key, data)
-	}
-	if err != nil {
-		d.Logger.WarnContext(ctx, "what the drill found was not kept", "error", err)
-	}
+	d.store(ctx, m)
 }
 
 // tell pages when containment does not work any more, or can't be tried, and

@@ -17,6 +17,9 @@ import (
 const (
 	// keyLedger is the ledger's key in the control bucket.
 	keyLedger = "ledger"
+	// maxChanges is how many changes come into one record: who waits for the last
+	// waits for all.
+	maxChanges = 64
 	// recently is how old the book may be by which plans are judged; a place
 	// is only ever taken in the newest.
 	recently = 500 * time.Millisecond
@@ -40,30 +43,51 @@ type Store interface {
 type Ledger struct {
 	store Store
 
-	// writing lets one goroutine at a time race with other processes.
-	writing sync.Mutex
-
 	mu   sync.Mutex
 	book *Book
 	at   time.Time
+	// waiting are changes that come into the next record; writing says that
+	// somebody writes, who takes them, too.
+	waiting []*change
+	writing bool
+	// newest and revision are the last record that this process wrote or read, for
+	// who writes: unless somebody else has written, the next follows it.
+	newest   []byte
+	revision uint64
 }
 
 // NewLedger keeps a ledger in a store.
 func NewLedger(s Store) *Ledger { return &Ledger{store: s} }
 
-func (l *Ledger) load(ctx context.Context) (*Book, uint64, error) {
-	book := &Book{}
-	data, revision, err := l.store.Get(ctx, keyLedger)
+func (l *Ledger) load(ctx context.Context) (*Book, error) {
+	data, _, err := l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return decode(data)
+}
+
+// read is the newest record; there is none yet at revision 0.
+func (l *Ledger) read(ctx context.Context) (data []byte, revision uint64, err error) {
+	data, revision, err = l.store.Get(ctx, keyLedger)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
-		return book, 0, nil
+		return nil, 0, nil
 	case err != nil:
 		return nil, 0, fmt.Errorf("read ledger: %w", err)
 	}
-	if err := json.Unmarshal(data, book); err != nil {
-		return nil, 0, fmt.Errorf("read ledger: %w", err)
+	return data, revision, nil
+}
+
+func decode(data []byte) (*Book, error) {
+	book := &Book{}
+	if len(data) == 0 {
+		return book, nil
 	}
-	return book, revision, nil
+	if err := json.Unmarshal(data, book); err != nil {
+		return nil, fmt.Errorf("read ledger: %w", err)
+	}
+	return book, nil
 }
 
 // recent is the book as it was a moment ago at the most. It is shared: nobody
@@ -75,46 +99,12 @@ func (l *Ledger) recent(ctx context.Context) (*Book, error) {
 		return l.book, nil
 	}
 	at := time.Now()
-	book, _, err := l.load(ctx)
+	book, err := l.load(ctx)
 	if err != nil {
 		return nil, err
 	}
 	l.book, l.at = book, at
 	return book, nil
-}
-
-// update changes the book by compare-and-set: change is called with the newest
-// one, again whenever somebody else was faster, and says whether there is
-// anything to write.
-func (l *Ledger) update(ctx context.Context, now time.Time, change func(*Book) bool) error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	for range maxRaces {
-		book, revision, err := l.load(ctx)
-		if err != nil {
-			return err
-		}
-		if !change(book) {
-			return nil
-		}
-		book.tidy(now)
-		data, err := json.Marshal(book)
-		if err != nil {
-			return fmt.Errorf("write ledger: %w", err)
-		}
-		_, err = l.store.CompareAndSet(ctx, keyLedger, data, revision)
-		switch {
-		case errors.Is(err, bus.ErrConflict):
-			continue
-		case err != nil:
-			return fmt.Errorf("write ledger: %w", err)
-		}
-		l.mu.Lock()
-		l.book, l.at = book, time.Now()
-		l.mu.Unlock()
-		return nil
-	}
-	return errors.New("write ledger: others were faster each time")
 }
 
 // Take takes a place for a step whose effect follows at once: the guards that
@@ -234,6 +224,24 @@ func (s *Set) Standing(ctx context.Context) ([]string, error) {
 		}
 	}
 	return runs, nil
+}
+
+// Abandon frees the places that were taken before a time for the first record of a
+// run: no such record was stored, and whoever was about to store it is gone.
+func (s *Set) Abandon(ctx context.Context, run string, before, now time.Time) error {
+	if s.ledger == nil {
+		return nil
+	}
+	return s.ledger.update(ctx, now, func(b *Book) bool {
+		changed := false
+		for i := range b.Entries {
+			e := &b.Entries[i]
+			if e.Run == run && e.stands() && e.Record == 0 && e.Taken.Before(before) {
+				e.Ended, changed = &now, true
+			}
+		}
+		return changed
+	})
 }
 
 // Restore makes sure that what stands by the records of the runs has its place:

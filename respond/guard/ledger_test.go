@@ -67,7 +67,7 @@ func written(t *testing.T, b Book) *Ledger {
 }
 
 func read(t interface{ Fatal(...any) }, m *memory) *Book {
-	b, _, err := NewLedger(m).load(context.Background())
+	b, err := NewLedger(m).load(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

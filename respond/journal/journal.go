@@ -22,6 +22,9 @@ func Moves(before, after event.Run) []string {
 	if a := after.Approval; a != nil {
 		lines = append(lines, votes(before.Approval, *a)...)
 	}
+	for _, s := range after.Said[min(len(before.Said), len(after.Said)):] {
+		lines = append(lines, Saying(s))
+	}
 	for i, s := range after.Steps {
 		var old event.Step
 		if i < len(before.Steps) {
@@ -67,11 +70,43 @@ func votes(before *event.Approval, a event.Approval) []string {
 	return lines
 }
 
+// Saying says what somebody asked of a run, and why.
+func Saying(s event.Saying) string {
+	line := clean(s.User, 120)
+	switch s.Kind {
+	case event.InputUndo:
+		line += " has it undone"
+		if s.AtEnd != "" && s.AtEnd != event.AtEndRestore {
+			line += " by " + word(s.AtEnd)
+		}
+		if s.Over {
+			line += ", leaving what others changed"
+		}
+	case event.InputExtend:
+		line += " lets it hold until " + s.Until.UTC().Format("2006-01-02 15:04:05")
+	case event.InputKeep:
+		line += " keeps it until somebody has it undone"
+	default:
+		line += " says " + word(s.Kind)
+	}
+	if s.Reason != "" {
+		line += ": " + clean(s.Reason, 300)
+	}
+	return line
+}
+
 func stepMove(old, s event.Step) string {
-	if old.State == s.State && old.Error == s.Error {
+	name := clean(s.Name, 63)
+	switch {
+	case s.Differs != "" && old.Differs != s.Differs && old.State == event.StepReverting:
+		return fmt.Sprintf("%s is not undone, people are asked: %s", name, clean(s.Differs, 300))
+	case s.Differs != "" && old.Differs != s.Differs:
+		return fmt.Sprintf("%s is left as it is, people are asked: %s", name, clean(s.Differs, 300))
+	case s.EndAsked && !old.EndAsked && s.Differs == "":
+		return fmt.Sprintf("%s: the hold's time is up, people are asked", name)
+	case old.State == s.State && old.Error == s.Error:
 		return ""
 	}
-	name := clean(s.Name, 63)
 	switch s.State {
 	case event.StepPending:
 		return ""

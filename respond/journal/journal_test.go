@@ -43,6 +43,17 @@ func TestMoves(t *testing.T) {
 			r.State = event.RunHolding
 		}, []string{"isolate done: applied", "run is holding"}},
 		{func(r *event.Run) {
+			r.Steps[0].EndAsked = true
+			r.Said = []event.Saying{{Kind: event.InputExtend, User: "bob", Until: at.Add(time.Hour), Reason: "still\nlooking"}}
+		}, []string{"bob lets it hold until " + at.Add(time.Hour).Format("2006-01-02 15:04:05") + ": still looking", "isolate: the hold's time is up, people are asked"}},
+		{func(r *event.Run) { r.Steps[0].Differs = "label a was set" }, []string{"isolate is left as it is, people are asked: label a was set"}},
+		{func(r *event.Run) {
+			r.Steps[0].State, r.Steps[0].Differs = event.StepReverting, ""
+			r.Said = append(slices.Clone(r.Said), event.Saying{Kind: event.InputUndo, User: "ann", AtEnd: event.AtEndDelete, Over: true})
+		}, []string{"ann has it undone by delete, leaving what others changed", "isolate is reverting"}},
+		{func(r *event.Run) { r.Steps[0].State, r.Steps[0].Differs = event.StepDone, "label b was set" },
+			[]string{"isolate is not undone, people are asked: label b was set"}},
+		{func(r *event.Run) {
 			r.Steps[0].State, r.Steps[0].Error = event.StepReverting, "the \x1b[31mserver is away"
 		},
 			[]string{"isolate is reverting: the \ufffd[31mserver is away"}},

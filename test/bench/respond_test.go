@@ -27,6 +27,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/controlplane"
 )
 
@@ -244,7 +245,7 @@ func soon(b *testing.B, what string, ok func() bool) {
 // report reads the times of the store.
 func report(b *testing.B, store *bus.Bus, n int) {
 	b.Helper()
-	log := respond.NewRunLog(store, 0)
+	log := runlog.New(store, 0)
 	soon(b, "all runs hold", func() bool {
 		held := 0
 		for rec, err := range log.All(b.Context()) {

@@ -22,7 +22,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/controlplane"
 )
 
@@ -222,7 +222,7 @@ func (s *served) settled(b *testing.B, n int) {
 // intent were stored, each sorted.
 func durations(b *testing.B, store *bus.Bus, posted map[string]time.Time) (found, begun, intended []time.Duration) {
 	b.Helper()
-	for rec, err := range respond.NewRunLog(store, 0).All(b.Context()) {
+	for rec, err := range runlog.New(store, 0).All(b.Context()) {
 		if err != nil {
 			b.Fatal(err)
 		}

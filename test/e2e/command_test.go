@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/receipt"
 )
 
 // commands: containment by hand, from its start to the proof of its record, by
@@ -249,7 +249,7 @@ func (l *loop) proved(token, id string) {
 		}
 		return out
 	}
-	var proof respond.Proof
+	var proof receipt.Proof
 	if err := json.Unmarshal([]byte(verify(0, file, "-o", "json")), &proof); err != nil || proof.Run != id || proof.State != event.RunClosed || len(proof.Effects) == 0 {
 		t.Errorf("proved is %+v, %v", proof, err)
 	}

@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
@@ -221,7 +222,13 @@ func TestContainmentMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("Cilium", everything, held)
+	t.Run("probes kept out by Cilium", func(t *testing.T) {
+		containProbes(t, client, c, event.ResultUnverified, "kept out by Cilium: the pod's own node")
+	})
 	bare(t)
+	t.Run("probes can't be kept out", func(t *testing.T) {
+		containProbes(t, client, c, event.ResultPartial, "leaks: traffic with the pod's own node, the kubelet's probes with it")
+	})
 	if err := installer.Create(t.Context(), calicoDefinitions()); err != nil {
 		t.Fatal(err)
 	}
@@ -235,6 +242,32 @@ func TestContainmentMatrix(t *testing.T) {
 	})
 	check("Calico", everything, held)
 	bare(t)
+}
+
+// containProbes quarantines a pod with keep_probes: false: the evaluation of what
+// the API server took says whether its own node is kept out, what is taken away of
+// it is put back, and nothing of it is left after the undo.
+func containProbes(t *testing.T, client kubernetes.Interface, c *kube.Client, want event.Result, part string) {
+	ns := namespace(t, client)
+	q := build(t, "pod.quarantine", c, &action.QuarantineConfig{})
+	pod := lonely(t, client, ns, "web")
+	r := request(pod)
+	before := marks(t, pod.ObjectMeta)
+	p, done := do(t, q, r)
+	if seen := verified(t, q, r, p, done); seen.Result != want || !noted(seen.Notes, part) || !noted(p.Notes, part) {
+		t.Errorf("%s, planned %q, found %q", seen.Result, p.Notes, seen.Notes)
+	}
+	removed(t, q, r, p)
+	undo(t, q, r, done, event.AtEndRestore)
+	if after := marks(t, getPod(t, client, ns, pod.Name).ObjectMeta); after != before || hasPolicy(t, client, ns) {
+		t.Errorf("left over: %s", after)
+	}
+	for _, w := range p.Writes {
+		if _, err := dynamicClient(t).Resource(schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}).Namespace(w.Namespace).
+			Get(t.Context(), w.Name, metav1.GetOptions{}); w.Verb == "create" && !apierrors.IsNotFound(err) {
+			t.Errorf("%s %s is left over: %v", w.Resource, w.Name, err)
+		}
+	}
 }
 
 // containOwners: pods of controllers, and one of the host network.

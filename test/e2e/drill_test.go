@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
@@ -29,6 +30,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/drill"
 	"github.com/firebreak-io/firebreak/respond/guard"
 	"github.com/firebreak-io/firebreak/respond/notify"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 const drillSpace = "firebreak-drill"
@@ -89,6 +91,8 @@ func (p *plugin) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// One that was made since it looked is gone in a moment, and never enforced.
+	policies.Items = slices.DeleteFunc(policies.Items, func(o networkingv1.NetworkPolicy) bool { return p.prunes && o.Name == action.HoldPolicyName })
 	space, err := p.client.CoreV1().Namespaces().Get(ctx, drillSpace, metav1.GetOptions{})
 	if err != nil {
 		return err
@@ -116,11 +120,26 @@ func (p *plugin) round(ctx context.Context) error {
 }
 
 // pages takes them.
-type pages struct{ sent []notify.Message }
+type pages struct {
+	mu   sync.Mutex
+	sent []notify.Message
+}
 
 func (p *pages) Put(_ context.Context, m notify.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.sent = append(p.sent, m)
 	return nil
+}
+
+// last is the one that came last.
+func (p *pages) last() notify.Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.sent) == 0 {
+		return notify.Message{}
+	}
+	return p.sent[len(p.sent)-1]
 }
 
 // drilled is the shipped pair on the shared control plane, and a responder with
@@ -132,7 +151,7 @@ type drilled struct {
 	plugin *plugin
 	pages  *pages
 	store  *bus.Bus
-	log    *respond.RunLog
+	log    *runlog.Log
 	act    action.Action
 }
 
@@ -154,6 +173,17 @@ func pair(t *testing.T) kubernetes.Interface {
 		if err := client.CoreV1().Namespaces().Delete(ctx, drillSpace, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
+	})
+	// The namespace that another test let go may be ending still, and takes nothing new.
+	eventually(t, "no namespace "+drillSpace+" is ending", func(ctx context.Context) error {
+		space, err := client.CoreV1().Namespaces().Get(ctx, drillSpace, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err == nil && space.DeletionTimestamp != nil:
+			return fmt.Errorf("it is %s", space.Status.Phase)
+		}
+		return err
 	})
 	for _, o := range manifests(t, "../../deploy/drill/drill.yaml") {
 		eventually(t, o.GetKind()+" "+o.GetName(), func(ctx context.Context) error { return d.apply(ctx, o) })
@@ -178,7 +208,7 @@ func newDrilled(t *testing.T) *drilled {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.store.Close() })
-	d.log = respond.NewRunLog(d.store, 0)
+	d.log = runlog.New(d.store, 0)
 	control := respond.NewControl(d.store, event.ModeAsk) // a drill asks nobody all the same
 	quiet := slog.New(slog.DiscardHandler)
 	d.Drill = &drill.Drill{

@@ -11,9 +11,9 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/evidence"
+	"github.com/firebreak-io/firebreak/respond/receipt"
 	"github.com/firebreak-io/firebreak/test/bucket"
 )
 
@@ -77,14 +77,14 @@ func TestEvidenceProved(t *testing.T) {
 			run := p.until(p.find(event.Ref{Resource: "pods", Namespace: o.GetNamespace(), Name: o.GetName()}, event.Actor{}), event.RunClosed)
 			records, err := p.log.Receipt(t.Context(), run.ID)
 			p.no(err, "read record")
-			var receipt bytes.Buffer
-			p.no(respond.WriteReceipt(&receipt, run.ID, records), "write receipt")
-			proof, err := respond.VerifyReceipt(&receipt, "")
+			var text bytes.Buffer
+			p.no(receipt.Write(&text, run.ID, records), "write receipt")
+			proof, err := receipt.Verify(&text, "")
 			p.no(err, "verify receipt")
 			if len(proof.Evidence) == 0 || proof.Evidence[0].Where != at.Where() {
 				t.Fatalf("kept is %+v", proof.Evidence)
 			}
-			read := func(ctx context.Context, e respond.ProvedEvidence, w io.Writer) error {
+			read := func(ctx context.Context, e receipt.Evidence, w io.Writer) error {
 				r, err := at.Get(ctx, e.Object)
 				if err != nil {
 					return err
@@ -93,18 +93,18 @@ func TestEvidenceProved(t *testing.T) {
 				_, err = io.Copy(w, r)
 				return err
 			}
-			p.no(respond.CheckEvidence(t.Context(), proof, read), "hold the evidence against the record")
+			p.no(receipt.CheckEvidence(t.Context(), proof, read), "hold the evidence against the record")
 			forged := proof
-			forged.Evidence = append([]respond.ProvedEvidence(nil), proof.Evidence...)
+			forged.Evidence = append([]receipt.Evidence(nil), proof.Evidence...)
 			forged.Evidence[0].Size++
-			if err := respond.CheckEvidence(t.Context(), forged, read); !errors.Is(err, respond.ErrDisproved) {
+			if err := receipt.CheckEvidence(t.Context(), forged, read); !errors.Is(err, receipt.ErrDisproved) {
 				t.Errorf("a record of another size: %v", err)
 			}
 			if at.tamper == nil {
 				return
 			}
 			at.tamper(proof.Evidence[0].Object)
-			if err := respond.CheckEvidence(t.Context(), proof, read); !errors.Is(err, respond.ErrDisproved) {
+			if err := receipt.CheckEvidence(t.Context(), proof, read); !errors.Is(err, receipt.ErrDisproved) {
 				t.Errorf("somebody changed the object: %v", err)
 			}
 		})

@@ -54,7 +54,10 @@ func init() {
 	}
 	deleted := quarantine
 	deleted.end = event.AtEndDelete
-	quarantine.ways = append(quarantine.ofOwners(replicaSets, statefulSets, daemonSets, jobResource, replicators), deleted)
+	sealed := quarantine
+	sealed.config = func(*trial) any { return &action.QuarantineConfig{} }
+	sealed.result = []event.Result{event.ResultPartial} // without Cilium its node can't be kept out
+	quarantine.ways = append(quarantine.ofOwners(replicaSets, statefulSets, daemonSets, jobResource, replicators), deleted, sealed)
 	conform(quarantine)
 	conform(fixture{
 		kind: "node.cordon", at: action.Resource{Version: "v1", Resource: "nodes"}, make: makeNode, ready: nodeReady, trim: nodeTrim, moves: true,

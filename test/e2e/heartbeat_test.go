@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/test/wire"
 )
 
 // TestHeartbeat: the audit webhook is cut, which shows as a gap and a finding,
@@ -31,8 +32,8 @@ func TestHeartbeat(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.write("config.yaml", strings.Replace(string(config), "  no_shipped:", "  heartbeat: {every: 1s, within: 6s}\n  no_shipped:", 1))
-	wire := newProxy(t, strings.TrimPrefix(l.api, "http://"))
-	l.up(l.webhook("http://"+wire.address), 500*time.Millisecond)
+	between := wire.New(t, strings.TrimPrefix(l.api, "http://"), nil)
+	l.up(l.webhook("http://"+between.Address), 500*time.Millisecond)
 
 	eventually(t, "beats come back", func(ctx context.Context) error {
 		if n, err := l.metric(ctx, `firebreak_heartbeats_total{result="returned"}`); err != nil || n < 3 {
@@ -42,12 +43,12 @@ func TestHeartbeat(t *testing.T) {
 	})
 	l.gap(0)
 	began := time.Now()
-	wire.cut()
+	between.Cut()
 	l.gap(1)
 	t.Logf("the gap was seen %s after the webhook was cut; a beat has 6s", time.Since(began).Round(100*time.Millisecond))
 	l.incident("audit-gap", "")
 	mended := time.Now()
-	wire.mend()
+	between.Mend()
 	l.gap(0)
 	t.Logf("the gap was over %s after the webhook was mended", time.Since(mended).Round(100*time.Millisecond))
 

@@ -24,6 +24,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/kube/index"
+	"github.com/firebreak-io/firebreak/test/wire"
 )
 
 // watching starts an index that has just the rights that ingest has.
@@ -220,8 +221,8 @@ func TestIndexInterrupted(t *testing.T) {
 	client := admin(t)
 	ns := namespace(t, client)
 	config := reader(t, client).REST()
-	wire := newProxy(t, strings.TrimPrefix(config.Host, "https://"))
-	config.Host = "https://" + wire.address
+	between := wire.New(t, strings.TrimPrefix(config.Host, "https://"), nil)
+	config.Host = "https://" + between.Address
 	x := follow(t, config)
 	webDeployment(t, client, ns, 3)
 	before := ready(t, client, ns, "app=web", 3)
@@ -237,7 +238,7 @@ func TestIndexInterrupted(t *testing.T) {
 		})
 	}
 	all("all are known", before)
-	wire.cut()
+	between.Cut()
 	zero := int64(0)
 	if err := client.CoreV1().Pods(ns).Delete(t.Context(), before[0].Name, metav1.DeleteOptions{GracePeriodSeconds: &zero}); err != nil {
 		t.Fatal(err)
@@ -258,7 +259,7 @@ func TestIndexInterrupted(t *testing.T) {
 		}
 		return nil
 	})
-	wire.mend()
+	between.Mend()
 	all("all are known again", after)
 	eventually(t, "the one that went is gone", func(ctx context.Context) error {
 		if m := x.PodByUID(string(before[0].UID)); m.Pod == nil || m.Gone.IsZero() {

@@ -38,6 +38,7 @@ func TestLoop(t *testing.T) {
 	t.Run("started, kept, judged, undone and proved by hand", func(t *testing.T) { l.on(t).commands() })
 	t.Run("the glass is broken, and reviewed by another", func(t *testing.T) { l.on(t).glass() })
 	t.Run("decided in the page", func(t *testing.T) { l.on(t).page() })
+	t.Run("identity, group, image and address by hand", func(t *testing.T) { l.on(t).things() })
 	t.Run("killed between storing and acting", func(t *testing.T) { l.on(t).killed() })
 	t.Run("one verb fewer", func(t *testing.T) { l.on(t).forbidden() })
 	t.Run("fifty alerts at once", func(t *testing.T) { l.on(t).fifty() })

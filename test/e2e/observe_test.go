@@ -46,12 +46,13 @@ spec:
     - name: tell
       action: notify.event
       with: {reason: Contained, note: "contained for ${finding.rule}"}
+    - {name: page, action: notify.page, with: {to: [oncall], note: "look at ${target.name}"}, on_failure: continue} # a replay knows no receivers
 `
 
-// TestObserveWritesNothing runs a service in mode observe, and a replay that
-// plans in the cluster, against a real API server: its audit log has dry runs,
-// and no write that is stored; the plans say what would be lost and what the API
-// server answers.
+// TestObserveWritesNothing runs a service in mode observe, with Slack and a pager,
+// and a replay that plans in the cluster, against a real API server: from the
+// alert to the record its audit log has dry runs, and no write that is stored;
+// the plans say what would be lost and what the API server answers.
 func TestObserveWritesNothing(t *testing.T) {
 	client := admin(t)
 	c := responder(t, client, func(all []kube.Permission) []kube.Permission { return append(all, kube.IndexPermissions()...) })
@@ -66,6 +67,9 @@ func TestObserveWritesNothing(t *testing.T) {
 	marked := func() string { return marks(t, getPod(t, client, suspect.Namespace, suspect.Name).ObjectMeta) }
 	before := marked()
 	left := leftOver(t, client)
+	l := loop{process: p, admin: client, plane: plane(t)}
+	l.talk()
+	l.pagedBy()
 	p.start()
 	t.Cleanup(p.stop)
 	for _, pod := range []corev1.Pod{suspect, refused} {
@@ -82,7 +86,6 @@ func TestObserveWritesNothing(t *testing.T) {
 	if notes := strings.Join(denied.Steps[0].Plan.Notes, "\n"); !strings.Contains(notes, "dry run: the API server refuses it") || !strings.Contains(notes, "not in this namespace") {
 		t.Errorf("the plan that admission refuses says\n%s", notes)
 	}
-	l := loop{process: p}
 	shown := l.must(viewer, "runs", "show", run.ID)
 	for _, want := range []string{"PodDisruptionBudget " + suspect.Namespace + "/web lets 1 more go", "dry run: the API server takes", "would ask 2 people of group/oncall about isolate", "budget says pass: 0 of 1000 pods"} {
 		if !strings.Contains(shown, want) {
@@ -90,6 +93,7 @@ func TestObserveWritesNothing(t *testing.T) {
 		}
 	}
 	t.Logf("runs show:\n%s", shown)
+	l.planned(viewer, run)
 	replayed(t, p, suspect)
 
 	if after := marked(); after != before {
@@ -317,14 +321,17 @@ func refusing(t *testing.T, client kubernetes.Interface) corev1.Pod {
 // viewer is the token of an account that may look at runs.
 func viewer(t *testing.T, client kubernetes.Interface) string {
 	t.Helper()
+	return tokenFor(t, client, rbacv1.PolicyRule{APIGroups: []string{"firebreak.io"}, Resources: []string{"runs", "incidents"}, Verbs: []string{"get", "list"}})
+}
+
+// tokenFor is the token of an account that may do this, in all namespaces.
+func tokenFor(t *testing.T, client kubernetes.Interface, rules ...rbacv1.PolicyRule) string {
+	t.Helper()
 	home := namespace(t, client)
-	group := rbacv1.GroupName
-	_, err := client.RbacV1().ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: home}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"firebreak.io"}, Resources: []string{"runs", "incidents"}, Verbs: []string{"get", "list"}},
-	}}, metav1.CreateOptions{})
+	_, err := client.RbacV1().ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: home}, Rules: rules}, metav1.CreateOptions{})
 	if err == nil {
 		_, err = client.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: home}, RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "ClusterRole", Name: home},
+			ObjectMeta: metav1.ObjectMeta{Name: home}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: home},
 			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: home, Name: "default"}},
 		}, metav1.CreateOptions{})
 	}

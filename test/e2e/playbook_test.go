@@ -20,6 +20,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/evidence"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // TestEveryActionByPlaybook ranges over the catalogue: a finding about a target of
@@ -29,9 +30,6 @@ import (
 func TestEveryActionByPlaybook(t *testing.T) {
 	plane(t)
 	for _, k := range action.Kinds() {
-		if k.Class == action.Notify {
-			continue
-		}
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlay(t, k, fixtures[k.Name], "")
@@ -67,7 +65,7 @@ func TestEveryActionByPlaybook(t *testing.T) {
 type play struct {
 	*trial
 	store *bus.Bus
-	log   *respond.RunLog
+	log   *runlog.Log
 }
 
 // newPlay runs one until the test ends. target is the step's, if it has one.
@@ -85,7 +83,7 @@ func newPlay(t *testing.T, k action.Kind, x fixture, target string) *play {
 	p.store, err = bus.Open(t.Context(), bus.Options{Dir: t.TempDir()})
 	p.no(err, "open store")
 	t.Cleanup(func() { p.store.Close() })
-	p.log = respond.NewRunLog(p.store, 0)
+	p.log = runlog.New(p.store, 0)
 	control := respond.NewControl(p.store, event.ModeAct)
 	worker, err := respond.NewWorker(t.Context(), respond.WorkerOptions{
 		Alone: true, Bus: p.store, Books: []*respond.Playbook{p.book(target)}, Control: control, Telemetry: telemetry.Nop(), Logger: quiet,

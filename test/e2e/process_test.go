@@ -152,6 +152,11 @@ func (s *process) start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("log of firebreak:\n%s", s.log.text())
+		}
+	}()
 	eventually(s.t, "firebreak is ready", func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.ready+"/readyz", nil)
 		if err != nil {

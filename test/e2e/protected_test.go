@@ -26,6 +26,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // executor carries steps out on the real control plane with every right there is, so that nothing but the
@@ -131,8 +132,8 @@ func begin(t *testing.T, x *respond.Executor, book *respond.Playbook, target eve
 		t.Fatal(err)
 	}
 	f.Subject = resolved
-	incident, _ := respond.Group(nil, f)
-	return respond.Begin(book, incident, f, resolved, event.ModeAct, now)
+	in, _ := incident.Group(nil, f)
+	return respond.Begin(book, in, f, resolved, event.ModeAct, now)
 }
 
 // hands are the operators' control.

@@ -77,6 +77,8 @@ type loop struct {
 	away *atomic.Bool
 	// pager is whom all is routed to.
 	pager *pagers
+	// blocked is what the operator's function was told.
+	blocked chan string
 }
 
 func newLoop(t *testing.T) *loop {
@@ -84,9 +86,10 @@ func newLoop(t *testing.T) *loop {
 	if testing.Short() {
 		t.Skip("starts a control plane, and builds it if the cache is cold")
 	}
-	l := &loop{process: prepare(t, "act", loopBooks+pageBook)}
+	l := &loop{process: prepare(t, "act", loopBooks+pageBook+thingBooks)}
 	l.talk()
 	l.pagedBy()
+	l.edge()
 	l.up(l.webhook(l.api), 10*time.Second)
 	return l
 }
@@ -96,7 +99,7 @@ func newLoop(t *testing.T) *loop {
 func (l *loop) up(webhook string, backoff time.Duration) {
 	t := l.t
 	plane, err := controlplane.Start(t.Context(), controlplane.Options{
-		Nodes: 2, Users: []string{"alice:oncall", "bob", "mallory"}, AuditWebhook: webhook, AuditBackoff: backoff, Log: os.Stderr,
+		Nodes: 2, Users: []string{"alice:oncall", "dora:oncall", "emil:oncall", "bob", "mallory"}, AuditWebhook: webhook, AuditBackoff: backoff, Log: os.Stderr,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +128,7 @@ func (l *loop) up(webhook string, backoff time.Duration) {
 // firebreak rbac prints, and its kubeconfig.
 func (l *loop) account() {
 	t := l.t
-	actions := action.Defaults()
+	actions := append(action.Defaults(), thingActions()...)
 	permissions, err := action.Permissions(actions...)
 	if err != nil {
 		t.Fatal(err)

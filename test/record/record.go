@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/firebreak-io/firebreak/test/controlplane"
@@ -117,17 +118,12 @@ func (s *Stage) do(ctx context.Context, act Act) error {
 
 // save writes the recording.
 func (s *Stage) save(dir string) error {
-	in, err := os.Open(s.cluster.AuditLog)
-	if err != nil {
-		return fmt.Errorf("read audit log: %w", err)
-	}
-	defer in.Close()
 	out, err := os.Create(filepath.Join(dir, "audit.ndjson"))
 	if err != nil {
 		return fmt.Errorf("write recording: %w", err)
 	}
-	if _, err := io.Copy(out, in); err != nil {
-		return errors.Join(fmt.Errorf("write recording: %w", err), out.Close())
+	if err := gather(out, s.cluster.AuditLog); err != nil {
+		return errors.Join(err, out.Close())
 	}
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("write recording: %w", err)
@@ -139,6 +135,30 @@ func (s *Stage) save(dir string) error {
 		return fmt.Errorf("write acts: %w", err)
 	}
 	return os.WriteFile(filepath.Join(dir, "acts.json"), append(data, '\n'), 0o600)
+}
+
+// gather writes what a log says: that of the files first that it was moved to when
+// it was large, oldest first, as their names have the time.
+func gather(out io.Writer, log string) error {
+	end := filepath.Ext(log)
+	moved, err := filepath.Glob(log[:len(log)-len(end)] + "-*T*" + end)
+	if err != nil {
+		return fmt.Errorf("find audit logs: %w", err)
+	}
+	slices.Sort(moved)
+	for _, name := range append(moved, log) {
+		in, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("read audit log: %w", err)
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			return errors.Join(fmt.Errorf("write recording: %w", err), in.Close())
+		}
+		if err := in.Close(); err != nil {
+			return fmt.Errorf("read audit log: %w", err)
+		}
+	}
+	return nil
 }
 
 // pause waits as long.

@@ -19,8 +19,9 @@ import (
 )
 
 // floodBound is what one process may take, of the 512 MiB that are promised, while it is sent the worst
-// that there is as fast as it answers.
-const floodBound = 350 << 20
+// that there is as fast as it answers. It takes 315 to 362 MiB: when garbage is collected differs from
+// run to run.
+const floodBound = 420 << 20
 
 // floodSenders is how many send at a time.
 const floodSenders = 64

@@ -18,7 +18,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/receipt"
 )
 
 // soon is how long a responder may take for what it does in seconds, on a
@@ -160,10 +160,10 @@ func (s *stage) outages(round int) {
 
 	s.release(2, "shell")
 	cut := s.actors[round%len(s.actors)]
-	cut.wire.sever(true)
+	cut.wire.Cut()
 	cut.gate.away.Store(true)
 	<-time.After(4 * time.Second)
-	cut.wire.mend()
+	cut.wire.Mend()
 	cut.gate.away.Store(false)
 	s.revive()
 }
@@ -271,11 +271,11 @@ func (s *stage) check() {
 			t.Fatal(err)
 		}
 		records += len(list)
-		var receipt bytes.Buffer
-		if err := respond.WriteReceipt(&receipt, run.ID, list); err != nil {
+		var text bytes.Buffer
+		if err := receipt.Write(&text, run.ID, list); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := respond.VerifyReceipt(&receipt, ""); err != nil {
+		if _, err := receipt.Verify(&text, ""); err != nil {
 			t.Errorf("run %s: %v", run.ID, err)
 			continue
 		}

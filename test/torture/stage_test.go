@@ -23,8 +23,9 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/controlplane"
+	"github.com/firebreak-io/firebreak/test/wire"
 )
 
 // stage is a real control plane, a NATS server and several responders, and sees all that goes between them.
@@ -35,7 +36,7 @@ type stage struct {
 	namespace string
 	broker    *broker
 	bus       *bus.Bus
-	log       *respond.RunLog
+	log       *runlog.Log
 	actors    []*actor
 	began     time.Time
 
@@ -59,7 +60,7 @@ type stage struct {
 type actor struct {
 	s    *stage
 	n    int
-	wire *wire
+	wire *wire.Wire
 	gate *gateway
 	env  []string
 	logs string
@@ -118,7 +119,7 @@ func newStage(t *testing.T, responders int) *stage {
 		a := &actor{s: s, n: n, logs: logs[n]}
 		a.wire = newWire(t, s.broker.addr, a)
 		a.gate = newGateway(t, plane, n, a.before, a.after)
-		a.env = []string{urlVar + "=nats://" + a.wire.address, kubeVar + "=" + a.gate.kubeconfig(t), booksVar + "=" + books}
+		a.env = []string{urlVar + "=nats://" + a.wire.Address, kubeVar + "=" + a.gate.kubeconfig(t), booksVar + "=" + books}
 		s.actors = append(s.actors, a)
 		a.start()
 	}
@@ -132,7 +133,7 @@ func (s *stage) open() {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = b.Close() })
-	s.bus, s.log = b, respond.NewRunLog(b, 0)
+	s.bus, s.log = b, runlog.New(b, 0)
 }
 
 func (a *actor) start() {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/controlplane"
 )
 
@@ -320,7 +320,7 @@ func (s *storm) watchMemory() {
 // rest waits until every pod has a run that holds or waits for people, and gives the runs by pod.
 func (s *storm) rest() map[string]event.Run {
 	s.t.Helper()
-	log := respond.NewRunLog(s.bus, 0)
+	log := runlog.New(s.bus, 0)
 	runs := map[string]event.Run{}
 	limit := time.After(patience)
 	for {

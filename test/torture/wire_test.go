@@ -10,8 +10,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/firebreak-io/firebreak/test/wire"
 )
 
 // message is a publish on its way to the server, or a message from it.
@@ -27,93 +28,22 @@ type watcher interface {
 	came(m message) bool
 }
 
-// wire is the connection of one client to NATS: it understands the protocol
-// (https://docs.nats.io/reference/reference-protocols/nats-protocol) as far as messages go, shows each to
-// its watcher, and can be cut.
-type wire struct {
-	address, target string
-	watch           watcher
-
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-}
-
-func newWire(t *testing.T, target string, watch watcher) *wire {
+// newWire is the connection of one client to NATS. It understands the protocol
+// (https://docs.nats.io/reference/reference-protocols/nats-protocol) as far as messages go, and shows each to
+// its watcher.
+func newWire(t *testing.T, target string, watch watcher) *wire.Wire {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{address: l.Addr().String(), target: target, watch: watch, conns: map[net.Conn]bool{}}
-	t.Cleanup(func() {
-		_ = l.Close()
-		w.sever(true)
+	return wire.New(t, target, func(client, server net.Conn) {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			relay(client, server, watch.came, "MSG", "HMSG")
+			_ = client.Close()
+		}()
+		relay(server, client, watch.sent, "PUB", "HPUB")
+		_ = server.Close()
+		<-ended
 	})
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go w.carry(c)
-		}
-	}()
-	return w
-}
-
-// sever ends all connections, and lets none come about until mend.
-func (w *wire) sever(forGood bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = forGood
-	for c := range w.conns {
-		_ = c.Close()
-	}
-	clear(w.conns)
-}
-
-func (w *wire) mend() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = false
-}
-
-func (w *wire) keep(conns ...net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range conns {
-		if w.cut {
-			_ = c.Close()
-			continue
-		}
-		w.conns[c] = true
-	}
-	return !w.cut
-}
-
-func (w *wire) carry(client net.Conn) {
-	server, err := net.Dial("tcp", w.target)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	if !w.keep(client, server) {
-		return
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		relay(client, server, w.watch.came, "MSG", "HMSG")
-		_ = client.Close()
-	}()
-	relay(server, client, w.watch.sent, "PUB", "HPUB")
-	_ = server.Close()
-	<-ended
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.conns, client)
-	delete(w.conns, server)
 }
 
 // relay carries frames until a side is gone.

@@ -42,7 +42,7 @@ type Case struct {
 	// say and what fails meanwhile, Objects what the objects are like at the end:
 	// parts of them, where null is for what is not there, or gone: true.
 	Cluster *[]conf.Raw `yaml:"cluster"`
-	During  []happening `yaml:"during"`
+	During  []conf.Raw  `yaml:"during"`
 	Objects []conf.Raw  `yaml:"objects"`
 	// Did is what all runs together do, in order, each as PLAYBOOK/STEP.
 	Did *[]string `yaml:"did"`
@@ -59,10 +59,11 @@ type Case struct {
 	// Runs are what playbooks have to do. Without the key it does not matter.
 	Runs *[]conf.Raw `yaml:"runs"`
 
-	find []*Expected
-	runs []*ExpectedRun
-	file string
-	at   conf.Raw
+	find   []*Expected
+	runs   []*ExpectedRun
+	during []happening
+	file   string
+	at     conf.Raw
 }
 
 // Line is where the case begins in its file.
@@ -142,6 +143,11 @@ func (c *Case) check() error {
 		x, err := expected(raw)
 		errs = append(errs, err)
 		c.find = append(c.find, x)
+	}
+	for _, raw := range c.During {
+		h, err := happens(raw)
+		errs = append(errs, err)
+		c.during = append(c.during, h)
 	}
 	if c.Runs != nil {
 		for _, raw := range *c.Runs {

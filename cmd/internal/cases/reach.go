@@ -25,7 +25,8 @@ func NewReach() *Reach { return &Reach{rules: map[string]bool{}, branches: map[s
 // Branch is a place that tests can reach.
 type Branch struct {
 	Rule string `json:"rule"`
-	// Kind is rule, alternative, unless, exception or step.
+	// Kind is rule, alternative, unless, exception or step; of a playbook
+	// alternative, step done, step left out or step failed.
 	Kind    string `json:"kind"`
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
@@ -126,32 +127,37 @@ type keyed struct {
 	key string
 }
 
+// alternatives are those of or in a condition, its macros included.
+func alternatives(name string, c *conf.Condition) []keyed {
+	if c.Op == conf.OpNot {
+		return nil
+	}
+	var out []keyed
+	for _, p := range c.Parts {
+		if c.Op == conf.OpOr || c.Op == conf.OpMacro && len(c.Parts) > 1 {
+			out = append(out, condition(name, "alternative", p))
+		}
+		out = append(out, alternatives(name, p)...)
+	}
+	return out
+}
+
+func condition(name, kind string, c *conf.Condition) keyed {
+	return keyed{Branch{Rule: name, Kind: kind, File: c.File, Line: c.Line, Column: c.Column, Text: c.Text}, place(c)}
+}
+
 func branches(rule *detect.Rule) []keyed {
 	var out []keyed
-	add := func(kind string, c *conf.Condition) {
-		out = append(out, keyed{Branch{Rule: rule.Name(), Kind: kind, File: c.File, Line: c.Line, Column: c.Column, Text: c.Text}, place(c)})
-	}
-	var walk func(c *conf.Condition)
-	walk = func(c *conf.Condition) {
-		if c.Op == conf.OpNot {
-			return
-		}
-		for _, p := range c.Parts {
-			if c.Op == conf.OpOr || c.Op == conf.OpMacro && len(c.Parts) > 1 {
-				add("alternative", p)
-			}
-			walk(p)
-		}
-	}
+	walk := func(c *conf.Condition) { out = append(out, alternatives(rule.Name(), c)...) }
 	when, unless, having := rule.Parts()
 	for _, c := range when {
 		if rule.Spec.Sequence != nil {
-			add("step", c)
+			out = append(out, condition(rule.Name(), "step", c))
 		}
 		walk(c)
 	}
 	if unless != nil {
-		add("unless", unless)
+		out = append(out, condition(rule.Name(), "unless", unless))
 		walk(unless)
 	}
 	if having != nil {

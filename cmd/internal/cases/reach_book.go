@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"slices"
+
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
 )
@@ -12,8 +14,14 @@ const (
 	kindFailed = "step failed"
 )
 
-// run notes how the steps of a run went.
-func (r *Reach) run(run event.Run) {
+// run notes by which alternatives a playbook was for a run's finding, and how the
+// steps of the run went.
+func (r *Reach) run(books []*respond.Playbook, run event.Run) {
+	if i := slices.IndexFunc(books, func(b *respond.Playbook) bool { return b.Name == run.Playbook }); i >= 0 {
+		if c, err := books[i].Condition(); err == nil { // its playbook was read, so there is none
+			r.alternatives(c.Trace(respond.EnvFor(run.Finding, run.Incident, run.Target)))
+		}
+	}
 	for _, s := range run.Steps {
 		name := s.Name
 		if s.Of != "" {
@@ -31,12 +39,19 @@ func (r *Reach) run(run event.Run) {
 	}
 }
 
-// Books are the ways that steps of playbooks can go: each can be done, one with
-// a condition can be left out, and one that says on_failure can fail. Mine says
-// which files count.
+// Books are the alternatives of the conditions of playbooks, and the ways that
+// their steps can go: each can be done, one with a condition can be left out, and
+// one that says on_failure can fail. Mine says which files count.
 func (r *Reach) Books(books []*respond.Playbook, mine func(string) bool) []Branch {
 	var out []Branch
 	for _, b := range books {
+		if c, err := b.Condition(); err == nil {
+			for _, k := range alternatives(b.Name, c) {
+				if k.Reached = r.branches[k.key]; mine == nil || mine(k.File) {
+					out = append(out, k.Branch)
+				}
+			}
+		}
 		for _, s := range b.Steps {
 			kinds := []string{kindDone}
 			if s.Conditional() {

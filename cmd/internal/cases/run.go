@@ -76,7 +76,7 @@ func (r *Runner) Run(ctx context.Context, c *Case) (Result, error) {
 	out.Problems = r.judge(c, seen)
 	if r.Reach != nil {
 		for _, run := range seen.runs {
-			r.Reach.run(run.Run)
+			r.Reach.run(r.Playbooks, run.Run)
 		}
 	}
 	if c.Cluster != nil {
@@ -100,7 +100,7 @@ func (r *Runner) played(ctx context.Context, c *Case, findings []event.Finding) 
 	}
 	if r.Reach != nil {
 		for _, one := range p.runs {
-			r.Reach.run(one.run)
+			r.Reach.run(r.Playbooks, one.run)
 		}
 	}
 	return c.judgePlay(p)
@@ -127,8 +127,17 @@ func (r *Runner) known(c *Case) error {
 		}
 	}
 	for _, x := range c.runs {
-		if !slices.Contains(books, x.Playbook) {
+		i := slices.Index(books, x.Playbook)
+		if i < 0 {
 			errs = append(errs, x.raw.Errorf("there is no playbook %q%s", x.Playbook, conf.Suggest(x.Playbook, books)))
+			continue
+		}
+		errs = append(errs, x.known(stepsOf(r.Playbooks[i])))
+	}
+	steps := stepsOf(r.Playbooks...)
+	for _, h := range c.during {
+		if h.Fail != "" && !slices.Contains(steps, member(h.Fail)) {
+			errs = append(errs, h.raw.Errorf("fail: there is no step %q%s", h.Fail, conf.Suggest(h.Fail, steps)))
 		}
 	}
 	return errors.Join(errs...)

@@ -25,6 +25,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // Options say which Firebreak, and as whom.
@@ -169,7 +170,7 @@ func (c *Client) Incident(ctx context.Context, prefix string) (in event.Incident
 	if len(prefix) < 32 {
 		var found []event.Incident
 		if len(prefix) >= 4 {
-			if found, err = c.Incidents(ctx, respond.IncidentQuery{Prefix: prefix}, 0); err != nil {
+			if found, err = c.Incidents(ctx, incident.Query{Prefix: prefix}, 0); err != nil {
 				return in, err
 			}
 		}

@@ -13,20 +13,20 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // Runs lists all runs there are, in the order of their last moves; see
 // [Client.SomeRuns].
 func (c *Client) Runs(ctx context.Context) ([]event.Run, error) {
-	return c.SomeRuns(ctx, respond.Query{}, 0)
+	return c.SomeRuns(ctx, runlog.Query{}, 0)
 }
 
 // SomeRuns lists the runs that a query asks for, page by page, in the order of
 // their last moves; of more than most (0 is all) the newest. Those that ended a
-// while ago come [respond.InShort].
-func (c *Client) SomeRuns(ctx context.Context, q respond.Query, most int) ([]event.Run, error) {
+// while ago come [runlog.InShort].
+func (c *Client) SomeRuns(ctx context.Context, q runlog.Query, most int) ([]event.Run, error) {
 	v := url.Values{}
 	for name, value := range map[string]string{"playbook": q.Playbook, "namespace": q.Namespace, "prefix": q.Prefix} {
 		if value != "" {
@@ -37,7 +37,7 @@ func (c *Client) SomeRuns(ctx context.Context, q respond.Query, most int) ([]eve
 		v.Add("state", string(s))
 	}
 	return pages[event.Run](ctx, c, "/v1/runs", v, q.Since, func(runs []event.Run) []event.Run {
-		runs = respond.Newest(runs)
+		runs = runlog.Newest(runs)
 		if most > 0 && len(runs) > most {
 			runs = runs[len(runs)-most:]
 		}
@@ -100,7 +100,7 @@ func (c *Client) Find(ctx context.Context, prefix string) (event.Run, error) {
 	if len(prefix) < 4 {
 		return event.Run{}, fmt.Errorf("no run begins with %q (give at least four characters)", prefix)
 	}
-	found, err := c.SomeRuns(ctx, respond.Query{Prefix: prefix}, 0)
+	found, err := c.SomeRuns(ctx, runlog.Query{Prefix: prefix}, 0)
 	found = slices.DeleteFunc(found, func(r event.Run) bool { return !strings.HasPrefix(r.ID, prefix) })
 	switch {
 	case err != nil:
@@ -134,7 +134,7 @@ func (c *Client) Receipt(ctx context.Context, id string) ([]byte, error) {
 }
 
 // Archive lists the parts of the archive of runs, oldest first.
-func (c *Client) Archive(ctx context.Context) (parts []respond.ArchivePart, err error) {
+func (c *Client) Archive(ctx context.Context) (parts []runlog.Part, err error) {
 	return parts, c.call(ctx, http.MethodGet, "/v1/archive", nil, &parts)
 }
 

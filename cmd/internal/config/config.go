@@ -21,6 +21,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/approve/slack"
 	"github.com/firebreak-io/firebreak/respond/drill"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // Kind is the kind of a config document.
@@ -122,7 +123,7 @@ type Respond struct {
 	// People is what is asked of people who decide.
 	People respond.PeopleRules `yaml:"people"`
 	// Archive says when runs that are over leave the run log.
-	Archive respond.ArchiveRules `yaml:"archive"`
+	Archive runlog.ArchiveRules `yaml:"archive"`
 	// Drill proves that containment works.
 	Drill drill.Config `yaml:"drill"`
 }
@@ -202,7 +203,7 @@ func Load(path string) (*Config, error) {
 func Parse(doc *conf.Document) (*Config, error) {
 	c := &Config{
 		Data: "/var/lib/firebreak", Listen: Listen{Address: "127.0.0.1:8443", Health: "127.0.0.1:8081"},
-		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), Archive: respond.DefaultArchiveRules(), People: respond.DefaultPeopleRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
+		Respond: Respond{Mode: event.ModeObserve, Guards: guard.DefaultLimits(), Trust: respond.DefaultTrustRules(), Archive: runlog.DefaultArchiveRules(), People: respond.DefaultPeopleRules(), Drill: drill.DefaultConfig()}, Telemetry: Telemetry{Log: Log{Level: "info", Format: "json"}},
 		Enrich: defaultEnrich(), Heartbeat: defaultHeartbeat(),
 		Decoded: map[string]any{}, Dir: filepath.Dir(doc.File),
 	}

@@ -121,8 +121,11 @@ func moves(before, after event.Run) (all []move) {
 		}
 	}
 	if before.ID == "" {
-		note("run", -1, before, after)
-		return all
+		// What acts at once is on record with its first intent.
+		begun := after
+		begun.Approval, begun.Said, begun.Steps = nil, nil, nil
+		note("run", -1, before, begun)
+		before = begun
 	}
 	part := before
 	part.Approval = after.Approval

@@ -25,6 +25,7 @@ func TestMoves(t *testing.T) {
 		want          []string
 	}{
 		{"begun", event.Run{}, run(event.RunGuarding, step(event.StepPending)), []string{"run"}},
+		{"begun with its first intent", event.Run{}, run(event.RunRunning, step(event.StepIntent)), []string{"run", "action"}},
 		{"planned and asked", run(event.RunGuarding, step(event.StepPending)), run(event.RunAwaiting, step(event.StepPlanned)), []string{"plan", "approval"}},
 		{"voted", run(event.RunAwaiting, step(event.StepPlanned)), voted, []string{"approval", "run"}},
 		{"begins", run(event.RunRunning, step(event.StepPlanned)), run(event.RunRunning, step(event.StepIntent)), []string{"action"}},

@@ -22,6 +22,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/guard"
 	"github.com/firebreak-io/firebreak/respond/journal"
 	"github.com/firebreak-io/firebreak/respond/notify"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // House is what the page is given. Make it with its fields set.
@@ -77,9 +78,9 @@ func (h House) Run(ctx context.Context, id string) (event.Run, error) {
 
 // Runs are a page of the runs that are asked for.
 func (h House) Runs(ctx context.Context, f console.RunFilter, after string, limit int) ([]event.Run, string, error) {
-	q := respond.Query{Since: f.Since, States: f.States, Playbook: f.Playbook, Namespace: f.Namespace}
+	q := runlog.Query{Since: f.Since, States: f.States, Playbook: f.Playbook, Namespace: f.Namespace}
 	runs, next, err := h.Desk.Log.Latest(ctx, q, after, limit)
-	if errors.Is(err, respond.ErrNoPage) {
+	if errors.Is(err, runlog.ErrNoPage) {
 		err = console.Problem{Status: http.StatusBadRequest, Text: err.Error()}
 	}
 	return runs, next, err

@@ -4,8 +4,8 @@ import (
 	"bytes"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/receipt"
 )
 
 // Holds says for how long the steps that are asked for would hold, and what
@@ -14,6 +14,6 @@ func (House) Holds(r event.Run) []string { return approve.Lasting(r) }
 
 func written(id string, records [][]byte) ([]byte, error) {
 	var out bytes.Buffer
-	err := respond.WriteReceipt(&out, id, records)
+	err := receipt.Write(&out, id, records)
 	return out.Bytes(), err
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // incidents are the open ones, found by what findings share with them, so
@@ -17,13 +17,13 @@ type incidents struct {
 
 func newIncidents() *incidents { return &incidents{keys: map[string][]int{}} }
 
-// add puts a finding into its incident, by the rules of [respond.Group].
+// add puts a finding into its incident, by the rules of [incident.Group].
 func (n *incidents) add(f event.Finding) event.Incident {
-	alone, _ := respond.Group(nil, f)
+	alone, _ := incident.Group(nil, f)
 	var near []int
 	for _, key := range alone.Keys {
 		n.keys[key] = slices.DeleteFunc(n.keys[key], func(i int) bool {
-			return f.Received.Sub(n.all[i].Updated) > 2*respond.IncidentWindow
+			return f.Received.Sub(n.all[i].Updated) > 2*incident.Window
 		})
 		near = append(near, n.keys[key]...)
 	}
@@ -35,7 +35,7 @@ func (n *incidents) add(f event.Finding) event.Incident {
 	}
 	// The live responder holds them in the order of their creation.
 	slices.SortStableFunc(open, func(a, b event.Incident) int { return a.Created.Compare(b.Created) })
-	in, _ := respond.Group(open, f)
+	in, _ := incident.Group(open, f)
 	at := slices.IndexFunc(near, func(i int) bool { return n.all[i].ID == in.ID })
 	if at >= 0 {
 		n.all[near[at]] = in

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 // TestSpool: what is kept comes back in any order, wherever the bound of the
@@ -61,7 +61,7 @@ func TestIncidentsAreThoseOfTheResponder(t *testing.T) {
 				Severity: rapid.SampledFrom(event.Severities()).Draw(t, "severity"),
 				Subject:  event.PodRef("n", name.Draw(t, "pod")), Actor: event.Actor{User: name.Draw(t, "user"), Address: name.Draw(t, "address")},
 			}
-			want, _ := respond.Group(all, f)
+			want, _ := incident.Group(all, f)
 			if i := indexOf(all, want.ID); i >= 0 {
 				all[i] = want
 			} else {

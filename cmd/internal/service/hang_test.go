@@ -1,89 +1,25 @@
 package service
 
 import (
-	"io"
-	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/firebreak-io/firebreak/test/wire"
 )
-
-// wire passes bytes on to a server, until it is told to keep them.
-type wire struct {
-	net.Listener
-	to   string
-	mu   sync.RWMutex // held for writing while nothing is passed on
-	held bool
-}
-
-func newWire(t *testing.T, to string) *wire {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{Listener: l, to: to}
-	go w.run()
-	t.Cleanup(func() { w.hold(false); l.Close() })
-	return w
-}
-
-func (w *wire) run() {
-	for {
-		near, err := w.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", w.to)
-		if err != nil {
-			near.Close()
-			continue
-		}
-		for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
-			go func() {
-				_, _ = io.Copy(way[1], through{w, way[0]})
-				near.Close()
-				far.Close()
-			}()
-		}
-	}
-}
-
-// hold keeps the bytes, or lets them go.
-func (w *wire) hold(on bool) {
-	switch {
-	case on && !w.held:
-		w.mu.Lock()
-	case !on && w.held:
-		w.mu.Unlock()
-	}
-	w.held = on
-}
-
-type through struct {
-	w *wire
-	net.Conn
-}
-
-func (t through) Read(p []byte) (int, error) {
-	n, err := t.Conn.Read(p)
-	t.w.mu.RLock()
-	defer t.w.mu.RUnlock()
-	return n, err
-}
 
 // TestHangingNATS: a NATS that answers nothing any more costs a sender five
 // seconds, also when many wait, and events are taken when it goes on.
 func TestHangingNATS(t *testing.T) {
 	a := newApart(t)
 	direct := a.config.NATS.URL
-	w := newWire(t, direct[len("nats://"):])
-	a.config.NATS.URL = "nats://" + w.Addr().String()
+	w := wire.New(t, direct[len("nats://"):], nil)
+	a.config.NATS.URL = "nats://" + w.Address
 	a.startRoles(Ingest)
 	if status, _, _ := a.send("audit", auditEvent); status != 200 {
 		t.Fatalf("status %d", status)
 	}
-	w.hold(true)
+	w.Hold()
 	var senders sync.WaitGroup
 	for range 20 {
 		senders.Go(func() {
@@ -100,7 +36,7 @@ func TestHangingNATS(t *testing.T) {
 		status, _ := a.get("/readyz")
 		return status == 503
 	})
-	w.hold(false)
+	w.Release()
 	a.until("events are taken again", func() bool {
 		status, _, _ := a.send("audit", auditEvent)
 		return status == 200

@@ -9,8 +9,9 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/cmd/internal/page"
 	"github.com/firebreak-io/firebreak/internal/console"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // page serves the page in every responder: it only reads and stores, so that it
@@ -19,7 +20,7 @@ func (s *service) page(ctx context.Context, group *errgroup.Group, mux *http.Ser
 	if s.Config.Console.Disabled {
 		return nil
 	}
-	desk := approve.Desk{Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger}
+	desk := approve.Desk{Bus: s.bus, Log: runlog.New(s.bus, 0), Incidents: incident.NewList(s.bus), Control: s.control(), Logger: s.logger}
 	house := page.House{Trust: s.Config.Respond.Trust, Limits: s.Config.Respond.Guards.Budgets, Metrics: s.tel.Metrics()}
 	// Ones that can't be read keep the responder from starting, which says why.
 	house.Books, _ = files.Playbooks(s.paths(s.Config.Playbooks), !s.Config.NoShipped)

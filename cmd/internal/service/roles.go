@@ -28,6 +28,8 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/approve"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 func (s *service) health(ctx context.Context, group *errgroup.Group) error {
@@ -151,7 +153,7 @@ func (s *service) api(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	a := &approve.API{
-		Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger, Trust: s.Config.Respond.Trust,
+		Bus: s.bus, Log: runlog.New(s.bus, 0), Incidents: incident.NewList(s.bus), Control: s.control(), Logger: s.logger, Trust: s.Config.Respond.Trust,
 		Evidence: kept,
 	}
 	// Ones that can't be read keep the responder from starting, which says why.
@@ -225,6 +227,9 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 		s.tel.Health().Add("respond", worker.Ready)
 		s.tel.Metrics().WatchRuns(worker.Counts)
 		s.tel.Metrics().WatchLag("respond", worker.Lag)
+		if s.kube != nil {
+			group.Go(func() error { return s.kube.Follow(ctx, s.logger) })
+		}
 		s.holdDrills(ctx, group, held, worker.Active)
 		return worker.Run(ctx)
 	})

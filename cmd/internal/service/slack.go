@@ -10,10 +10,11 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
 	"github.com/firebreak-io/firebreak/respond/approve/slack"
+	"github.com/firebreak-io/firebreak/respond/incident"
 	"github.com/firebreak-io/firebreak/respond/notify"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // chat is Firebreak in Slack, nil without it.
@@ -21,7 +22,7 @@ func (s *service) chat() (*slack.App, error) {
 	if s.Config.Slack == nil || s.app != nil {
 		return s.app, nil
 	}
-	desk := approve.Desk{Bus: s.bus, Log: respond.NewRunLog(s.bus, 0), Control: s.control(), Logger: s.logger}
+	desk := approve.Desk{Bus: s.bus, Log: runlog.New(s.bus, 0), Incidents: incident.NewList(s.bus), Control: s.control(), Logger: s.logger}
 	if s.reviewer != nil {
 		desk.Authority = s.reviewer
 	}

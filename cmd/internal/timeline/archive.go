@@ -5,11 +5,12 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/receipt"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // Archive prints one line a part of the archive of runs.
-func Archive(w io.Writer, parts []respond.ArchivePart) {
+func Archive(w io.Writer, parts []runlog.Part) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PART\tRUNS\tRECORDS\tWRITTEN\tHEAD")
 	for _, p := range parts {
@@ -19,7 +20,7 @@ func Archive(w io.Writer, parts []respond.ArchivePart) {
 }
 
 // Archived prints what a part of the archive proves.
-func Archived(w io.Writer, p respond.ArchiveProof) {
+func Archived(w io.Writer, p receipt.ArchiveProof) {
 	fmt.Fprintf(w, "proved    archive %s: %d runs, %d records\n", clean(p.Archive, 40), p.Runs, p.Records)
 	if p.Aside > 0 {
 		fmt.Fprintf(w, "ASIDE     %d runs more do not prove: each line says why\n", p.Aside)

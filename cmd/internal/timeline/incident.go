@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/journal"
+	"github.com/firebreak-io/firebreak/respond/receipt"
 )
 
 // Incident prints an incident: what makes its risk, and all that happened in
@@ -78,7 +78,7 @@ func Incident(w io.Writer, in event.Incident, runs map[string][]event.Run, told 
 }
 
 // Proof prints what a receipt proves.
-func Proof(w io.Writer, p respond.Proof) {
+func Proof(w io.Writer, p receipt.Proof) {
 	fmt.Fprintf(w, "proved    run %s: %d records, %s\n", clean(p.Run, 64), p.Records, word(p.State))
 	fmt.Fprintf(w, "head      %s\n", clean(p.Head, 64))
 	fmt.Fprintf(w, "playbook  %s (version %s)\ntarget    %s uid %s\n", clean(p.Playbook, 63), short(p.Version), clean(p.Target.String(), 200), clean(p.Target.UID, 64))

@@ -22,6 +22,7 @@ func Queue(w io.Writer, q approve.Queue) {
 			clean(x.Target.String(), 120), x.Yes, x.Need, stamp(x.Expires), clean(strings.Join(x.Reasons, "; "), 200))
 	}
 	_ = t.Flush()
+	ends(w, q)
 	r := q.Rest
 	if r == nil {
 		return
@@ -31,6 +32,28 @@ func Queue(w io.Writer, q approve.Queue) {
 	fmt.Fprintf(w, "  playbooks   %s\n", counts(r.Playbooks))
 	fmt.Fprintf(w, "  namespaces  %s\n", counts(r.Namespaces))
 	fmt.Fprintf(w, "  answer them all by  firebreak approvals deny %s  or  approve\n", clean(r.Digest, 64))
+}
+
+// ends prints the holds that stand until somebody says what becomes of them.
+func ends(w io.Writer, q approve.Queue) {
+	if len(q.Ends) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nholds that stand until somebody says undo, extend or keep:")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RUN\tPRIORITY\tRISK\tPLAYBOOK\tSTEP\tTARGET\tENDED\tWHY")
+	for _, x := range q.Ends {
+		why := "its time is up, and the playbook asks"
+		if x.Differs != "" {
+			why = clean(x.Differs, 200)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", short(x.Run), word(x.Priority), x.Risk, clean(x.Playbook, 63), clean(x.Step, 63),
+			clean(x.Target.String(), 120), stamp(x.Until), why)
+	}
+	_ = t.Flush()
+	if q.MoreEnds > 0 {
+		fmt.Fprintf(w, "and %d more\n", q.MoreEnds)
+	}
 }
 
 // counts reads NAME N, the most first.

@@ -80,6 +80,9 @@ func (p *page) run(r event.Run) {
 	if r.Approval != nil {
 		p.approval(*r.Approval)
 	}
+	for _, s := range r.Said {
+		p.line("asked", "%s  %s", stamp(s.Time), journal.Saying(s))
+	}
 	for _, a := range r.Would {
 		asked := journal.Asked(a)
 		p.line("would ask", "%s", asked[0])
@@ -171,7 +174,7 @@ func (p *page) hold(s event.Step) {
 		p.under("", "until somebody says keep, extend, or undo --leave-changes")
 	case s.Kept && s.State == event.StepDone:
 		p.under("holds", "until somebody says undo")
-	case s.EndAsked:
+	case s.EndAsked && s.State == event.StepDone:
 		p.under("holds", "its time is up: until somebody says undo or extend")
 	case s.Until != nil && s.State == event.StepDone:
 		p.under("holds", "until %s, then %s", stamp(*s.Until), word(s.AtEnd))

@@ -281,7 +281,15 @@ func (c *compiler) ciliumEntity(o Object, name string, v verdict) matcher {
 		return kinds{kindAddress}
 	case "cluster":
 		return kinds{kindPod, kindNode}
-	case "host", "remote-node":
+	case "host":
+		if v == deny {
+			return ownNode{}
+		}
+		return kinds{kindNode}
+	case "remote-node":
+		if v == deny {
+			return both{kinds{kindNode}, not{ownNode{}}}
+		}
 		return kinds{kindNode}
 	case "none", "init", "health", "ingress", "unmanaged":
 		return nobody{}

@@ -61,6 +61,9 @@ func TestEngines(t *testing.T) {
 		{"cilium's deny of only some does not cut off the rest when it says so",
 			cilium(`{endpointSelector: {matchLabels: {app: web}}, enableDefaultDeny: {ingress: false}, ingressDeny: [{fromEntities: [world]}]}`),
 			allPods + " | " + allNodes, "*"},
+		{"cilium's host is the pod's own node, and no other",
+			cilium(`{endpointSelector: {matchLabels: {app: web}}, enableDefaultDeny: {ingress: false, egress: false}, ingressDeny: [{fromEntities: [host]}], egressDeny: [{toEntities: [remote-node]}]}`),
+			all, strings.Replace(all, " | "+allNodes, "", 1)},
 		{"calico's earlier deny beats a NetworkPolicy",
 			open + calico("GlobalNetworkPolicy", "name: default.d", `{order: 1, selector: "app == 'web' && projectcalico.org/namespace == 'prod'", types: [Ingress, Egress], ingress: [{action: Deny}], egress: [{action: Deny}]}`), "", ""},
 		{"calico's later deny does not",
@@ -82,6 +85,30 @@ func TestEngines(t *testing.T) {
 				t.Errorf("egress %s\nwant %s", got, c.egress)
 			}
 		})
+	}
+}
+
+// TestOwnNode: only a deny rule of Cilium's about every port keeps the pod's own
+// node out, and the report says in which directions.
+func TestOwnNode(t *testing.T) {
+	const node = "its own node n1"
+	for _, c := range []struct{ name, manifest, apart, always string }{
+		{"no policy", "", "", "traffic with " + node},
+		{"NetworkPolicy can't", policyText(`{podSelector: {}, policyTypes: [Ingress, Egress]}`), "", "traffic with " + node},
+		{"nor can an admin tier", admin("d", `{tier: Admin, priority: 0, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}`), "", "traffic with " + node},
+		{"nor Calico", calico("GlobalNetworkPolicy", "name: default.d", `{order: 1, selector: "all()", types: [Ingress, Egress], ingress: [{action: Deny}], egress: [{action: Deny}]}`), "", "traffic with " + node},
+		{"host, both ways", cilium(`{endpointSelector: {}, ingressDeny: [{fromEntities: [host]}], egressDeny: [{toEntities: [host]}]}`), "egress ingress", "traffic inside"},
+		{"all, one way", cilium(`{endpointSelector: {}, egressDeny: [{toEntities: [all]}]}`), "egress", "traffic from " + node},
+		{"the cluster, the other", cilium(`{endpointSelector: {}, ingressDeny: [{fromEntities: [cluster]}]}`), "ingress", "traffic to " + node},
+		{"one port", cilium(`{endpointSelector: {}, ingressDeny: [{fromEntities: [host], toPorts: [{ports: [{port: "80"}]}]}]}`), "", "traffic with " + node},
+		{"other nodes, addresses and pods", cilium(`{endpointSelector: {}, ingressDeny: [{fromEntities: [remote-node, world]}, {fromCIDR: [0.0.0.0/0]}, {fromEndpoints: [{}]}]}`), "", "traffic with " + node},
+		{"another pod's", cilium(`{endpointSelector: {matchLabels: {app: db}}, ingressDeny: [{fromEntities: [host]}]}`), "", "traffic with " + node},
+		{"default deny alone", cilium(`{endpointSelector: {}, enableDefaultDeny: {ingress: true, egress: true}}`), "", "traffic with " + node},
+	} {
+		r := report(t, c.manifest, "prod/web")
+		if got := strings.Join(r.Apart, " "); got != c.apart || !strings.HasPrefix(r.Always[0], c.always) {
+			t.Errorf("%s: kept out at %q, always %q", c.name, got, r.Always)
+		}
 	}
 }
 

@@ -93,6 +93,13 @@ func (m nodesBy) match(_, peer *endpoint) bool {
 	return peer.kind == kindNode && m.selector.Matches(labels.Set(peer.labels))
 }
 
+// ownNode is the subject's own node.
+type ownNode struct{}
+
+func (ownNode) match(subject, peer *endpoint) bool {
+	return peer.kind == kindNode && peer.name == subject.node
+}
+
 // kinds are all peers of some kinds.
 type kinds []kind
 

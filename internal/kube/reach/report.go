@@ -27,6 +27,9 @@ type Report struct {
 	// and nobody, but for Always.
 	Egress  []Flow `json:"egress"`
 	Ingress []Flow `json:"ingress"`
+	// Apart are the directions, egress before ingress, in which a policy keeps even
+	// the pod's own node out. Only Cilium's deny rules can.
+	Apart []string `json:"apart,omitempty"`
 	// Always is what no policy stops; Unknown what can't be known from policies.
 	Always  []string `json:"always"`
 	Unknown []string `json:"unknown"`
@@ -77,6 +80,9 @@ func (w *World) Report(namespace, name string) (*Report, error) {
 	for _, d := range []Direction{Egress, Ingress} {
 		stack := w.stack(subject, d)
 		policies := stack.ids()
+		if subject.kind == kindPod && stack.apart(d) {
+			r.Apart = append(r.Apart, d.String())
+		}
 		for _, p := range policies {
 			for _, what := range w.doubts[p] {
 				doubts[p.String()+": "+what] = true
@@ -93,7 +99,7 @@ func (w *World) Report(namespace, name string) (*Report, error) {
 	if len(w.engines) > 1 {
 		r.Doubts = append(r.Doubts, "there are policies of "+strings.Join(sortedKeys(w.engines), " and of ")+": only one network plugin enforces them")
 	}
-	r.Always = w.always(subject)
+	r.Always = w.always(subject, r.Apart)
 	r.Unknown = append(slices.Clone(r.Doubts), unknowns...)
 	return r, nil
 }
@@ -106,7 +112,7 @@ var unknowns = []string{
 }
 
 // always is what no policy stops for this pod.
-func (w *World) always(e *endpoint) []string {
+func (w *World) always(e *endpoint, apart []string) []string {
 	if e.kind != kindPod {
 		return []string{"the pod uses the network of node " + e.node + ": policies do not bind it"}
 	}
@@ -117,10 +123,43 @@ func (w *World) always(e *endpoint) []string {
 	if n := w.hosts[e.node]; n > 0 {
 		own += fmt.Sprintf(" and the %d pods there that use its network", n)
 	}
-	return []string{
-		"traffic with " + own + ", probes of the kubelet among it",
-		"traffic inside the pod",
+	const inside = "traffic inside the pod"
+	switch {
+	case len(apart) == 2:
+		return []string{inside}
+	case slices.Contains(apart, Egress.String()):
+		return []string{"traffic from " + own + ", probes of the kubelet among it", inside}
+	case len(apart) == 1:
+		return []string{"traffic to " + own, inside}
 	}
+	return []string{"traffic with " + own + ", probes of the kubelet among it", inside}
+}
+
+// apart says whether a policy denies a pod all traffic with its own node.
+func (s stack) apart(d Direction) bool {
+	for _, policies := range s {
+		for _, p := range policies {
+			cilium := p.id.Kind == "CiliumNetworkPolicy" || p.id.Kind == "CiliumClusterwideNetworkPolicy"
+			if cilium && slices.ContainsFunc(p.rules[d], func(r rule) bool { return r.verdict == deny && r.every && meansHost(r.peers) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// meansHost says whether a matcher of Cilium's surely means the own node of
+// whatever pod.
+func meansHost(m matcher) bool {
+	switch m := m.(type) {
+	case anyone, ownNode:
+		return true
+	case kinds:
+		return slices.Contains(m, kindNode)
+	case either:
+		return slices.ContainsFunc(m, meansHost)
+	}
+	return false
 }
 
 // ids are the policies of a stack, in order of evaluation.

@@ -14,6 +14,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/workspace"
 )
 
@@ -170,7 +171,7 @@ type history struct {
 	*rig
 	book   *respond.Playbook
 	run    event.Run
-	record respond.Record
+	record runlog.Record
 	dice   []int
 	judge  judge
 	values []map[bool]string // by question

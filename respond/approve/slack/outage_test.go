@@ -18,8 +18,8 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/workspace"
 )
 
@@ -66,7 +66,7 @@ func outage(t *testing.T, seed uint64) {
 		lost++
 		return true
 	}
-	l := &ledger{incidents: map[string]event.Incident{}, runs: map[string][]respond.Record{}, keys: map[string]kept{}}
+	l := &ledger{incidents: map[string]event.Incident{}, runs: map[string][]runlog.Record{}, keys: map[string]kept{}}
 	b, stop := l.board(t, space)
 	const urgent, others = 30, 300
 	for i := range others {
@@ -161,7 +161,7 @@ type ledger struct {
 	mu        sync.Mutex
 	incidents map[string]event.Incident
 	order     []string
-	runs      map[string][]respond.Record
+	runs      map[string][]runlog.Record
 	keys      map[string]kept
 	next      uint64
 	follower  chan string
@@ -211,7 +211,7 @@ func (l *ledger) came(name string, priority event.Severity, state event.RunState
 		}
 		run.Incident = in.Brief()
 		in.Runs = []event.IncidentRun{{ID: run.ID, Playbook: run.Playbook, Target: target.String(), State: state}}
-		l.runs[run.ID] = []respond.Record{{Run: run}}
+		l.runs[run.ID] = []runlog.Record{{Run: run}}
 	}
 	l.incidents[in.ID] = in
 	l.order = append(l.order, in.ID)
@@ -225,7 +225,7 @@ func (l *ledger) change(name string, state event.RunState) {
 	id := event.HashID("run", name)
 	run := l.newest(id)
 	run.State, run.Approval, run.Record, run.Updated = state, nil, run.Record+1, time.Now().UTC()
-	l.runs[id] = append(l.runs[id], respond.Record{Run: run})
+	l.runs[id] = append(l.runs[id], runlog.Record{Run: run})
 	l.tell(run.Incident.ID)
 }
 
@@ -281,17 +281,17 @@ func (l *ledger) Incident(_ context.Context, id string) (event.Incident, error) 
 	return in, nil
 }
 
-func (l *ledger) Run(_ context.Context, id string) (respond.Record, error) {
+func (l *ledger) Run(_ context.Context, id string) (runlog.Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return respond.Record{Run: l.newest(id)}, nil
+	return runlog.Record{Run: l.newest(id)}, nil
 }
 
-func (l *ledger) History(_ context.Context, run string) iter.Seq2[respond.Record, error] {
+func (l *ledger) History(_ context.Context, run string) iter.Seq2[runlog.Record, error] {
 	l.mu.Lock()
 	list := slices.Clone(l.runs[run])
 	l.mu.Unlock()
-	return func(yield func(respond.Record, error) bool) {
+	return func(yield func(runlog.Record, error) bool) {
 		for _, r := range list {
 			if !yield(r, nil) {
 				return

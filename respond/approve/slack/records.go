@@ -11,8 +11,8 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
 // records are what the messages are made of. [streams] is the one, on the store.
@@ -25,14 +25,14 @@ type records interface {
 	// Incident, Run and History read one; a [approve.Problem] says that there is
 	// none.
 	Incident(ctx context.Context, id string) (event.Incident, error)
-	Run(ctx context.Context, id string) (respond.Record, error)
-	History(ctx context.Context, run string) iter.Seq2[respond.Record, error]
+	Run(ctx context.Context, id string) (runlog.Record, error)
+	History(ctx context.Context, run string) iter.Seq2[runlog.Record, error]
 }
 
 // streams are the records in the store.
 type streams struct{ approve.Desk }
 
-func (s streams) History(ctx context.Context, run string) iter.Seq2[respond.Record, error] {
+func (s streams) History(ctx context.Context, run string) iter.Seq2[runlog.Record, error] {
 	return s.Log.History(ctx, run)
 }
 

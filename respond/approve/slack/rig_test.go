@@ -23,6 +23,8 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/incident"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/workspace"
 )
 
@@ -44,7 +46,7 @@ type rig struct {
 	t     testing.TB
 	space *workspace.Server
 	bus   *bus.Bus
-	log   *respond.RunLog
+	log   *runlog.Log
 	app   *App
 	http  *httptest.Server
 	// handler is what the server serves.
@@ -79,7 +81,7 @@ func newRigIn(t testing.TB, space *workspace.Server, change ...func(*rig)) *rig 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	r.bus, r.log = b, respond.NewRunLog(b, 0)
+	r.bus, r.log = b, runlog.New(b, 0)
 	r.rights = authority{}
 	for _, who := range []string{"ann", "bob"} {
 		for _, right := range []string{"approve playbooks/contain shop", "undo playbooks/contain shop", "create verdicts/", "create silences/", "create pauses/", "delete pauses/", "list incidents/"} {
@@ -134,7 +136,7 @@ func (r *rig) start() {
 	app, err := New(Options{
 		Config: r.config, HTTP: r.space.Client(), Logger: slog.New(slog.DiscardHandler), Now: r.clock, Working: r.working,
 		Desk: approve.Desk{
-			Authority: r.rights, Bus: r.bus, Log: r.log, Control: respond.NewControl(r.bus, event.ModeAct).Needs(2), Logger: slog.New(slog.DiscardHandler),
+			Authority: r.rights, Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Control: respond.NewControl(r.bus, event.ModeAct).Needs(2), Logger: slog.New(slog.DiscardHandler),
 		},
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/incident"
 	"github.com/firebreak-io/firebreak/test/workspace"
 )
 
@@ -86,7 +87,7 @@ func TestAgainstSlacktest(t *testing.T) {
 	})
 	app, err := New(Options{
 		Config: r.config, HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler),
-		Desk: approve.Desk{Authority: r.rights, Bus: r.bus, Log: r.log, Control: respond.NewControl(r.bus, event.ModeAct), Logger: slog.New(slog.DiscardHandler)},
+		Desk: approve.Desk{Authority: r.rights, Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Control: respond.NewControl(r.bus, event.ModeAct), Logger: slog.New(slog.DiscardHandler)},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func (v view) waiting(runs []event.Run) []slackapi.Block {
 
 // incidents are the open ones, the worst first.
 func (v view) incidents(ctx context.Context) ([]event.Incident, error) {
-	list, err := v.desk.Log.OpenIncidents(ctx)
+	list, err := v.desk.Incidents.Open(ctx)
 	if err != nil {
 		return nil, err
 	}

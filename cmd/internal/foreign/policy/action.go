@@ -71,9 +71,7 @@ func (s *steps) action(at conf.Value, name string, with conf.Value) {
 		more = append(more, s.during(with, "")...)
 		s.Add("quarantine", "pod.quarantine", more...)
 	case "node_isolation":
-		s.im.note(at.Errorf("node_isolation is imported as node.cordon: no new pods go there; those that run there go on"))
-		s.Comment("node_isolation is node.cordon here: those pods that run on the node go on.")
-		s.Add("cordon", "node.cordon", foreign.Entry{Key: "target", Value: foreign.Node})
+		s.isolate(at, with)
 	case "alert":
 		s.alert(at, with)
 	case "incident_response":
@@ -89,6 +87,20 @@ func (s *steps) action(at conf.Value, name string, with conf.Value) {
 	default:
 		s.im.problem(at.Errorf("unknown action %q%s", name, conf.Suggest(name, kinds())))
 	}
+}
+
+// isolate cordons and taints the node in one step, and quarantines what runs
+// there where the policy asks for it.
+func (s *steps) isolate(at, with conf.Value) {
+	more := append([]foreign.Entry{{Key: "target", Value: foreign.Node}, {Key: "at_end", Value: "ask"}}, s.during(with, "")...)
+	if with.Get("quarantine").Text() == "true" {
+		more = append(more, foreign.With(foreign.Entry{Key: "quarantine", Value: true}))
+	} else {
+		s.im.note(at.Errorf("node_isolation is imported as node.isolate, a cordon and a taint: no new pods go there, and those that run there go on; quarantine: true cuts those off too"))
+		s.Comment("node_isolation is node.isolate: those pods that run on the node go on. With quarantine: true they are cut off too.")
+	}
+	s.Add("isolate", "node.isolate", more...)
+	s.enable(at, "node.isolate")
 }
 
 // alert tells in an Event, and pages the receivers that its channels name. Slack

@@ -35,7 +35,7 @@ func TestImport(t *testing.T) {
 	for text, in := range map[string]string{
 		`(finding.model != "" and anomaly.decision < -0.5)`: all, "order: 102": all, "mode: ask": all,
 		`(finding.rule == "policy-failed-auths-6" or (anomaly.features.failed_auths ?? 0) > 5)`: all, "count() >= 6": all,
-		`finding.rule in ["container-escape"]`: all, "action: pod.quarantine": all, "action: node.cordon": all, "- email": all, "action: network.deny": all, "${finding.actor.address}": all, `undo_after: "1h"`: all,
+		`finding.rule in ["container-escape"]`: all, "action: pod.quarantine": all, "action: node.isolate": all, "- email": all, "action: network.deny": all, "${finding.actor.address}": all, `undo_after: "1h"`: all,
 		`object("services", target.namespace, target.workload.name)`: all, "requests: 10": all, "action: rate.http": all, "security-response-policy/additional-auth: mfa": all,
 		"alerts_per_day": notes, "scikit-learn's decision function": notes,
 		"policy.yaml:12:9: additional_auth by mfa needs --issuer": problems, "--service": notes, "notify.receivers": notes, `there is no number "nonsense"`: problems,
@@ -95,7 +95,8 @@ func TestActions(t *testing.T) {
 		{"alert: {severity: high, channels: email}", "to: - email", ""},
 		{"alert: {severity: high}", "reason: SecurityAlert", ""},
 		{"pod_quarantine: {duration: 2h}", "action: pod.quarantine", ""},
-		{"node_isolation: {}", "action: node.cordon", ""},
+		{"node_isolation: {}", "action: node.isolate target: |- target.resource == nodes ? target : node(target.node) at_end: ask", ""},
+		{"node_isolation: {quarantine: true, duration: 2h}", "undo_after: 2h with: quarantine: true", ""},
 		{"incident_response: {priority: critical}", "priority critical", ""},
 		{"reboot: {}", "", `unknown action "reboot"`},
 	} {
