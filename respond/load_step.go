@@ -129,7 +129,7 @@ func (l *loader) step(at string, s *oneSpec) PlaybookStep {
 		return PlaybookStep{Name: s.Name}
 	}
 	p := PlaybookStep{
-		Name: s.Name, Action: s.Action, Kind: kind, when: l.condition(s.When), with: l.with(s, kind),
+		Name: s.Name, Action: s.Action, Kind: kind, when: l.condition(s.When), with: l.with(at, s, kind),
 		UndoAfter: l.within(at+".undo_after", l.span(at+".undo_after", s.UndoAfter), defaultHold, maxHold),
 		Timeout:   l.within(at+".timeout", l.span(at+".timeout", s.Timeout), defaultTimeout, maxTimeout),
 		OnFailure: choose(l, at+".on_failure", s.OnFailure, OnFailureStop, OnFailureContinue, OnFailureUndo),
@@ -242,8 +242,11 @@ func references(v any) ([]event.Ref, error) {
 	return nil, fmt.Errorf("got %T, want an object or a list of objects, such as target, incident.subjects or node(target.node)", v)
 }
 
-func (l *loader) with(s *oneSpec, kind action.Kind) func(Env) (any, error) {
+func (l *loader) with(at string, s *oneSpec, kind action.Kind) func(Env) (any, error) {
 	raw := s.With
+	if raw.IsZero() && !l.doc.Has(at+".with") {
+		raw = l.doc.Absent(at + ".with")
+	}
 	for _, t := range raw.Templates() {
 		l.paramsOf(t.Members("params", functions()...))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 // document is a playbook with the given spec, which begins in line 5.
@@ -43,6 +44,9 @@ func TestPlaybookMistakes(t *testing.T) {
 		"no name":           {"  when: 'true'\n  steps:\n    - name: One Two\n      action: pod.quarantine\n", []string{`7:13: "One Two" is no name`}},
 		"a name twice":      {"  when: 'true'\n" + step + "    - {name: one, action: pod.quarantine}\n", []string{`9:14: a step of the name "one" is there already`}},
 		"unknown step key":  {"  when: 'true'\n" + step + "      undo_afer: 1h\n", []string{`9:7: unknown key "undo_afer", did you mean "undo_after"?`}},
+		"with left out":     {"  when: 'true'\n  steps:\n    - name: one\n      action: pod.processes\n", []string{`p.yaml:7:7: pod.processes: image "" is none`}},
+		"with of nothing":   {"  when: 'true'\n  steps:\n    - name: one\n      action: pod.processes\n      with:\n", []string{`p.yaml:9:13: pod.processes: image "" is none`}},
+		"with that lacks":   {"  when: 'true'\n  steps:\n    - name: one\n      action: pod.processes\n      with: {container: a}\n", []string{`p.yaml:9:13: pod.processes: image "" is none`}},
 		"no duration":       {"  when: 'true'\n" + step + "      undo_after: soon\n", []string{`9:19: `, "soon"}},
 		"too long a hold":   {"  when: 'true'\n" + step + "      undo_after: 25h\n", []string{`9:19: 25h0m0s is more than 24h0m0s`}},
 		"too long a try":    {"  when: 'true'\n" + step + "      timeout: 11m\n", []string{`9:16: 11m0s is more than 10m0s`}},
@@ -227,6 +231,40 @@ func TestAModelNeverActsAlone(t *testing.T) {
 	} {
 		if run := Begin(b, event.Incident{ID: "i"}, c.f, event.PodRef("shop", "web"), event.ModeAct, start); run.Mode != c.want {
 			t.Errorf("%+v begins in mode %s, not %s", c.f, run.Mode, c.want)
+		}
+	}
+}
+
+// TestEveryActionSaysWhere: what an action finds wrong in what it is given has
+// a place, also where it is given nothing: that of the step.
+func TestEveryActionSaysWhere(t *testing.T) {
+	for name, with := range map[string]string{
+		"left out": "", "nothing": "      with:\n", "empty": "      with: {}\n", "no mapping": "      with: [a]\n",
+		"a wrong key": "      with: {nonsense: 1}\n", "a text to fill in": "      with: {nonsense: \"${target.name}\"}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, kind := range action.Kinds() {
+				body := "  steps:\n    - name: one\n      action: " + kind.Name + "\n" + with
+				_, err := document(t, "  when: 'true'\n"+body)
+				saysWhere(t, kind.Name, err, 7, 9)
+				_, err = document(t, "  when: 'true'\n  steps:\n    - parallel:\n        - {name: zero, action: notify.event}\n        - {name: one, action: "+kind.Name+"}\n")
+				saysWhere(t, kind.Name, err, 9, 9)
+				docs, err := conf.Documents("p.yaml", []byte("apiVersion: firebreak.io/v1alpha1\nkind: StepGroup\nmetadata: {name: g}\nspec:\n\n"+body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				saysWhere(t, kind.Name, ParseGroup(docs[0]), 7, 9)
+			}
+		})
+	}
+}
+
+// saysWhere demands that each problem stands in lines first to last of the file.
+func saysWhere(t *testing.T, name string, err error, first, last int) {
+	t.Helper()
+	for _, p := range conf.Problems(err) {
+		if p.File != "p.yaml" || p.Line < first || p.Line > last || p.Column < 1 || p.Snippet == "" {
+			t.Errorf("%s: the problem has no place in lines %d to %d:\n%v", name, first, last, p)
 		}
 	}
 }

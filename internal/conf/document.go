@@ -122,6 +122,18 @@ func (d *Document) Text() string { return d.part.text }
 // Errorf makes a problem at the value that path leads to, as in
 // "spec.steps[2].action"; where the path ends early, at the last node there is.
 func (d *Document) Errorf(path, format string, args ...any) *Error {
+	line, column := place(d.part, d.nearest(path))
+	return d.part.src.errorf(line, column, format, args...)
+}
+
+// Absent stands for a mapping that path leads to and that is left out: nothing,
+// whose problems are told at the last node of the path that there is.
+func (d *Document) Absent(path string) Raw {
+	return Raw{part: d.part, node: &ast.NullNode{BaseNode: &ast.BaseNode{}, Token: beginning(d.nearest(path))}}
+}
+
+// nearest is the node that path leads to, or the last one on the way.
+func (d *Document) nearest(path string) ast.Node {
 	at := d.body
 	for _, step := range pathSteps(path) {
 		next := child(at, step)
@@ -130,8 +142,7 @@ func (d *Document) Errorf(path, format string, args ...any) *Error {
 		}
 		at = next
 	}
-	line, column := place(d.part, at)
-	return d.part.src.errorf(line, column, format, args...)
+	return at
 }
 
 // Has says whether a value stands where path leads to.

@@ -8,28 +8,34 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // place is where a node begins in the file.
 func place(p part, n ast.Node) (line, column int) {
-	if n != nil {
-		switch m := n.(type) {
-		case *ast.MappingNode:
-			if !m.IsFlowStyle && len(m.Values) > 0 {
-				n = m.Values[0].Key
-			}
-		case *ast.MappingValueNode:
-			n = m.Key
-		case *ast.LiteralNode:
-			if m.Start != nil && m.Start.Position != nil {
-				return m.Start.Position.Line + p.lines, m.Start.Position.Column
-			}
-		}
-		if t := n.GetToken(); t != nil && t.Position != nil {
-			return t.Position.Line + p.lines, t.Position.Column
-		}
+	if t := beginning(n); t != nil && t.Position != nil {
+		return t.Position.Line + p.lines, t.Position.Column
 	}
 	return p.lines + 1, 1
+}
+
+// beginning is the first token of a node; nil if it has none.
+func beginning(n ast.Node) *token.Token {
+	switch m := n.(type) {
+	case nil:
+		return nil
+	case *ast.MappingNode:
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			n = m.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		n = m.Key
+	case *ast.LiteralNode:
+		if m.Start != nil && m.Start.Position != nil {
+			return m.Start
+		}
+	}
+	return n.GetToken()
 }
 
 func isMapping(n ast.Node) bool {

@@ -45,7 +45,7 @@ func (r Raw) Decode(into any) error {
 func (r Raw) run(into any, text func(ast.Node, string) (any, bool, *Error)) error {
 	node := r.node
 	if r.IsZero() {
-		node = &ast.MappingNode{BaseNode: &ast.BaseNode{}}
+		node = &ast.MappingNode{BaseNode: &ast.BaseNode{}, Start: beginning(r.node)}
 		if r.part.src == nil {
 			r.part.src = newSource("", "")
 		}
