@@ -36,6 +36,7 @@ require (
 	golang.org/x/sync v0.24.0
 	golang.org/x/term v0.47.0
 	golang.org/x/time v0.16.0
+	gonum.org/v1/gonum v0.17.0
 	google.golang.org/protobuf v1.36.12
 	k8s.io/api v0.36.3
 	k8s.io/apimachinery v0.36.3
@@ -67,7 +68,6 @@ require (
 	github.com/slack-go/slack v0.35.0 // indirect
 	github.com/tinylib/msgp v1.6.1 // indirect
 	github.com/wneessen/go-mail v0.8.1
-	gonum.org/v1/gonum v0.17.0 // indirect
 )
 
 require (

@@ -120,7 +120,11 @@ func (w *World) always(e *endpoint, apart []string) []string {
 	if e.node != "" {
 		own += " " + e.node
 	}
-	if n := w.hosts[e.node]; n > 0 {
+	switch n := w.hosts[e.node]; n {
+	case 0:
+	case 1:
+		own += " and the pod there that uses its network"
+	default:
 		own += fmt.Sprintf(" and the %d pods there that use its network", n)
 	}
 	const inside = "traffic inside the pod"
