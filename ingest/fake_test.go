@@ -11,6 +11,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // What cmd puts behind the interfaces; the bus is left out, as it takes long to
@@ -168,16 +169,7 @@ func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
 // eventually waits for a condition.
 func eventually(t testing.TB, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(4 * time.Minute) // no machine is so slow
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatal("it did not come")
-		}
-	}
+	wait.Until(t, "it came", ok)
 }
 
 func writeFile(t testing.TB, path, text string) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // tracked keeps which numbered lines came, how often, and before which a
@@ -225,14 +226,7 @@ func (s *tracked) wait(t *testing.T, last int) {
 
 func eventuallyWithin(t *testing.T, limit time.Duration, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(limit)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatal("it did not come")
-		}
+	if !wait.Within(limit, ok) {
+		t.Fatal("it did not come")
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
 	"github.com/firebreak-io/firebreak/respond/runlog"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // TestSlots: who waits is served by rank and then in order, who gives up takes
@@ -121,13 +122,13 @@ func TestTheRightOnesFirst(t *testing.T) {
 	}
 	w := responder(t, b, place)
 	r := &rig{t: t, bus: b}
-	patiently(t, "all findings are read ahead", func() bool {
+	wait.Until(t, "all findings are read ahead", func() bool {
 		lag, err := w.Lag(t.Context())
 		return w.reader.Load() != nil && lag == 0 && err == nil
 	})
 	close(place.gate)
 	var critical runlog.Record
-	patiently(t, "the critical one holds", func() bool {
+	wait.Until(t, "the critical one holds", func() bool {
 		for rec, err := range w.log.All(t.Context()) {
 			if err == nil && rec.Run.Finding.Severity == event.SeverityCritical && rec.Run.State == event.RunHolding {
 				critical = rec
@@ -155,7 +156,7 @@ func TestTheRightOnesFirst(t *testing.T) {
 	if before > 3*maxEffects {
 		t.Errorf("%d small ones were begun before it", before)
 	}
-	patiently(t, "all hold, or wait for people", func() bool {
+	wait.Until(t, "all hold, or wait for people", func() bool {
 		states := map[event.RunState]int{}
 		for _, run := range r.runs() {
 			states[run.State]++
@@ -163,21 +164,6 @@ func TestTheRightOnesFirst(t *testing.T) {
 		held := states[event.RunHolding]
 		return (held == 7 || held == 8) && held+states[event.RunAwaiting] == small+2
 	})
-}
-
-// patiently waits for a condition that is dear to look at.
-func patiently(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	limit := time.After(4 * time.Minute)
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 // responder runs a responder with the standard budgets until the test ends.

@@ -20,6 +20,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
 	"github.com/firebreak-io/firebreak/respond/runlog"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const actBook = `apiVersion: firebreak.io/v1alpha1
@@ -171,19 +172,13 @@ func (r *rig) runs() []event.Run {
 // until waits for a condition.
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	limit := time.After(4 * time.Minute) // no machine is so slow
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			for _, run := range r.runs() {
-				r.t.Logf("run %s: %s %s %+v", run.ID, run.State, run.Reason, run.Steps)
-			}
-			r.t.Fatalf("waited in vain until %s", what)
-		}
+	if wait.Within(wait.Patience, ok) {
+		return
 	}
+	for _, run := range r.runs() {
+		r.t.Logf("run %s: %s %s %+v", run.ID, run.State, run.Reason, run.Steps)
+	}
+	r.t.Fatalf("waited in vain until %s", what)
 }
 
 func (r *rig) all(n int, state event.RunState) func() bool {

@@ -18,6 +18,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // cluster knows everybody, and lets them do everything.
@@ -115,13 +116,7 @@ func (l *living) alert(pod string) string {
 // wait polls for what other goroutines bring about.
 func (l *living) wait(until func() bool) {
 	l.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.Now().Add(4 * time.Minute); !until(); <-tick.C {
-		if time.Now().After(limit) {
-			l.t.Fatal("it does not come about")
-		}
-	}
+	wait.Until(l.t, "it comes about", until)
 }
 
 // run runs the command line as ann, and gives what it prints and its exit code.

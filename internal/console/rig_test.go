@@ -24,6 +24,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/kube/reach"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // cluster knows some tokens, and what their owners may.
@@ -354,17 +355,7 @@ func (r *rig) live() {
 // until waits for a condition.
 func (r *rig) until(what string, is func() bool) {
 	r.t.Helper()
-	deadline := time.NewTimer(4 * time.Minute)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			r.t.Fatalf("not within four minutes: %s", what)
-		}
-	}
+	wait.Until(r.t, what, is)
 }
 
 // put stores a record in the stream, as the responder does.

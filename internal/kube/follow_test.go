@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -13,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	ktesting "k8s.io/client-go/testing"
+
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // following is a cache that follows a stand-in, which refuses to watch some
@@ -45,20 +46,6 @@ func following(t *testing.T, refused ...string) (Recent, *fake.Clientset) {
 	return r, api
 }
 
-// soon waits for a condition.
-func soon(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	limit, tick := time.After(time.Minute), time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
-
 // lists counts the requests for lists of one namespace.
 func lists(api *fake.Clientset) int {
 	n := 0
@@ -74,7 +61,7 @@ func lists(api *fake.Clientset) int {
 // shows what comes, and is let go of with the context.
 func TestFollowed(t *testing.T) {
 	r, api := following(t)
-	soon(t, "all is followed", func() bool {
+	wait.Until(t, "all is followed", func() bool {
 		s := r.around.Load()
 		return s != nil && s.services.informer.HasSynced() && s.policies.informer.HasSynced() && s.budgets.informer.HasSynced() && s.nodes.informer.HasSynced()
 	})
@@ -95,7 +82,7 @@ func TestFollowed(t *testing.T) {
 	if _, err := api.NetworkingV1().NetworkPolicies("shop").Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "the policy is seen", func() bool {
+	wait.Until(t, "the policy is seen", func() bool {
 		policies, err := r.NetworkPolicies(t.Context(), "shop")
 		return err == nil && len(policies) == 1
 	})
@@ -112,7 +99,7 @@ func TestFollowed(t *testing.T) {
 // TestNotFollowed: what may not be watched is asked for.
 func TestNotFollowed(t *testing.T) {
 	r, api := following(t, "services")
-	soon(t, "the watch fails", func() bool {
+	wait.Until(t, "the watch fails", func() bool {
 		s := r.around.Load()
 		return s != nil && s.services.failed.Load() != 0
 	})

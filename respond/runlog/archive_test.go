@@ -16,6 +16,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/receipt"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // stacks is a run log with an Archiver whose clock is months ahead.
@@ -50,7 +51,7 @@ func openPatiently(t *testing.T, o bus.Options) *bus.Bus {
 	t.Helper()
 	var b *bus.Bus
 	var err error
-	patiently(t, "the store is open", func() bool {
+	wait.Until(t, "the store is open", func() bool {
 		b, err = bus.Open(t.Context(), o)
 		if err != nil && o.URL == "" {
 			t.Fatal(err)
@@ -58,21 +59,6 @@ func openPatiently(t *testing.T, o bus.Options) *bus.Bus {
 		return err == nil
 	})
 	return b
-}
-
-// patiently waits for a condition that is dear to look at.
-func patiently(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	limit := time.After(4 * time.Minute)
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 func newTestArchiver(log *Log) *Archiver {

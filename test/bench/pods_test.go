@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // barePods makes a namespace with ready pods that nothing replaces.
@@ -58,7 +60,7 @@ func newNamespace(b *testing.B, admin kubernetes.Interface, name string) {
 	if _, err := admin.CoreV1().Namespaces().Create(b.Context(), ns, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	soon(b, "the namespace has its account", func() bool {
+	wait.Until(b, "the namespace has its account", func() bool {
 		_, err := admin.CoreV1().ServiceAccounts(name).Get(b.Context(), "default", metav1.GetOptions{})
 		return err == nil
 	})
@@ -67,7 +69,7 @@ func newNamespace(b *testing.B, admin kubernetes.Interface, name string) {
 // readyPods waits until all pods of a namespace are ready.
 func readyPods(b *testing.B, admin kubernetes.Interface, namespace string) (pods []corev1.Pod) {
 	b.Helper()
-	soon(b, "the pods are ready", func() bool {
+	wait.Until(b, "the pods are ready", func() bool {
 		list, err := admin.CoreV1().Pods(namespace).List(b.Context(), metav1.ListOptions{})
 		if err != nil {
 			return false

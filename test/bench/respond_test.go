@@ -29,6 +29,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/guard"
 	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/controlplane"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const markBook = `apiVersion: firebreak.io/v1alpha1
@@ -210,7 +211,7 @@ func manyPods(b *testing.B, plane *controlplane.Cluster, namespace string, n int
 	if _, err := admin.CoreV1().Namespaces().Create(b.Context(), ns, metav1.CreateOptions{}); err != nil && !strings.Contains(err.Error(), "exists") {
 		b.Fatal(err)
 	}
-	soon(b, "the namespace has its account", func() bool {
+	wait.Until(b, "the namespace has its account", func() bool {
 		_, err := admin.CoreV1().ServiceAccounts(namespace).Get(b.Context(), "default", metav1.GetOptions{})
 		return err == nil
 	})
@@ -228,25 +229,11 @@ func manyPods(b *testing.B, plane *controlplane.Cluster, namespace string, n int
 	return pods
 }
 
-func soon(b *testing.B, what string, ok func() bool) {
-	b.Helper()
-	limit := time.After(2 * time.Minute)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			b.Fatal("waited in vain until ", what)
-		}
-	}
-}
-
 // report reads the times of the store.
 func report(b *testing.B, store *bus.Bus, n int) {
 	b.Helper()
 	log := runlog.New(store, 0)
-	soon(b, "all runs hold", func() bool {
+	wait.Until(b, "all runs hold", func() bool {
 		held := 0
 		for rec, err := range log.All(b.Context()) {
 			if err == nil && rec.Run.State == event.RunHolding {

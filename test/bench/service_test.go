@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +22,9 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/runlog"
+	"github.com/firebreak-io/firebreak/test/command"
 	"github.com/firebreak-io/firebreak/test/controlplane"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const shellBook = `apiVersion: firebreak.io/v1alpha1
@@ -61,34 +62,8 @@ spec:
 // benchToken lets alerts in.
 const benchToken = "bench-bench-bench-bench"
 
-// command builds the command once.
-var command = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "firebreak-bench-")
-	if err != nil {
-		return "", err
-	}
-	commandDir = dir
-	path := filepath.Join(dir, "firebreak")
-	if made := os.Getenv("FIREBREAK_BINARY"); made != "" {
-		return made, nil
-	}
-	out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
-
-// commandDir is what TestMain removes.
-var commandDir string
-
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := os.RemoveAll(commandDir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
+	os.Exit(command.Remove(m.Run()))
 }
 
 // served is a Firebreak in a process of its own.
@@ -101,9 +76,9 @@ type served struct {
 // serve starts a service and waits until it is ready.
 func serve(b *testing.B, plane *controlplane.Cluster) *served {
 	b.Helper()
-	path, err := command()
-	if err != nil {
-		b.Fatal(err)
+	path := os.Getenv("FIREBREAK_BINARY") // an older one, to be measured beside this tree's
+	if path == "" {
+		path = command.Path(b)
 	}
 	s := &served{dir: b.TempDir(), api: freePort(b), health: freePort(b)}
 	for name, text := range map[string]string{
@@ -119,7 +94,7 @@ func serve(b *testing.B, plane *controlplane.Cluster) *served {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.stop(b) })
-	soon(b, "the service is ready", func() bool {
+	wait.Until(b, "the service is ready", func() bool {
 		resp, err := http.Get("http://" + s.health + "/readyz")
 		if err != nil {
 			return false
@@ -199,7 +174,7 @@ func (s *served) alert(ctx context.Context, pod corev1.Pod) error {
 // settled waits until the log says of as many runs that they hold.
 func (s *served) settled(b *testing.B, n int) {
 	b.Helper()
-	soon(b, "all runs hold", func() bool {
+	wait.Until(b, "all runs hold", func() bool {
 		resp, err := http.Get("http://" + s.health + "/metrics")
 		if err != nil {
 			return false

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/test/controlplane"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // client speaks to the API server as one user.
@@ -109,7 +110,7 @@ func (p pod) ready() bool {
 func (c *client) readyPods(namespace, selector string, n int) []pod {
 	c.t.Helper()
 	var list struct{ Items []pod }
-	eventually(c.t, "pods "+selector+" are ready", func() bool {
+	wait.Until(c.t, "pods "+selector+" are ready", func() bool {
 		list.Items = nil
 		body := c.get("/api/v1/namespaces/" + namespace + "/pods?labelSelector=" + url.QueryEscape(selector)).wants(http.StatusOK).body
 		if err := json.Unmarshal(body, &list); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/test/controlplane"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const deployment = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{
@@ -65,7 +66,7 @@ func TestClusterIsReal(t *testing.T) {
 			t.Errorf("pod %s has no address or no container id: %+v", pod.Metadata.Name, pod.Status)
 		}
 	}
-	eventually(t, "the slice has both addresses", func() bool {
+	wait.Until(t, "the slice has both addresses", func() bool {
 		body := admin.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io/service-name=web").body
 		return bytes.Contains(body, []byte(pods[0].Status.PodIP)) && bytes.Contains(body, []byte(pods[1].Status.PodIP))
 	})
@@ -78,7 +79,7 @@ func TestClusterIsReal(t *testing.T) {
 		t.Errorf("the pod's log reads %q", out)
 	}
 	admin.delete(pod).wants(http.StatusOK)
-	eventually(t, "the pod is gone and replaced", func() bool {
+	wait.Until(t, "the pod is gone and replaced", func() bool {
 		return admin.get(pod).code == http.StatusNotFound && len(admin.readyPods("default", "app=web", 2)) == 2
 	})
 
@@ -87,7 +88,7 @@ func TestClusterIsReal(t *testing.T) {
 		{`"username":"admin"`, `"verb":"get"`, `"subresource":"exec"`, `"code":101`},
 		{`replicaset-controller"`, `"verb":"create"`, `"resource":"pods"`, `"level":"RequestResponse"`},
 	} {
-		eventually(t, "the audit log has "+strings.Join(want, " "), func() bool { return hasLine(t, c.AuditLog, want...) })
+		wait.Until(t, "the audit log has "+strings.Join(want, " "), func() bool { return hasLine(t, c.AuditLog, want...) })
 	}
 
 	stopsCleanly(t, c)
@@ -110,7 +111,7 @@ func TestNothingSurvivesKill(t *testing.T) {
 		t.Fatalf("%d processes run: %v", len(running), running)
 	}
 	kill(t, running, " up ")
-	eventually(t, "all processes are gone", func() bool { return len(processes(t, c.Dir)) == 0 })
+	wait.Until(t, "all processes are gone", func() bool { return len(processes(t, c.Dir)) == 0 })
 	if err := c.Stop(); err == nil {
 		t.Error("stop says nothing of the kill")
 	}

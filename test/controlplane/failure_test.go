@@ -15,6 +15,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/test/controlplane"
 	"github.com/firebreak-io/firebreak/test/port"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 func TestFailureNamesComponent(t *testing.T) {
@@ -58,7 +59,7 @@ func TestStartObeysContext(t *testing.T) {
 func TestDeathNamesComponent(t *testing.T) {
 	c := start(t, controlplane.Options{Nodes: 1})
 	const said = "Starting Kubernetes Scheduler"
-	eventually(t, "the scheduler says that it starts", func() bool { return hasLine(t, filepath.Join(c.Dir, "logs", "kube-scheduler.log"), said) })
+	wait.Until(t, "the scheduler says that it starts", func() bool { return hasLine(t, filepath.Join(c.Dir, "logs", "kube-scheduler.log"), said) })
 	kill(t, processes(t, c.Dir), " kube-scheduler ")
 	err := c.Err()
 	if err == nil {

@@ -10,22 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
-
-// eventually asks every 50 ms until ok, for at most 4 minutes: no machine is so slow.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(4 * time.Minute)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 4 minutes in vain: %s", what)
-		}
-		<-tick.C
-	}
-}
 
 // processes lists the command lines, by process id, that name the directory.
 func processes(t *testing.T, dir string) map[int]string {

@@ -16,6 +16,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
 // TestContainCheck asks the program itself about a pod of the real control plane,
@@ -24,10 +25,7 @@ func TestContainCheck(t *testing.T) {
 	t.Parallel()
 	client := admin(t)
 	ns := namespace(t, client)
-	program, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := command.Path(t)
 	check := func(want int, args ...string) string {
 		t.Helper()
 		out, err := exec.CommandContext(t.Context(), program, append([]string{"contain"}, args...)...).CombinedOutput()

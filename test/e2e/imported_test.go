@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/test/command"
 	"github.com/firebreak-io/firebreak/test/mailbox"
 )
 
@@ -168,11 +169,7 @@ func (m *imported) configure() {
 // run runs a command that asks no service, and gives its output.
 func (m *imported) run(args ...string) []byte {
 	m.t.Helper()
-	path, err := binary()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	cmd := exec.CommandContext(m.t.Context(), path, args...)
+	cmd := exec.CommandContext(m.t.Context(), command.Path(m.t), args...)
 	cmd.Dir = m.dir
 	out, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/firebreak-io/firebreak/test/command"
 	"github.com/firebreak-io/firebreak/test/controlplane"
 )
 
@@ -37,11 +38,7 @@ func TestMain(m *testing.M) {
 			code = max(code, 1)
 		}
 	}
-	if err := os.RemoveAll(binaryDir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
+	os.Exit(command.Remove(code))
 }
 
 // plane is the shared control plane: a node of the control plane and three

@@ -30,6 +30,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
 const observeBooks = `apiVersion: firebreak.io/v1alpha1
@@ -158,10 +159,7 @@ func foretold(t *testing.T, pod corev1.Pod, steps []event.Step) {
 // replayed plans a recorded alert in the cluster as it is.
 func replayed(t *testing.T, p *process, pod corev1.Pod) {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := command.Path(t)
 	alert, err := json.Marshal(map[string]any{
 		"priority": "Critical", "rule": "Terminal shell in container", "source": "syscall", "time": time.Now().UTC().Format(time.RFC3339Nano),
 		"output": "shell", "output_fields": map[string]any{"k8s.ns.name": pod.Namespace, "k8s.pod.name": pod.Name, "container.id": containerID(pod.Status.ContainerStatuses[0].ContainerID)},

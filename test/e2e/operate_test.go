@@ -15,6 +15,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
 // operate: the commands that ask a running Firebreak, as people whom the cluster
@@ -140,15 +141,11 @@ func (l *loop) operators(user string) {
 // command runs one of Firebreak's with a person's token, and gives what it said.
 func (l *loop) command(token string, args ...string) (string, error) {
 	l.t.Helper()
-	path, err := binary()
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	file := l.write("person.token", token)
-	cmd := exec.CommandContext(l.t.Context(), path, append(args, "--server", l.api, "--token-file", file)...)
+	cmd := exec.CommandContext(l.t.Context(), command.Path(l.t), append(args, "--server", l.api, "--token-file", file)...)
 	var out, said strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &said
-	err = cmd.Run()
+	err := cmd.Run()
 	if err != nil {
 		return out.String() + said.String(), err
 	}

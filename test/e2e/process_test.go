@@ -18,26 +18,9 @@ import (
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/test/command"
 	"github.com/firebreak-io/firebreak/test/port"
 )
-
-// binary builds the command once for all tests of the package.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "firebreak-e2e-")
-	if err != nil {
-		return "", err
-	}
-	binaryDir = dir
-	path := filepath.Join(dir, "firebreak")
-	out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
-
-// binaryDir is what TestMain removes.
-var binaryDir string
 
 // process is a Firebreak in a process of its own, as users run it.
 type process struct {
@@ -143,11 +126,7 @@ current-context: firebreak
 // start runs the service and waits until it says that it is ready.
 func (s *process) start() {
 	s.t.Helper()
-	path, err := binary()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.cmd = exec.Command(path, "run", "--config", filepath.Join(s.dir, "config.yaml"))
+	s.cmd = exec.Command(command.Path(s.t), "run", "--config", filepath.Join(s.dir, "config.yaml"))
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

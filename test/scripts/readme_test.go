@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
 // root is the repository.
@@ -108,7 +110,7 @@ func helpOf(t *testing.T, known map[string]string, path []string) string {
 	if text, ok := known[key]; ok {
 		return text
 	}
-	out, err := exec.CommandContext(t.Context(), command(t), append(slices.Clone(path), "--help")...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), command.Path(t), append(slices.Clone(path), "--help")...).CombinedOutput()
 	if err != nil {
 		out = fmt.Appendf(out, "\n%v", err)
 	}
@@ -160,7 +162,7 @@ func TestReadme(t *testing.T) {
 		words := strings.Fields(line)
 		text, _, _ := strings.Cut(line, " #")
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", text)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(command(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(command.Path(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", text, err, out)

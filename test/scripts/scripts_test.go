@@ -4,54 +4,23 @@ package scripts
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
-// built is the command, built once for all tests.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "scripts-of-firebreak-")
-	if err != nil {
-		return "", err
-	}
-	builtIn = dir
-	path := filepath.Join(dir, "firebreak")
-	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput(); err != nil {
-		return path, fmt.Errorf("build firebreak: %w: %s", err, out)
-	}
-	return path, nil
-})
-
-// builtIn is what TestMain removes.
-var builtIn string
-
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := os.RemoveAll(builtIn); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
-}
-
-func command(t *testing.T) string {
-	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	os.Exit(command.Remove(m.Run()))
 }
 
 func TestScripts(t *testing.T) {
-	bin := filepath.Dir(command(t))
+	bin := filepath.Dir(command.Path(t))
 	t.Run("slack guide", func(t *testing.T) { guide(t, bin) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firebreak-io/firebreak/test/command"
 	"github.com/firebreak-io/firebreak/test/port"
 )
 
@@ -107,11 +108,7 @@ func freePort(t *testing.T) string {
 // start begins a life.
 func (f *firebreak) start() {
 	f.t.Helper()
-	path, err := binary()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.p = spawn(f.t, f.name, f.dir, nil, nil, path, f.args...)
+	f.p = spawn(f.t, f.name, f.dir, nil, nil, command.Path(f.t), f.args...)
 }
 
 // ready waits until it takes events; that it listens is not enough, nor that its store answers. Where it ended because NATS was away it is started again, as a

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
 // roleVar makes the test binary a child of the tests: one of the roles below.
@@ -42,12 +42,7 @@ func TestMain(m *testing.M) {
 			os.Exit(code)
 		}
 	}
-	code := m.Run()
-	if err := os.RemoveAll(binaryDir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
+	os.Exit(command.Remove(m.Run()))
 }
 
 // private runs the tests again in a process with a mount namespace of its own. However that process ends,
@@ -66,24 +61,6 @@ func private() (code int, ok bool) {
 	}
 	return cmd.ProcessState.ExitCode(), true
 }
-
-// binaryDir is what TestMain removes.
-var binaryDir string
-
-// binary builds the command once for all tests of the package.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "firebreak-torture-")
-	if err != nil {
-		return "", err
-	}
-	binaryDir = dir
-	path := filepath.Join(dir, "firebreak")
-	out, err := exec.Command("go", "build", "-o", path, "../../cmd/firebreak").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
 
 // size is how much of something a test does: small in CI, long with FIREBREAK_TORTURE=1, or what the
 // variable says.

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // process is a child of the tests. It dies with them.
@@ -144,15 +146,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // within is eventually with a limit of its own.
 func within(t *testing.T, patience time.Duration, what string, ok func() bool) {
 	t.Helper()
-	end := time.After(patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("waited %s in vain until %s", patience, what)
-		}
+	if !wait.Within(patience, ok) {
+		t.Fatalf("waited %s in vain until %s", patience, what)
 	}
 }
 

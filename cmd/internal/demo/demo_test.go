@@ -4,41 +4,19 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/firebreak-io/firebreak/test/command"
 )
 
-// built is the command that the demo shows, built once for all tests.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "demo-of-firebreak-")
-	if err != nil {
-		return "", err
-	}
-	builtIn = dir
-	path := filepath.Join(dir, "firebreak")
-	if out, err := exec.Command("go", "build", "-o", path, "../../firebreak").CombinedOutput(); err != nil {
-		return path, fmt.Errorf("build firebreak: %w: %s", err, out)
-	}
-	return path, nil
-})
-
-// builtIn is what TestMain removes.
-var builtIn string
-
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := os.RemoveAll(builtIn); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
+	os.Exit(command.Remove(m.Run()))
 }
 
 // costs skips a test without the time for it (-short).
@@ -53,11 +31,7 @@ func costs(t *testing.T) {
 func firebreak(t *testing.T) string {
 	t.Helper()
 	costs(t)
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return command.Path(t)
 }
 
 // TestDemo: everything holds, each line is told, and what it says of looking at

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // apart is ingest as a process of its own, on a NATS server outside it.
@@ -128,14 +129,14 @@ func TestDetectorAway(t *testing.T) {
 	if status, _, _ := a.send("audit", auditEvent); status != 200 {
 		t.Errorf("the neighbour of the flood: %d", status)
 	}
-	a.until("unread bytes are in the metrics", func() bool {
+	wait.Until(a.t, "unread bytes are in the metrics", func() bool {
 		_, text := a.get("/metrics")
 		return strings.Contains(text, `firebreak_unread_bytes{source="falco"} 8`) && strings.Contains(text, `firebreak_unread_bytes{source="audit"}`)
 	})
 
 	detector := a.part(t)
 	detector.startRoles(Detect)
-	a.until("the flood is taken again", func() bool {
+	wait.Until(a.t, "the flood is taken again", func() bool {
 		status, _, _ := a.send("falco", large)
 		return status == 200
 	})
@@ -151,12 +152,12 @@ func TestDetectorAway(t *testing.T) {
 	if status != 503 || !again || took > slowly {
 		t.Errorf("NATS is stopped: status %d after %v, retry %v", status, took, again)
 	}
-	a.until("readiness says that the store is away", func() bool {
+	wait.Until(a.t, "readiness says that the store is away", func() bool {
 		status, text := a.get("/readyz")
 		return status == 503 && strings.Contains(text, "[-]store failed") && strings.Contains(text, "[+]start ok")
 	})
 	a.listen()
-	a.until("events are taken again", func() bool {
+	wait.Until(a.t, "events are taken again", func() bool {
 		status, _, _ := a.send("audit", auditEvent)
 		return status == 200
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	"github.com/firebreak-io/firebreak/ingest/credential"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const (
@@ -223,7 +224,7 @@ func TestRotation(t *testing.T) {
 	falco := g.people.client("falco", "", time.Hour)
 	status := func(want int, what string, ask func() int) {
 		t.Helper()
-		g.until(what, func() bool { return ask() == want })
+		wait.Until(g.t, what, func() bool { return ask() == want })
 	}
 	old := func() int { return g.send(nil, "/v1/audit", oldToken, auditEvent) }
 	status(200, "the old token is good", old)
@@ -231,7 +232,7 @@ func TestRotation(t *testing.T) {
 	status(401, "the old token is refused", old)
 	g.put("audit-tokens", "sha256:not hexadecimal")
 	status(200, "the new token is good", func() int { return g.send(nil, "/v1/audit", newToken, auditEvent) })
-	g.until("the bad file is in the log", func() bool { return strings.Contains(g.log.String(), "a changed file can't be used") || old() == 0 })
+	wait.Until(g.t, "the bad file is in the log", func() bool { return strings.Contains(g.log.String(), "a changed file can't be used") || old() == 0 })
 	status(200, "the new token is still good", func() int { return g.send(nil, "/v1/audit", newToken, auditEvent) })
 
 	byCertificate := func() int { return g.send(falco, "/v1/falco", "", alert) }

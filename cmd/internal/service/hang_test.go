@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firebreak-io/firebreak/test/wait"
 	"github.com/firebreak-io/firebreak/test/wire"
 )
 
@@ -32,12 +33,12 @@ func TestHangingNATS(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	a.until("readiness says that the store is away", func() bool {
+	wait.Until(a.t, "readiness says that the store is away", func() bool {
 		status, _ := a.get("/readyz")
 		return status == 503
 	})
 	w.Release()
-	a.until("events are taken again", func() bool {
+	wait.Until(a.t, "events are taken again", func() bool {
 		status, _, _ := a.send("audit", auditEvent)
 		return status == 200
 	})

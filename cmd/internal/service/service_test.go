@@ -13,13 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	ports "github.com/firebreak-io/firebreak/test/port"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const secret = "0123456789abcdef-secret"
@@ -162,25 +162,11 @@ func (p *process) startRoles(roles ...Role) *process {
 		}
 	})
 	p.t.Cleanup(p.stop)
-	p.until("it is ready", func() bool {
+	wait.Until(p.t, "it is ready", func() bool {
 		status, _ := p.get("/readyz")
 		return status == http.StatusOK
 	})
 	return p
-}
-
-func (p *process) until(what string, ok func() bool) {
-	p.t.Helper()
-	limit := time.After(4 * time.Minute) // no machine is so slow
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			p.t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 func (p *process) get(path string) (int, string) {
@@ -225,11 +211,11 @@ func TestAlertToWebhook(t *testing.T) {
 	if got := p.post(secret, `{"rule": 7`); got != http.StatusBadRequest {
 		t.Errorf("malformed: status %d", got)
 	}
-	p.until("the message is sent", func() bool { return len(soc.got()) == 1 })
+	wait.Until(p.t, "the message is sent", func() bool { return len(soc.got()) == 1 })
 	if soc.header[0].Get("Firebreak-Signature") == "" || soc.header[0].Get("Idempotency-Key") == "" {
 		t.Errorf("headers are %v", soc.header[0])
 	}
-	p.until("the run is over", func() bool {
+	wait.Until(p.t, "the run is over", func() bool {
 		_, text := p.get("/metrics")
 		return strings.Contains(text, `firebreak_runs{state="closed"} 1`)
 	})
@@ -254,7 +240,7 @@ func TestAlertToWebhook(t *testing.T) {
 	if got := p.post(secret, alert); got != http.StatusOK {
 		t.Errorf("the same alert again: status %d", got)
 	}
-	p.until("it was read", func() bool {
+	wait.Until(p.t, "it was read", func() bool {
 		_, text := p.get("/metrics")
 		return strings.Contains(text, `firebreak_lag_messages{consumer="detect"} 0`) &&
 			strings.Contains(text, `firebreak_lag_messages{consumer="respond"} 0`)

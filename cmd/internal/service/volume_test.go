@@ -14,6 +14,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/sketch"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const volumeConfig = `apiVersion: firebreak.io/v1alpha1
@@ -155,7 +156,7 @@ func TestVolume(t *testing.T) {
 				strings.Contains(text, fmt.Sprintf(`firebreak_unstored_events_total{source="log"} %d`, n))
 		}
 	}
-	p.until("all lines are counted", accepted(900))
+	wait.Until(p.t, "all lines are counted", accepted(900))
 	p.stop()
 	lines, stored := p.total()
 	if lines["web-1"] != 500 || lines["api-1"] != 500 || len(stored) != 100 {
@@ -165,7 +166,7 @@ func TestVolume(t *testing.T) {
 	p.start()
 	p.write(file, 500, 700)
 	p.postLines(500, 600)
-	p.until("all lines are counted", accepted(270))
+	wait.Until(p.t, "all lines are counted", accepted(270))
 	p.stop()
 	lines, stored = p.total()
 	if lines["web-1"] != 700 || lines["api-1"] != 600 || len(stored) != 130 {
