@@ -59,6 +59,15 @@ func (e *PermissionError) Error() string {
 // Is matches [ErrForbidden].
 func (e *PermissionError) Is(target error) bool { return target == ErrForbidden }
 
+// byAdmission stands in the text of an error behind that of [ErrForbidden].
+const byAdmission = " by admission: "
+
+// ByAdmission says whether the text of an error, as a record keeps it, is that of
+// a request which admission refused: a policy, a webhook, a quota or PodSecurity.
+func ByAdmission(text string) bool {
+	return strings.Contains(text, ErrForbidden.Error()+byAdmission)
+}
+
 // request names what was asked, for errors.
 type request struct{ verb, group, resource, namespace, name string }
 
@@ -94,14 +103,14 @@ func (r request) classify(err error) error {
 		return fmt.Errorf("%w: %s", ErrUnauthenticated, message(err))
 	case apierrors.IsInvalid(err) && strings.Contains(err.Error(), "denied request: "):
 		// What a ValidatingAdmissionPolicy refuses is 422 unless it says otherwise.
-		return fmt.Errorf("%w by admission: %s", ErrForbidden, message(err))
+		return fmt.Errorf("%w%s%s", ErrForbidden, byAdmission, message(err))
 	case apierrors.IsForbidden(err):
 		// The authoriser says `User "x" cannot patch resource "pods"`; anything
 		// else is admission (a policy, a quota, a namespace on its way out).
 		if m := err.Error(); strings.Contains(m, `" cannot `+r.verb+` resource`) {
 			return &PermissionError{Verb: r.verb, Group: r.group, Resource: r.resource, Namespace: r.namespace}
 		}
-		return fmt.Errorf("%w by admission: %s", ErrForbidden, message(err))
+		return fmt.Errorf("%w%s%s", ErrForbidden, byAdmission, message(err))
 	}
 	return err
 }

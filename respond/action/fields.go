@@ -40,7 +40,11 @@ func (f fields) resource(target event.Ref) (Resource, error) {
 			return x, nil
 		}
 	}
-	return Resource{}, refuse(target, "%s works on none such", f.action)
+	works := make([]string, len(f.at))
+	for i, x := range f.at {
+		works[i] = x.Resource
+	}
+	return Resource{}, refuse(target, "%s works on %s alone", f.action, strings.Join(works, " and "))
 }
 
 func (f fields) read(ctx context.Context, target event.Ref) (*unstructured.Unstructured, Resource, error) {

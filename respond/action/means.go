@@ -201,8 +201,9 @@ func (b barrier) addPlain(ctx context.Context, c Cluster, w wall, sides []string
 // plainNotes say what a plain policy is.
 func (b barrier) plainNotes() []string {
 	sides := strings.Join(b.sides(), " and ")
-	notes := []string{"by plain NetworkPolicy, which can't deny: it allows the rest of " + sides + ", and any other policy can allow what it leaves out"}
+	notes := []string{"by plain NetworkPolicy, which can't deny: any other policy can allow what it leaves out of " + sides}
 	if !b.only {
+		notes[0] = "by plain NetworkPolicy, which can't deny: it allows the rest of " + sides + ", and any other policy can allow what it leaves out"
 		notes = append(notes, "pods of this cluster are not kept out by it, whatever their address; while it stands no other policy can narrow "+sides)
 	}
 	return notes

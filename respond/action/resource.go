@@ -81,7 +81,7 @@ func readObject(ctx context.Context, d Deps, x Resource, target event.Ref) (*uns
 	case target.Name == "":
 		return nil, refuse(target, "target without a name")
 	case target.UID == "" && !d.Offline:
-		return nil, refuse(target, "target without a UID")
+		return nil, refuse(target, noteUnseen)
 	}
 	o, err := d.Cluster.Get(ctx, x.Group, x.Version, x.Resource, target.Namespace, target.Name)
 	if errors.Is(err, kube.ErrNotFound) {

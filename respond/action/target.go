@@ -62,6 +62,10 @@ func readNode(ctx context.Context, d Deps, target event.Ref) (*corev1.Node, erro
 	return node, nil
 }
 
+// noteUnseen: a run names its target by UID where one of the name was there when
+// the run began.
+const noteUnseen = "there was none of this name when the run began (a target needs its UID)"
+
 // named refuses what could select more or other than one object.
 func named(d Deps, target event.Ref, resource string) error {
 	switch {
@@ -70,7 +74,7 @@ func named(d Deps, target event.Ref, resource string) error {
 	case target.Name == "":
 		return refuse(target, "target without a name")
 	case target.UID == "" && !d.Offline:
-		return refuse(target, "target without a UID")
+		return refuse(target, noteUnseen)
 	}
 	return nil
 }

@@ -3,7 +3,8 @@
 // record and the undo of any other, and the drill looks whether the other, which
 // keeps connecting to it, is cut off. The pair is the operator's (deploy/drill);
 // the second says by its readiness whether it gets through, so that the drill
-// needs no rights but those of the quarantine.
+// needs no rights but those of the quarantine, and to list Events in the namespace of
+// the pair, to say who refused a pod of it.
 package drill
 
 import (
@@ -55,6 +56,9 @@ const (
 	// Leaking: something got through that the policies in the pair's namespace
 	// let through. It says nothing of other namespaces.
 	Leaking Capability = "leaking"
+	// Refused: admission did not take the pair, the quarantine or its end, so that
+	// nothing is proved, and quarantines elsewhere may be refused too.
+	Refused Capability = "refused"
 )
 
 // Status is what the last drill found.
@@ -71,6 +75,9 @@ type Status struct {
 // Cluster is what the drill looks at besides what the action does.
 type Cluster interface {
 	Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
+	// Refusal is why a pod that is not there could not be made; empty if that is
+	// not known. It takes a right of its own, and the drill does without.
+	Refusal(ctx context.Context, namespace, pod string) (string, error)
 }
 
 // Runs begins the runs that drills are, and follows them. [*respond.Drills] is
@@ -200,5 +207,5 @@ func (d *Drill) Works() (works, known bool, note string) {
 // reason it did not.
 func (d *Drill) Contains() (works, known bool, note string) {
 	s := d.Status()
-	return s.Capability == Enforced, s.Capability != Unknown, s.Note
+	return s.Capability == Enforced, s.Capability != Unknown && s.Capability != Refused, s.Note
 }

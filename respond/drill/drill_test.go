@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/notify"
 )
@@ -33,13 +35,17 @@ type place struct {
 	// state is what a run comes to instead of holding, ends what instead of its end.
 	state, ends event.RunState
 	failing     error
-	sent        []notify.Message
-	kept        []byte
+	// error is what the run's step failed with, stuck what its end did; refusal is
+	// what an Event says of the pod that is not there.
+	error, stuck, refusal string
+	deaf                  error
+	sent                  []notify.Message
+	kept                  []byte
 }
 
 func (p *place) Pod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
 	if p.gone {
-		return nil, errors.New("no such pod")
+		return nil, fmt.Errorf("get pods %s/%s: %w", namespace, name, kube.ErrNotFound)
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u1"}}
 	ready := corev1.ConditionTrue
@@ -50,6 +56,8 @@ func (p *place) Pod(_ context.Context, namespace, name string) (*corev1.Pod, err
 	return pod, nil
 }
 
+func (p *place) Refusal(context.Context, string, string) (string, error) { return p.refusal, p.deaf }
+
 func (p *place) Begin(context.Context, event.Ref, time.Duration) (string, error) {
 	if p.failing == nil {
 		p.held = p.state == ""
@@ -59,10 +67,11 @@ func (p *place) Begin(context.Context, event.Ref, time.Duration) (string, error)
 
 func (p *place) Run(context.Context, string) (event.Run, error) {
 	run := event.Run{ID: "run", State: cmp.Or(p.state, event.RunHolding), Reason: "as told", Steps: []event.Step{{
-		Name: "isolate", Plan: &event.Plan{}, Receipt: &event.Receipt{Notes: []string{"leaks: of before"}},
+		Name: "isolate", Error: p.error, Plan: &event.Plan{}, Receipt: &event.Receipt{Notes: []string{"leaks: of before"}},
 	}}}
 	if p.undone > 0 && !p.held && p.state == "" {
 		run.State = cmp.Or(p.ends, event.RunClosed)
+		run.Steps[0].Error = p.stuck
 	}
 	return run, nil
 }
@@ -157,7 +166,7 @@ func TestDrillIsNotHeld(t *testing.T) {
 		}{
 			"while paused":          {&place{mode: event.ModeAct, paused: true}, "paused by bob"},
 			"in mode observe":       {&place{mode: event.ModeObserve}, "the mode is observe"},
-			"without the pair":      {&place{mode: event.ModeAct, gone: true}, "no such pod"},
+			"without the pair":      {&place{mode: event.ModeAct, gone: true}, "there is no pod firebreak-drill/target-0"},
 			"where it can't begin":  {&place{mode: event.ModeAct, failing: errors.New("no")}, "not held: no"},
 			"where a guard says no": {&place{mode: event.ModeAct, state: event.RunDenied}, "not held: as told"},
 			"where nothing moves":   {&place{mode: event.ModeAct, state: event.RunGuarding}, "not held: as told"},
@@ -172,6 +181,63 @@ func TestDrillIsNotHeld(t *testing.T) {
 
 // What leaks is named, and said of this namespace alone; the record of the run
 // says what was found.
+// TestDrillIsRefused: what admission refuses of a drill proves nothing. People are
+// told so once, from the first drill on, with what was refused and by whom, and
+// that it works again; it is never said that containment does not work.
+func TestDrillIsRefused(t *testing.T) {
+	const why = `patch pods d/target-0: forbidden by admission: ValidatingAdmissionPolicy "fixed" denied request: labels are fixed`
+	const quota = `create Pod target-0 in StatefulSet target failed error: pods "target-0" is forbidden: exceeded quota: none`
+	for name, tt := range map[string]struct {
+		set  func(*place)
+		want string
+	}{
+		"the quarantine": {func(p *place) { p.state, p.error = event.RunFailed, why }, `"fixed"`},
+		"its end":        {func(p *place) { p.ends, p.stuck = event.RunNeedsHuman, why }, "could not be ended"},
+		"the pod":        {func(p *place) { p.gone, p.refusal = true, quota }, "exceeded quota: none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &place{enforces: true, mode: event.ModeAct}
+				d := made(p)
+				tt.set(p)
+				for range 2 {
+					if s := d.Once(t.Context()); s.Capability != Refused || !strings.Contains(s.Note, tt.want) || p.held {
+						t.Errorf("%+v", s)
+					}
+				}
+				if len(p.sent) != 1 || p.op(0) != notify.Trigger || !strings.HasPrefix(p.sent[0].Notice.Title, "Containment is not proved: ") || !strings.Contains(p.sent[0].Notice.Title, tt.want) {
+					t.Fatalf("%+v", p.sent)
+				}
+				if _, known, _ := d.Contains(); known {
+					t.Error("the measure says that it is known")
+				}
+				if _, known, _ := d.Works(); known {
+					t.Error("a quarantine takes it for known")
+				}
+				// Not to be held for another reason meanwhile is no news.
+				*p = place{paused: true, kept: p.kept, sent: p.sent}
+				d.Once(t.Context())
+				*p = place{mode: event.ModeAct, gone: true, kept: p.kept, sent: p.sent}
+				if s := d.Once(t.Context()); s.Capability != Unknown || !strings.Contains(s.Note, "there is no pod firebreak-drill/target-0") {
+					t.Errorf("%+v", s)
+				}
+				*p = place{mode: event.ModeAct, enforces: true, kept: p.kept, sent: p.sent}
+				if s := d.Once(t.Context()); s.Capability != Enforced || len(p.sent) != 2 || p.op(1) != notify.Resolve {
+					t.Errorf("%+v, %+v", s, p.sent)
+				}
+			})
+		})
+	}
+}
+
+// TestDrillIsNotTold: without the right to read Events the drill says where to look.
+func TestDrillIsNotTold(t *testing.T) {
+	p := &place{mode: event.ModeAct, gone: true, deaf: &kube.PermissionError{Verb: "list", Resource: "events", Namespace: "firebreak-drill"}}
+	if s := made(p).Once(t.Context()); s.Capability != Unknown || !strings.Contains(s.Note, "get events") || !strings.Contains(s.Note, "missing permission") {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestDrillNamesWhatLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &place{mode: event.ModeAct, leaks: "leaks: from everywhere: NetworkPolicy d/allow allows it"}

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 )
 
@@ -22,9 +23,13 @@ const moving = time.Minute
 func (d *Drill) hold(ctx context.Context) Status {
 	target, err := d.Cluster.Pod(ctx, d.Config.Namespace, d.Config.Target)
 	if err != nil {
-		return unknown("not held: %v", err)
+		return d.missing(ctx, d.Config.Target, err)
 	}
-	if through, err := d.through(ctx); err != nil || !through {
+	through, err := d.through(ctx)
+	if errors.Is(err, kube.ErrNotFound) {
+		return d.missing(ctx, d.Config.Prober, err)
+	}
+	if err != nil || !through {
 		return unknown("not held: the prober does not get through without a quarantine (%v)", err)
 	}
 	ref := event.PodRef(target.Namespace, target.Name)
@@ -41,12 +46,38 @@ func (d *Drill) hold(ctx context.Context) Status {
 	return s
 }
 
+// missing is what is known where a pod of the pair can't be read.
+func (d *Drill) missing(ctx context.Context, pod string, err error) Status {
+	if !errors.Is(err, kube.ErrNotFound) {
+		return unknown("not held: %v", err)
+	}
+	at := d.Config.Namespace
+	said, err := d.Cluster.Refusal(ctx, at, pod)
+	switch {
+	case err != nil:
+		return unknown("not held: there is no pod %s/%s; kubectl --namespace %s get events may say why (%v)", at, pod, at, err)
+	case said == "":
+		return unknown("not held: there is no pod %s/%s, and no Event of a controller says why: is deploy/drill applied?", at, pod)
+	}
+	return refused("there is no pod %s/%s, because it was refused when it was to be made: %s; let namespace %s have the pair of deploy/drill", at, pod, said, at)
+}
+
+func refused(format string, args ...any) Status {
+	s := unknown("not held: "+format, args...)
+	s.Capability = Refused
+	return s
+}
+
 // tried follows a run that was begun, and ends it.
 func (d *Drill) tried(ctx context.Context, id string) Status {
 	run, stands := d.follow(ctx, id, func(r event.Run) bool { return r.State == event.RunHolding })
 	if !stands {
 		why := notHeld(run)
-		return unknown("not held: %s", why).and(d.end(ctx, id, "not held: "+why))
+		s := unknown("not held: %s", why)
+		if kube.ByAdmission(why) {
+			s = refused("the quarantine of %s was refused, and those of other pods may be: %s; let through what Firebreak's account writes", run.Target, why)
+		}
+		return s.and(d.end(ctx, id, s.Note))
 	}
 	began := time.Now()
 	cut, looked := d.await(ctx, false)
@@ -78,7 +109,7 @@ func (d *Drill) tried(ctx context.Context, id string) Status {
 func notHeld(run event.Run) string {
 	why := run.Reason
 	for _, s := range run.Steps {
-		if s.Error != "" {
+		if s.Error != "" && !strings.Contains(why, s.Error) {
 			why = strings.TrimPrefix(why+"; ", "; ") + s.Error
 		}
 	}
@@ -95,6 +126,9 @@ func (s Status) and(err error) Status {
 		s.Note += fmt.Sprintf("; the quarantine of the drill could not be ended: %v", err)
 		if s.Capability == Enforced {
 			s.Capability = Unknown
+		}
+		if s.Capability == Unknown && kube.ByAdmission(err.Error()) {
+			s.Capability = Refused
 		}
 	}
 	return s

@@ -135,6 +135,12 @@ func (d *Drill) tell(ctx context.Context, before, told Capability, now Status) b
 			return false
 		}
 		m.Notice.Title, m.Notice.Severity = "Containment could not be tried: "+now.Note, event.SeverityMedium
+	case Refused:
+		// It may be refused from the first drill on. What is known to leak is graver.
+		if told != "" && told != Unknown {
+			return false
+		}
+		m.Notice.Title, m.Notice.Severity = "Containment is not proved: "+now.Note, event.SeverityHigh
 	default:
 		if told == now.Capability {
 			return false

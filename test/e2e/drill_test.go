@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -187,6 +190,14 @@ func pair(t *testing.T) kubernetes.Interface {
 	})
 	for _, o := range manifests(t, "../../deploy/drill/drill.yaml") {
 		eventually(t, o.GetKind()+" "+o.GetName(), func(ctx context.Context) error { return d.apply(ctx, o) })
+	}
+	// The responder of a test is an account of its own.
+	reads := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "of-the-test"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "firebreak-drill"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "Group", Name: "system:serviceaccounts"}},
+	}
+	if _, err := client.RbacV1().RoleBindings(drillSpace).Create(t.Context(), reads, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
 	}
 	ready(t, client, drillSpace, "app=firebreak-drill-target", 1)
 	ready(t, client, drillSpace, "app=firebreak-drill-prober", 1)
@@ -363,6 +374,8 @@ func TestDrill(t *testing.T) {
 	d.once(drill.Enforced)
 	d.paged(5, notify.Resolve, "works again")
 
+	d.refused()
+
 	// What a guard says no to is no run that asks people.
 	if _, err := d.admin.CoreV1().Namespaces().Patch(t.Context(), drillSpace, "application/merge-patch+json", []byte(`{"metadata":{"annotations":{"firebreak.io/protected":"true"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
@@ -374,7 +387,140 @@ func TestDrill(t *testing.T) {
 		}
 		return nil
 	})
-	d.paged(6, notify.Trigger, "could not be tried")
+	d.paged(10, notify.Trigger, "could not be tried")
+}
+
+// refused: admission refuses the quarantine, its policy, or a pod of the pair.
+// Nothing is left of such a drill, people are told once who refused what, and that
+// a drill works again when it is let through.
+func (d *drilled) refused() {
+	t := d.t
+	fixed := fixedLabels(t, d.admin, drillSpace)
+	before := d.target()
+	for range 2 {
+		if s := d.Once(t.Context()); s.Capability != drill.Refused || !strings.Contains(s.Note, fixed.name) {
+			t.Errorf("%+v", s)
+		}
+		if after := d.target(); marks(t, after.ObjectMeta) != marks(t, before.ObjectMeta) || hasPolicy(t, d.admin, drillSpace) {
+			t.Errorf("left over: %s", marks(t, after.ObjectMeta))
+		}
+	}
+	d.paged(6, notify.Trigger, "is not proved")
+	fixed.remove()
+	d.works("the policy is forgotten")
+	d.paged(7, notify.Resolve, "works again")
+
+	none := resource.MustParse("0")
+	quotas := d.admin.CoreV1().ResourceQuotas(drillSpace)
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "nothing"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: none}}}
+	if _, err := quotas.Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the quota is in force", func(ctx context.Context) error {
+		q, err := quotas.Get(ctx, "nothing", metav1.GetOptions{})
+		if err == nil && len(q.Status.Hard) == 0 {
+			err = errors.New("it counts nothing")
+		}
+		return err
+	})
+	if err := d.admin.CoreV1().Pods(drillSpace).Delete(t.Context(), "target-0", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a drill is told of the quota", func(ctx context.Context) error {
+		s := d.Once(ctx)
+		if s.Capability != drill.Refused || !strings.Contains(s.Note, "exceeded quota: nothing") {
+			return fmt.Errorf("it is %+v", s)
+		}
+		return nil
+	})
+	// Until the Event was there the pod was only gone, which was news by itself.
+	if last := d.pages.last(); len(d.pages.sent) > 9 || last.Op != notify.Trigger || !strings.Contains(last.Notice.Title, "is not proved") {
+		t.Errorf("paged %+v", d.pages.sent)
+	}
+	d.pages.sent = append(d.pages.sent[:7:7], d.pages.last())
+	if err := quotas.Delete(t.Context(), "nothing", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// What it waits for before it tries again is its own: a change of it is looked at at once.
+	eventually(t, "the pair is whole", func(ctx context.Context) error {
+		note := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/again":"%d"}}}`, time.Now().UnixNano())
+		if _, err := d.admin.AppsV1().StatefulSets(drillSpace).Patch(ctx, "target", "application/merge-patch+json", note, metav1.PatchOptions{}); err != nil {
+			return err
+		}
+		_, err := d.admin.CoreV1().Pods(drillSpace).Get(ctx, "target-0", metav1.GetOptions{})
+		return err
+	})
+	ready(t, d.admin, drillSpace, "app=firebreak-drill-target", 1)
+	d.works("the quota is gone")
+	d.paged(9, notify.Resolve, "works again")
+}
+
+// works waits until a drill finds that containment works.
+func (d *drilled) works(why string) {
+	d.t.Helper()
+	d.Config.Wait = conf.Duration(patience)
+	eventually(d.t, "a drill works: "+why, func(ctx context.Context) error {
+		if s := d.Once(ctx); s.Capability != drill.Enforced {
+			return fmt.Errorf("it is %+v", s)
+		}
+		return nil
+	})
+}
+
+// fixed is an admission policy that lets nobody change labels of pods.
+type fixed struct {
+	name   string
+	remove func()
+}
+
+// fixedLabels makes it, and waits until the API server refuses by it.
+func fixedLabels(t *testing.T, client kubernetes.Interface, space string) fixed {
+	t.Helper()
+	api := client.AdmissionregistrationV1()
+	deny := admissionv1.Fail
+	policy := &admissionv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "fixed-labels"},
+		Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			FailurePolicy: &deny,
+			MatchConstraints: &admissionv1.MatchResources{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: space}},
+				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+					Operations: []admissionv1.OperationType{admissionv1.Update},
+					Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+				}}},
+			},
+			Validations: []admissionv1.Validation{{Expression: "object.metadata.?labels == oldObject.metadata.?labels", Message: "labels of pods are fixed"}},
+		},
+	}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "fixed-labels"},
+		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: "fixed-labels", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+	}
+	if _, err := api.ValidatingAdmissionPolicies().Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.ValidatingAdmissionPolicyBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	remove := sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		err := errors.Join(
+			api.ValidatingAdmissionPolicyBindings().Delete(ctx, "fixed-labels", metav1.DeleteOptions{}),
+			api.ValidatingAdmissionPolicies().Delete(ctx, "fixed-labels", metav1.DeleteOptions{}))
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(remove)
+	eventually(t, "labels of pods are fixed", func(ctx context.Context) error {
+		_, err := client.CoreV1().Pods(space).Patch(ctx, "prober-0", "application/merge-patch+json", []byte(`{"metadata":{"labels":{"x":"y"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil {
+			return errors.New("a label is taken")
+		}
+		return nil
+	})
+	return fixed{"fixed-labels", remove}
 }
 
 // void: while the last drill saw no enforcement, a quarantine is said to be void.
