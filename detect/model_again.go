@@ -17,8 +17,10 @@ func (m *modeller) again(o *observation, score float64, rule bool) bool {
 	if !m.quiet.holds(o.who.Entity, o.at) {
 		return !rule && m.goesOn(o, score)
 	}
-	last := m.lastOf(o.who.Entity)
-	return last < 0 || !m.worsened(score, &m.wait.list[last])
+	if last := m.lastOf(o.who.Entity); last >= 0 && m.worsened(score, &m.wait.list[last]) {
+		return false
+	}
+	return !m.differs(o)
 }
 
 // worsened says whether a score is so much worse than that of what was found that

@@ -98,6 +98,20 @@ func finiteOrNil(v float64) *float64 {
 // named is how many features an explanation names.
 const named = 4
 
+// countNamed is how many of the features, of which the first counts most, an
+// explanation names: those that are more than a tenth of it.
+func countNamed(all []event.Feature) int {
+	var up float64
+	for _, one := range all {
+		up += max(0, one.Contribution)
+	}
+	n := 0
+	for n < min(named, len(all)) && all[n].Contribution > 0.1*up {
+		n++
+	}
+	return n
+}
+
 // inWords is the explanation for people: what counts most, and what would be
 // normal.
 func (m *modeller) inWords(o *observation, f *event.Finding, x *forest.Explanation) string {
@@ -114,10 +128,7 @@ func (m *modeller) inWords(o *observation, f *event.Finding, x *forest.Explanati
 	for _, one := range f.Features {
 		up += max(0, one.Contribution)
 	}
-	for i, one := range f.Features {
-		if i >= named || one.Contribution <= 0.1*up {
-			break
-		}
+	for i, one := range f.Features[:countNamed(f.Features)] {
 		sep := "; "
 		if i == 0 {
 			sep = ": "

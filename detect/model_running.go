@@ -40,6 +40,7 @@ type modeller struct {
 	open   intervals
 	wait   waiting
 	heard  heard
+	told   tellings
 	warm   warming
 	pinned []byte // what was pinned, for rollback
 

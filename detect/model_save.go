@@ -15,6 +15,7 @@ func (m *modeller) Save(out *pack.Writer) {
 	out.Bytes(m.pinned)
 	m.quiet.save(out)
 	m.heard.save(out)
+	m.told.save(out)
 	out.Uint(m.warm.events)
 	saveTime(out, m.warm.since)
 	m.wait.save(out)
@@ -65,6 +66,7 @@ func (m *modeller) Load(in *pack.Reader) error {
 	}
 	m.quiet.load(in)
 	m.heard.load(in)
+	m.told.load(in)
 	m.warm.events, m.warm.since = in.Uint(), loadTime(in)
 	m.wait.load(in, m.categories)
 	m.open.late, m.open.left = in.Uint(), in.Uint()

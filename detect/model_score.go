@@ -56,6 +56,7 @@ func (m *modeller) measure(o *observation) []event.Finding {
 	if found {
 		f := m.finding(o, score, d)
 		m.quiet.anew(o.who.Entity, &f, o.at)
+		m.tell(o, &f)
 		out = append(out, f)
 		m.hold(o, &f, score, d.P)
 	}
