@@ -17,10 +17,12 @@ import (
 // side. What a cut takes away is the contribution of its feature; over the way
 // from the root to the leaf they sum to the difference between the depth
 // expected at the root, which is that of all rows, and the depth of this row. The
-// contribution of a feature is the mean of that over all trees, and what the cuts
+// contribution of a feature is the mean of that over all trees. What the cuts
 // beyond the data take off goes to the features that lie outside, by the squares
-// of how far each does. All are
-// rounded to 2^-40, so that they sum to Distance to the bit, in any order.
+// of how far each does. A row that both kinds of cuts isolate owes it to neither
+// alone: each kind gets the mean of what it takes off before the other and after
+// it, which is its Shapley value. All are rounded to 2^-40, so that they sum to
+// Distance to the bit, in any order.
 type Explanation struct {
 	// Score is that of Score.
 	Score float64
@@ -100,10 +102,7 @@ func (g *grove) explain(row []float64, normal float64, examples []float64) (*Exp
 	e.Depth, e.Usual = inside, usual
 	if out, _ := g.excess(whole); out > 0 && g.beyond > 0 {
 		e.Depth = g.shortened(inside, out)
-		for f, v := range whole {
-			far := max(0, g.out(f, v)) / out
-			shares[f] += float64((inside - e.Depth) * float64(far*far))
-		}
+		g.shareBeyond(shares, whole, e, out, inside)
 	}
 	for i, share := range shares {
 		c := g.contribution(i, row[i], examples)
@@ -126,6 +125,22 @@ func (g *grove) explain(row []float64, normal float64, examples []float64) (*Exp
 		e.Counterfactual, e.After = g.counterfactual(whole, normal, e.Features)
 	}
 	return e, nil
+}
+
+// shareBeyond divides what takes a row to its depth between the cuts inside of the
+// data, whose shares are given and become less, and those beyond them: it is out of
+// the data, and the cuts inside alone leave it at a depth of inside.
+func (g *grove) shareBeyond(shares, row []float64, e *Explanation, out, inside float64) {
+	part := 0.0 // of what cuts inside take off they still do after those beyond
+	if first := e.Usual - inside; math.Abs(first) > 1e-9 {
+		part = float64(g.shortened(e.Usual, out)-e.Depth) / first
+	}
+	part = (1 + part) / 2
+	beyond := e.Usual - e.Depth - float64(part*float64(e.Usual-inside))
+	for f, v := range row {
+		far := max(0, g.out(f, v)) / out
+		shares[f] = float64(part*shares[f]) + float64(beyond*float64(far*far))
+	}
 }
 
 // shares are the contributions of the cuts inside of the data, and the depth

@@ -141,3 +141,25 @@ func TestExplainMissing(t *testing.T) {
 		}
 	}
 }
+
+// A feature that was always the same is named before others, which vary and are off
+// by less: the cuts inside of the data, which it has none of, do not get all that
+// they would take off alone.
+func TestExplainWhatNeverVaried(t *testing.T) {
+	const dims = 4 // the first is always 0, the others vary
+	rows := cloud(2000, dims, 5)
+	for i := 0; i < len(rows); i += dims {
+		rows[i] = 0
+	}
+	f, err := Fit(rows, dims, Options{Seed: 1, Units: []float64{4, 4, 4, 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.Explain([]float64{10, 9, 8, 0}, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := e.Features[0]; first.Feature != 0 {
+		t.Errorf("feature %d has %.2f, and what never varied and is farthest off is not first: %+v", first.Feature, first.Depth, e.Features)
+	}
+}
