@@ -65,7 +65,7 @@ func begun(ctx context.Context, api *client.Client, id string) (event.Run, error
 		case err != nil && !(errors.As(err, &missing) && missing.Status == 404):
 			return run, err
 		case time.Now().After(limit):
-			return run, fmt.Errorf("run %s is stored and was not begun yet; firebreak dead says why, if it can't be", id)
+			return run, fmt.Errorf("run %s is stored and was not begun yet: another run about the same target may go first (firebreak runs), or it can't be read (firebreak dead)", id)
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return run, err

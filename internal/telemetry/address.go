@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -45,8 +46,11 @@ func checkAddress(addr netip.Addr, leave bool) error {
 		b := addr.As16()
 		addr = netip.AddrFrom4([4]byte(b[12:]))
 	}
-	if contains(never, addr) || contains(inside, addr) && !leave {
+	switch {
+	case contains(never, addr):
 		return ErrAddress
+	case contains(inside, addr) && !leave:
+		return fmt.Errorf("%w without leave: it is in a private network or this machine (allow_private)", ErrAddress)
 	}
 	return nil
 }

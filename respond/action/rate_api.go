@@ -221,7 +221,7 @@ func (a apiRate) objects(d Deps) func(context.Context, Request) ([]own, string, 
 		}
 		level := own{Resource: priorityLevels, Kind: "PriorityLevelConfiguration", Body: object{"spec": a.level()}}
 		flow := own{Resource: flowSchemas, Kind: "FlowSchema", Body: object{"spec": flow(user, OwnName(r.Key, ""))}}
-		return []own{level, flow}, fmt.Sprintf("limit API requests of %s to %d shares at a time", cut(user, maxText), a.config.Shares), notes, nil
+		return []own{level, flow}, fmt.Sprintf("limit API requests of %s at a time to shares of the API server: %d", cut(user, maxText), a.config.Shares), notes, nil
 	}
 }
 

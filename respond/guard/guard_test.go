@@ -43,15 +43,20 @@ type place struct {
 	failed    float64
 	requests  int
 	err       error
-	reads     int
+	// gone is what is said of the target alone.
+	gone  error
+	reads int
 }
 
 func (p *place) Pod(context.Context, string, string) (*corev1.Pod, error) {
 	p.reads++
-	return &p.pod, p.err
+	return &p.pod, cmp.Or(p.gone, p.err)
 }
 
-func (p *place) Node(context.Context, string) (*corev1.Node, error) { p.reads++; return &p.node, p.err }
+func (p *place) Node(context.Context, string) (*corev1.Node, error) {
+	p.reads++
+	return &p.node, cmp.Or(p.gone, p.err)
+}
 
 func (p *place) Namespace(context.Context, string) (*corev1.Namespace, error) {
 	p.reads++
@@ -73,7 +78,7 @@ func (p *place) Get(_ context.Context, _, _, _, ns, name string) (*unstructured.
 	}
 	o.SetNamespace(ns)
 	o.SetName(name)
-	return o, p.err
+	return o, cmp.Or(p.gone, p.err)
 }
 
 func (p *place) Errors() (float64, int) { return p.failed, p.requests }
@@ -259,6 +264,13 @@ func TestEachGuard(t *testing.T) {
 			w.place.pod.OwnerReferences = []metav1.OwnerReference{{Kind: "Node"}}
 		}, event.Deny, "static"},
 		{"protected", "unreadable", func(w *world) { w.place.err = away }, event.Wait, "can't be read: away"},
+		{"protected", "a pod that is gone", missing, event.Pass, "it is gone"},
+		{"protected", "one that is gone, of the system", func(w *world) { missing(w); in("kube-system")(w) }, event.Deny, "protected"},
+		{"protected", "a node that is gone", func(w *world) { missing(w); node("n1")(w) }, event.Pass, "it is gone"},
+		{"protected", "a workload that is gone", func(w *world) {
+			missing(w)
+			aim(event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"})(w)
+		}, event.Pass, "it is gone"},
 		{"protected", "to tell", func(w *world) { in("kube-system")(w); w.check.Effect = false }, event.Pass, ""},
 		{"protected", "an ordinary node", node("n1"), event.Pass, ""},
 		{"protected", "our node", node("n-own"), event.Deny, "n-own"},

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 // pod is one as it is, whose container web runs an image.
@@ -27,6 +28,9 @@ func all(changes ...func(*world)) func(*world) {
 		}
 	}
 }
+
+// missing is a target that is no more.
+func missing(w *world) { w.place.gone = fmt.Errorf("get pods shop/web: %w", kube.ErrNotFound) }
 
 func was(image string) func(*world) { return func(w *world) { w.check.Run.Target.Image = image } }
 
@@ -54,6 +58,7 @@ func lookedAt() []judged {
 		{"match", "held already", all(pod("web", map[string]string{held: "quarantine"}), shown(app), condition(false, nil)), event.Pass, "held already"},
 		{"match", "another version than the plan's", all(pod("web", app), func(w *world) { w.place.pod.ResourceVersion = "8" }), event.Wait, "changed since"},
 		{"match", "another pod", all(pod("web", app), condition(false, nil), func(w *world) { w.place.pod.UID = "u2" }), event.Pass, "another pod"},
+		{"match", "gone", all(pod("web", app), condition(false, nil), missing), event.Pass, "it is gone"},
 		{"match", "unreadable", all(pod("web", app), func(w *world) { w.place.err = errors.New("away") }), event.Wait, "away"},
 		{"match", "a step with a target of its own", all(pod("web", app), condition(false, nil), func(w *world) { w.check.Run.Target.UID = "u3" }), event.Pass, "nothing"},
 		{"match", "its intent is written", all(pod("web", app), condition(false, nil), func(w *world) { w.check.Run.Steps[0].State = event.StepIntent }), event.Pass, "when its intent"},

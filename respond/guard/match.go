@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 func init() {
@@ -23,6 +25,10 @@ func init() {
 // held is the label of a pod that Firebreak holds, whose own labels may have
 // been taken off.
 const held = event.AnnotationPrefix + "hold"
+
+// gone is said of a target that is no more, as of one that another took the name
+// of: no write can be for it, and what the plan does besides is not kept waiting.
+const gone = "it is gone: no write of the plan can be for it"
 
 type match struct{ cluster Cluster }
 
@@ -41,6 +47,8 @@ func (g match) Judge(ctx context.Context, c Check) (event.Decision, string) {
 	}
 	pod, err := g.cluster.Pod(ctx, t.Namespace, t.Name)
 	switch {
+	case errors.Is(err, kube.ErrNotFound):
+		return event.Pass, gone
 	case err != nil:
 		return event.Wait, fmt.Sprintf("the pod can't be read: %v", err)
 	case string(pod.UID) != t.UID:

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 // ProtectedNamespaces run what a cluster can't do without, by the usual names.
@@ -98,6 +100,9 @@ func (g protected) pod(ctx context.Context, c Check, t event.Ref) (event.Decisio
 		return decision, reason
 	}
 	pod, err := g.o.Cluster.Pod(ctx, t.Namespace, t.Name)
+	if errors.Is(err, kube.ErrNotFound) {
+		return event.Pass, gone
+	}
 	if err != nil {
 		return event.Wait, fmt.Sprintf("whether the pod is protected can't be read: %v", err)
 	}
@@ -175,6 +180,9 @@ func (g protected) node(ctx context.Context, t event.Ref) (event.Decision, strin
 		return event.Deny, fmt.Sprintf("node %s is protected", t.Name)
 	}
 	node, err := g.o.Cluster.Node(ctx, t.Name)
+	if errors.Is(err, kube.ErrNotFound) {
+		return event.Pass, gone
+	}
 	if err != nil {
 		return event.Wait, fmt.Sprintf("whether the node is protected can't be read: %v", err)
 	}

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 // workloads are the resources that make pods, and where their template is.
@@ -53,6 +55,9 @@ func (g protected) other(ctx context.Context, t event.Ref) (event.Decision, stri
 // workload judges the pods that a workload makes.
 func (g protected) workload(ctx context.Context, t event.Ref, path []string) (event.Decision, string) {
 	o, err := g.o.Cluster.Get(ctx, t.Group, "v1", t.Resource, t.Namespace, t.Name)
+	if errors.Is(err, kube.ErrNotFound) {
+		return event.Pass, gone
+	}
 	if err != nil {
 		return event.Wait, fmt.Sprintf("whether the workload is protected can't be read: %v", err)
 	}
