@@ -38,11 +38,12 @@ func Again(over event.Run, ended time.Time, f event.Finding, stored time.Time) b
 }
 
 // open begins a run, or goes on with the one that answers the finding already.
-// Doing it again changes nothing.
-func (w *Worker) open(ctx context.Context, run event.Run, stored time.Time) error {
+// Doing it again changes nothing. The finding was stored at that time; ready waits
+// until the run may be.
+func (w *Worker) open(ctx context.Context, run event.Run, stored time.Time, ready func() error) error {
 	for n := 1; n <= maxGenerations; n++ {
 		run.Generation, run.ID = n, event.RunID(run.Playbook, run.Incident.ID, run.Target, n)
-		err := w.create(ctx, run)
+		err := w.create(ctx, run, ready)
 		if !errors.Is(err, bus.ErrExists) {
 			return err
 		}

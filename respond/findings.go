@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -98,7 +99,7 @@ func (w *Worker) later(ctx context.Context, m bus.Message, runs []event.Run) err
 	w.rush.yield(ctx, maxYield)
 	for _, run := range runs {
 		err := w.insist(ctx, m, func() error {
-			err := w.open(m.Context(ctx), run, m.Time)
+			err := w.open(m.Context(ctx), run, m.Time, onRecord)
 			if errors.Is(err, bus.ErrTooLarge) {
 				w.bury(ctx, m, err)
 				return nil
@@ -168,15 +169,46 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (later []event.Run,
 		importance = w.importance(subject)
 	}
 	f.Subject = target
-	incident, err := w.incidents.Add(ctx, f, importance)
-	if err != nil {
-		return nil, err
+	// Up to the first record of a run all that is done is of no effect, but for a place
+	// in the budgets, which is free again without a record.
+	expected, stored := w.incidents.Begin(ctx, f, importance)
+	later, err = w.answer(ctx, m, f, expected, target, shown, func() error {
+		switch incident, err := stored(); {
+		case err != nil:
+			return err
+		case !reflect.DeepEqual(incident, expected):
+			return errOtherwise
+		}
+		return nil
+	})
+	incident, unstored := stored()
+	switch {
+	case unstored != nil:
+		return nil, unstored
+	case errors.Is(err, errOtherwise):
+		return w.answer(ctx, m, f, incident, target, shown, onRecord)
 	}
+	return later, err
+}
+
+// errOtherwise says that an incident was stored otherwise than was expected.
+var errOtherwise = errors.New("the incident came out otherwise")
+
+// onRecord is for a run whose incident is on record.
+func onRecord() error { return nil }
+
+// answer stores a run for each playbook that applies to a finding of an incident, but
+// for those that can wait, if others can't: it gives them. stored waits until the
+// incident is on record, which comes before each of its runs; its error ends all.
+func (w *Worker) answer(
+	ctx context.Context, m bus.Message, f event.Finding, incident event.Incident, target event.Ref, shown map[string]string, stored func() error,
+) (later []event.Run, err error) {
 	ceiling, err := w.control.Ceiling(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var apply []*Playbook
+	var names []string
 	for _, book := range w.books {
 		applies, err := book.Applies(EnvFor(f, incident, target))
 		if err != nil {
@@ -184,8 +216,7 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (later []event.Run,
 			continue
 		}
 		if applies {
-			apply = append(apply, book)
-			w.incidents.Recommend(incident.ID, []string{book.Name})
+			apply, names = append(apply, book), append(names, book.Name)
 		}
 	}
 	// What acts begins first, whatever else is to be done about it.
@@ -209,10 +240,14 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (later []event.Run,
 		first, later = later, nil
 	}
 	for _, run := range first {
-		if err := w.open(ctx, run, m.Time); err != nil {
+		if err := w.open(ctx, run, m.Time, stored); err != nil {
 			return nil, err
 		}
 	}
+	if err := stored(); err != nil {
+		return nil, err
+	}
+	w.incidents.Recommend(incident.ID, names)
 	return later, nil
 }
 

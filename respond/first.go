@@ -17,11 +17,18 @@ const firstFor = time.Second
 // create stores the first record of a run, and begins to move it. One that is to
 // act at once is taken as far as its first intent before: that it was begun, its
 // plan, and what it is about to do are then one record with one sync.
-// [bus.ErrExists] says that the run was begun before.
-func (w *Worker) create(ctx context.Context, run event.Run) error {
+// [bus.ErrExists] says that the run was begun before. ready waits until it may be
+// stored; its error is given back.
+func (w *Worker) create(ctx context.Context, run event.Run, ready func() error) error {
+	store := func(run event.Run, judged map[int]time.Time) error {
+		if err := ready(); err != nil {
+			return err
+		}
+		return w.store(ctx, run, judged)
+	}
 	book, err := w.booksOf.read(run)
 	if err != nil || !urgent(book, run) {
-		return w.store(ctx, run, nil)
+		return store(run, nil)
 	}
 	// Whoever finds out only when it is stored has taken a place for nothing.
 	switch _, err := w.log.Load(ctx, run.ID); {
@@ -33,15 +40,15 @@ func (w *Worker) create(ctx context.Context, run event.Run) error {
 	done, err := w.claim(ctx, run)
 	switch {
 	case errors.Is(err, errClaimed):
-		return w.store(ctx, run, nil)
+		return store(run, nil)
 	case err != nil:
 		return fmt.Errorf("begin run %s: %w", run.ID, err)
 	}
 	defer done()
 	next, judged := w.first(ctx, book, run)
-	err = w.store(ctx, next, judged)
+	err = store(next, judged)
 	if judged != nil && errors.Is(err, bus.ErrTooLarge) {
-		return w.store(ctx, run, nil) // what is large is the plan
+		return store(run, nil) // what is large is the plan
 	}
 	return err
 }

@@ -2,15 +2,18 @@ package respond
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/incident"
 	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
@@ -127,5 +130,66 @@ func TestPlaceWithoutARecord(t *testing.T) {
 		if n := taken(); n != step.want {
 			t.Errorf("%s: %d places are taken, want %d", step.what, n, step.want)
 		}
+	}
+}
+
+// TestNothingIsOnRecordBeforeItsIncident: the place of a run may be taken while its
+// incident is being stored; its record waits, and never comes if that fails.
+func TestNothingIsOnRecordBeforeItsIncident(t *testing.T) {
+	for _, mode := range []event.Mode{event.ModeAct, event.ModeAsk} {
+		t.Run(string(mode), func(t *testing.T) {
+			r := newRig(t, newCluster("a"), actBook)
+			w := r.idle(1)
+			w.firstFor = time.Hour
+			w.executor.Guards = guard.New(guard.Options{Control: r.control, Cluster: r.cluster, Ledger: guard.NewLedger(r.bus.Control())})
+			f := finding("shell", "a", 1)
+			target, err := Resolve(t.Context(), r.cluster, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Subject = target
+			run := Begin(r.books[0], event.Incident{ID: f.ID, Severity: f.Severity}, f, target, mode, time.Now().UTC())
+			failed, asked := errors.New("the incident is not on record"), 0
+			err = w.create(t.Context(), run, func() error {
+				asked++
+				places, err := w.executor.Guards.Standing(t.Context())
+				if err != nil || len(places) == 1 != (mode == event.ModeAct) {
+					t.Errorf("places are taken by %v (%v)", places, err)
+				}
+				return failed
+			})
+			if !errors.Is(err, failed) || asked != 1 {
+				t.Errorf("create gives %v, and asked %d times", err, asked)
+			}
+			if _, err := w.log.Load(t.Context(), run.ID); !errors.Is(err, bus.ErrNotFound) {
+				t.Errorf("the run is on record (%v)", err)
+			}
+		})
+	}
+}
+
+// TestRunGoesByTheIncidentOnRecord: when an incident was stored by somebody else
+// meanwhile, the run goes by that one, not by the one that was expected.
+func TestRunGoesByTheIncidentOnRecord(t *testing.T) {
+	r := newRig(t, newCluster("a"), actBook)
+	r.first = time.Hour
+	r.start()
+	r.until("the responder is ready", func() bool { return r.worker.Ready(t.Context()) == nil })
+	f := finding("shell", "a", 1)
+	f.Severity = event.SeverityMedium
+	other := incident.NewStore(r.bus)
+	if err := other.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	graver := f
+	graver.Severity = event.SeverityCritical
+	want, err := other.Add(t.Context(), graver, event.ImportanceNormal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.publish(f)
+	r.until("the run holds", r.all(1, event.RunHolding))
+	if got := r.history("mark")[0].Run.Incident; got.ID != want.ID || got.Priority != want.Priority || want.Priority == f.Severity {
+		t.Errorf("the run goes by an incident of priority %s, stored is %s, of the finding is %s", got.Priority, want.Priority, f.Severity)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -103,6 +104,16 @@ func (g *gate) Answered(namespace, name, resourceVersion string) (*corev1.Pod, b
 		Answered(namespace, name, resourceVersion string) (*corev1.Pod, bool)
 	}); ok {
 		return a.Answered(namespace, name, resourceVersion)
+	}
+	return nil, false
+}
+
+// KnownPolicies are what the cluster behind knows by a watch, see package kube.
+func (g *gate) KnownPolicies(namespace string) ([]networkingv1.NetworkPolicy, bool) {
+	if k, ok := g.Cluster.(interface {
+		KnownPolicies(namespace string) ([]networkingv1.NetworkPolicy, bool)
+	}); ok {
+		return k.KnownPolicies(namespace)
 	}
 	return nil, false
 }

@@ -104,12 +104,15 @@ func named(t event.Ref) bool {
 }
 
 func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t event.Ref) (event.Ref, error) {
-	pod, err := cluster.Pod(ctx, t.Namespace, t.Name)
-	if err != nil {
-		return t, missing(t, err)
-	}
-	if why := differs(pod, f, t); why != "" {
-		return t, fmt.Errorf("resolve %s: %s: %w", t, why, ErrNoTarget)
+	pod, known := knownPod(cluster, t)
+	if !known {
+		var err error
+		if pod, err = cluster.Pod(ctx, t.Namespace, t.Name); err != nil {
+			return t, missing(t, err)
+		}
+		if why := differs(pod, f, t); why != "" {
+			return t, fmt.Errorf("resolve %s: %s: %w", t, why, ErrNoTarget)
+		}
 	}
 	t.Kind, t.UID, t.Node, t.Labels = "Pod", string(pod.UID), pod.Spec.NodeName, pod.Labels
 	if name := pod.Spec.ServiceAccountName; name != "" {
@@ -121,6 +124,28 @@ func resolvePod(ctx context.Context, cluster action.Cluster, f event.Finding, t 
 	}
 	t.Workload = owner.Top
 	return t, nil
+}
+
+// knownPod is the pod by a watch, where one is kept, if the finding's event names it
+// beyond doubt: by its UID, or by a container of it. Neither is ever another pod's, so
+// that it does not matter how old what is known of it is; that it is gone, or changed,
+// the writes find out, which are conditional on it. Any other pod is read.
+func knownPod(cluster action.Cluster, t event.Ref) (*corev1.Pod, bool) {
+	k, ok := cluster.(interface {
+		KnownPod(namespace, name string) (*corev1.Pod, bool)
+	})
+	if !ok {
+		return nil, false
+	}
+	pod, ok := k.KnownPod(t.Namespace, t.Name)
+	switch {
+	case !ok:
+		return nil, false
+	case t.UID != "":
+		return pod, t.UID == string(pod.UID)
+	}
+	found, _ := hasContainer(pod, t.ContainerID)
+	return pod, found && len(t.ContainerID) >= shortID
 }
 
 // differs says why a pod of the right name is not the one that was observed.
@@ -151,26 +176,32 @@ func happened(f event.Finding) time.Time {
 	return f.Time
 }
 
-// runs says whether a container of the pod, running or just ended, has the id.
-// Falco shortens ids to 12 characters. A pod whose containers are not known
-// yet does not contradict.
+// runs says whether a container of the pod, running or just ended, has the id. A pod
+// whose containers are not known yet does not contradict.
 func runs(pod *corev1.Pod, id string) bool {
+	found, known := hasContainer(pod, id)
+	return found || !known
+}
+
+// shortID is how much of a container's id Falco gives.
+const shortID = 12
+
+// hasContainer says whether a container of the pod, running or just ended, has the id,
+// and whether any of its containers has one yet.
+func hasContainer(pod *corev1.Pod, id string) (found, known bool) {
 	statuses := slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses, pod.Status.EphemeralContainerStatuses)
-	known := false
 	for _, s := range statuses {
 		ids := []string{s.ContainerID}
 		if s.LastTerminationState.Terminated != nil {
 			ids = append(ids, s.LastTerminationState.Terminated.ContainerID)
 		}
 		for _, full := range ids {
-			_, hex, found := strings.Cut(full, "://")
-			known = known || found
-			if found && strings.HasPrefix(hex, id) {
-				return true
-			}
+			_, hex, isID := strings.Cut(full, "://")
+			known = known || isID
+			found = found || isID && strings.HasPrefix(hex, id)
 		}
 	}
-	return !known
+	return found, known
 }
 
 func missing(t event.Ref, err error) error {

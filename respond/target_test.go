@@ -166,3 +166,56 @@ func TestResolveTriesAgain(t *testing.T) {
 		t.Errorf("gave %v", err)
 	}
 }
+
+// watchful is a cluster that knows pods by a watch, and counts reads.
+type watchful struct {
+	lookups
+	known *corev1.Pod
+	reads *int
+}
+
+func (w watchful) KnownPod(string, string) (*corev1.Pod, bool) { return w.known, w.known != nil }
+
+func (w watchful) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	*w.reads++
+	return w.lookups.Pod(ctx, namespace, name)
+}
+
+// TestResolveByWatch: a watch is gone by only where the event names just that pod, by
+// its UID or a container: the pod of the name may be another by now.
+func TestResolveByWatch(t *testing.T) {
+	const id = "0123456789abcdef"
+	old := func() *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "uid-old"},
+			Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{ContainerID: "containerd://" + id}}},
+		}
+	}
+	uid := func(uid string) event.Ref {
+		t := event.PodRef("shop", "web")
+		t.UID = uid
+		return t
+	}
+	for name, tt := range map[string]struct {
+		subject event.Ref
+		known   *corev1.Pod
+		uid     string
+		reads   int
+	}{
+		"by its UID":                   {uid("uid-old"), old(), "uid-old", 0},
+		"by its container":             {container(id[:12]), old(), "uid-old", 0},
+		"by its name alone":            {event.PodRef("shop", "web"), old(), "uid-web", 1},
+		"of another UID":               {uid("uid-web"), old(), "uid-web", 1},
+		"of another container":         {container("ffffffffffff"), old(), "uid-web", 1},
+		"by too little of a container": {container(id[:8]), old(), "uid-web", 1},
+		"not known":                    {uid("uid-web"), nil, "uid-web", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reads := 0
+			got, err := Resolve(t.Context(), watchful{lookups{newCluster("web"), nil}, tt.known, &reads}, event.Finding{Subject: tt.subject, Time: start, Received: start})
+			if err != nil || got.UID != tt.uid || reads != tt.reads {
+				t.Errorf("gave %+v, %v after %d reads; want UID %s after %d", got, err, reads, tt.uid, tt.reads)
+			}
+		})
+	}
+}

@@ -149,12 +149,20 @@ func (c *Cache) Answered(namespace, name, resourceVersion string) (*corev1.Pod, 
 // and [Cache.Apply] sees to it that the next plan reads the pod. What guards
 // look at in a pod either never changes in its life (priority class, owner, what
 // it mirrors) or changes its resourceVersion; and a pod of another UID is no
-// plan's target. What surrounds a pod it has from watches, if [Cache.Follow] keeps
-// them.
+// plan's target. Pods and what surrounds them it has from watches, if
+// [Cache.Follow] keeps them: a watch that falls behind makes a write that is
+// refused, and never one of another pod.
 type Recent struct{ *Cache }
 
-// Pod is [Client.Pod], at most a second old.
+// Pod is [Client.Pod], at most a second old, or by a watch if [Cache.Follow] keeps
+// one that has it.
 func (r Recent) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	if pod, ok := r.pods.peek(namespace + "/" + name); ok {
+		return pod, nil
+	}
+	if pod, ok := r.KnownPod(namespace, name); ok {
+		return pod, nil
+	}
 	return r.pods.get(ctx, namespace+"/"+name, func(ctx context.Context) (*corev1.Pod, error) {
 		return r.Client.Pod(ctx, namespace, name)
 	})

@@ -8,12 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 )
@@ -22,11 +24,14 @@ import (
 // a watch that goes on failing takes between two attempts.
 const doubted = time.Minute
 
-// surroundings are what plans and guards look at around a pod, as watches keep it:
-// usually milliseconds old. Where the API server falls silent it is as old as that
-// silence, which the client notices after 45 seconds.
+// surroundings are pods and what plans and guards look at around them, as watches
+// keep it: usually milliseconds old. Where the API server falls silent it is as old
+// as that silence, which the client notices after 45 seconds.
 type surroundings struct {
-	services, policies, budgets, nodes *watched
+	pods, namespaces, services, policies, budgets, nodes *watched
+	// validating, mutating and apis say whom the API server itself asks, and apis
+	// which groups it serves.
+	validating, mutating, apis *watched
 }
 
 // watched is one kind.
@@ -36,26 +41,33 @@ type watched struct {
 	failed atomic.Int64
 }
 
-// Follow keeps what surrounds pods (Services, network policies, disruption
-// budgets, nodes) by watches until ctx ends, so that a plan need not ask for it.
-// What may not be watched, or whose watch fails, is asked for as before. Call it
-// once.
+// Follow keeps pods and what surrounds them (namespaces, Services, network
+// policies, disruption budgets, nodes, whom the API server asks) by watches until
+// ctx ends, so that a plan need not ask for it. What may not be watched, or whose
+// watch fails, is asked for as before. Call it once.
 func (c *Cache) Follow(ctx context.Context, logger *slog.Logger) error {
 	factory := informers.NewSharedInformerFactory(c.typed, 0)
-	s := &surroundings{}
+	objects := dynamicinformer.NewDynamicSharedInformerFactory(c.dynamic, 0)
+	s, pods := &surroundings{}, &kept{}
 	for _, k := range []struct {
 		of       **watched
 		name     string
 		informer cache.SharedIndexInformer
+		small    cache.TransformFunc
 	}{
-		{&s.services, "services", factory.Core().V1().Services().Informer()},
-		{&s.policies, "networkpolicies", factory.Networking().V1().NetworkPolicies().Informer()},
-		{&s.budgets, "poddisruptionbudgets", factory.Policy().V1().PodDisruptionBudgets().Informer()},
-		{&s.nodes, "nodes", factory.Core().V1().Nodes().Informer()},
+		{&s.pods, "pods", factory.Core().V1().Pods().Informer(), pods.small},
+		{&s.namespaces, "namespaces", factory.Core().V1().Namespaces().Informer(), small},
+		{&s.services, "services", factory.Core().V1().Services().Informer(), small},
+		{&s.policies, "networkpolicies", factory.Networking().V1().NetworkPolicies().Informer(), small},
+		{&s.budgets, "poddisruptionbudgets", factory.Policy().V1().PodDisruptionBudgets().Informer(), small},
+		{&s.nodes, "nodes", factory.Core().V1().Nodes().Informer(), small},
+		{&s.validating, "validatingwebhookconfigurations", factory.Admissionregistration().V1().ValidatingWebhookConfigurations().Informer(), small},
+		{&s.mutating, "mutatingwebhookconfigurations", factory.Admissionregistration().V1().MutatingWebhookConfigurations().Informer(), small},
+		{&s.apis, apiServices.Resource, objects.ForResource(apiServices).Informer(), small},
 	} {
 		w := &watched{informer: k.informer}
 		*k.of = w
-		if err := k.informer.SetTransform(small); err != nil {
+		if err := k.informer.SetTransform(k.small); err != nil {
 			return err
 		}
 		err := k.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
@@ -70,29 +82,42 @@ func (c *Cache) Follow(ctx context.Context, logger *slog.Logger) error {
 			return err
 		}
 	}
+	if _, err := s.pods.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{DeleteFunc: pods.forget}); err != nil {
+		return err
+	}
 	factory.StartWithContext(ctx)
+	objects.Start(ctx.Done())
 	c.around.Store(s)
 	<-ctx.Done()
 	c.around.Store(nil)
 	factory.Shutdown()
+	objects.Shutdown()
 	return nil
 }
 
-// small leaves out of an object what nobody here looks at.
-func small(object any) (any, error) {
-	if m, err := meta.Accessor(object); err == nil {
-		m.SetManagedFields(nil)
+// believed says whether what a watch has can be gone by.
+func (w *watched) believed() bool {
+	return w != nil && w.informer.HasSynced() && time.Since(time.Unix(0, w.failed.Load())) >= doubted
+}
+
+// one gives the object that a watch has by its key, NAMESPACE/NAME or the name of
+// what has no namespace, if it has one and can be believed.
+func one[T any](w *watched, key string) (object *T, ok bool) {
+	if !w.believed() {
+		return nil, false
 	}
-	if node, ok := object.(*corev1.Node); ok {
-		node.Status.Images = nil
+	found, exists, err := w.informer.GetStore().GetByKey(key)
+	if err != nil || !exists {
+		return nil, false
 	}
-	return object, nil
+	object, ok = found.(*T)
+	return object, ok
 }
 
 // all gives what a watch has of a namespace (empty is of all), if it can be
 // believed.
 func all[T any](w *watched, namespace string) (list []T, ok bool) {
-	if w == nil || !w.informer.HasSynced() || time.Since(time.Unix(0, w.failed.Load())) < doubted {
+	if !w.believed() {
 		return nil, false
 	}
 	err := cache.ListAllByNamespace(w.informer.GetIndexer(), namespace, labels.Everything(), func(object any) {
@@ -117,12 +142,69 @@ func (r Recent) Services(ctx context.Context, namespace string) ([]corev1.Servic
 // one. For a moment after a write of ours it is read: the watch may not show it
 // yet.
 func (r Recent) NetworkPolicies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error) {
-	if s := r.around.Load(); s != nil && !r.policies.forgotten(namespace, 2*cacheFor) {
-		if list, ok := all[networkingv1.NetworkPolicy](s.policies, namespace); ok {
-			return list, nil
-		}
+	if list, ok := r.KnownPolicies(namespace); ok {
+		return list, nil
 	}
 	return r.Cache.NetworkPolicies(ctx, namespace)
+}
+
+// KnownPolicies are the network policies of a namespace as a watch has them. ok is
+// false where none is kept, or for a moment after a write of ours.
+func (c *Cache) KnownPolicies(namespace string) (list []networkingv1.NetworkPolicy, ok bool) {
+	s := c.around.Load()
+	if s == nil || c.policies.forgotten(namespace, 2*cacheFor) {
+		return nil, false
+	}
+	return all[networkingv1.NetworkPolicy](s.policies, namespace)
+}
+
+// Namespace is [Client.Namespace], by a watch if [Cache.Follow] keeps one that has
+// it.
+func (r Recent) Namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	if s := r.around.Load(); s != nil {
+		if ns, ok := one[corev1.Namespace](s.namespaces, name); ok {
+			return ns, nil
+		}
+	}
+	return r.Cache.Namespace(ctx, name)
+}
+
+// KnownPod is a pod as a watch has it, without what [smallPod] leaves out; see
+// [Recent] for what may be done by it. ok is false where none is kept that has
+// it, or for a moment after a write of ours.
+func (c *Cache) KnownPod(namespace, name string) (pod *corev1.Pod, ok bool) {
+	s, key := c.around.Load(), namespace+"/"+name
+	if s == nil || c.pods.forgotten(key, 2*cacheFor) {
+		return nil, false
+	}
+	return one[corev1.Pod](s.pods, key)
+}
+
+// Serves is [Client.Serves]: that there is no such group and version a watch says,
+// if [Cache.Follow] keeps one, since the API server has an APIService for each.
+func (r Recent) Serves(ctx context.Context, group, version, resource string) (bool, error) {
+	if s := r.around.Load(); s != nil && s.apis.believed() {
+		_, exists, err := s.apis.informer.GetStore().GetByKey(version + "." + group)
+		if err == nil && !exists {
+			return false, nil
+		}
+	}
+	return r.Cache.Serves(ctx, group, version, resource)
+}
+
+// Backends is [Client.Backends], by watches if [Cache.Follow] keeps them.
+func (r Recent) Backends(ctx context.Context) ([]Backend, error) {
+	s := r.around.Load()
+	if s == nil {
+		return r.Cache.Backends(ctx)
+	}
+	validating, ok1 := all[admissionregistrationv1.ValidatingWebhookConfiguration](s.validating, "")
+	mutating, ok2 := all[admissionregistrationv1.MutatingWebhookConfiguration](s.mutating, "")
+	apis, ok3 := all[unstructured.Unstructured](s.apis, "")
+	if !ok1 || !ok2 || !ok3 {
+		return r.Cache.Backends(ctx)
+	}
+	return backends(validating, mutating, apis), nil
 }
 
 // Nodes is [Client.Nodes], by a watch if [Cache.Follow] keeps one.

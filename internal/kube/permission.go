@@ -65,14 +65,15 @@ func BasePermissions() []Permission {
 func GuardPermissions() []Permission {
 	return []Permission{
 		{Resource: "nodes", Verbs: []string{"list", "watch"}},
-		{Resource: "pods", Verbs: []string{"list"}},
+		{Resource: "pods", Verbs: []string{"list", "watch"}},
+		{Resource: "namespaces", Verbs: []string{"list", "watch"}},
 		{Resource: "services", Verbs: []string{"list", "watch"}},
 		{Group: networking, Resource: "networkpolicies", Verbs: []string{"list", "watch"}},
 		{Group: policyGroup, Resource: "poddisruptionbudgets", Verbs: []string{"list", "watch"}},
 		{Resource: "configmaps", Verbs: []string{"get"}, Names: []string{ConfigMapName}, Own: true},
-		{Group: admission, Resource: "validatingwebhookconfigurations", Verbs: []string{"list"}},
-		{Group: admission, Resource: "mutatingwebhookconfigurations", Verbs: []string{"list"}},
-		{Group: "apiregistration.k8s.io", Resource: "apiservices", Verbs: []string{"list"}},
+		{Group: admission, Resource: "validatingwebhookconfigurations", Verbs: []string{"list", "watch"}},
+		{Group: admission, Resource: "mutatingwebhookconfigurations", Verbs: []string{"list", "watch"}},
+		{Group: "apiregistration.k8s.io", Resource: "apiservices", Verbs: []string{"list", "watch"}},
 	}
 }
 

@@ -22,8 +22,8 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 		return event.Receipt{}, err
 	}
 	var notes []string
-	if len(above) > 0 || !hasPolicy(ctx, q.Cluster, policy) {
-		if notes, err = q.ensure(ctx, policy, above); err != nil {
+	if there, absent := lookPolicy(ctx, q.Cluster, policy); len(above) > 0 || !there {
+		if notes, err = q.ensure(ctx, policy, above, absent); err != nil {
 			return event.Receipt{}, err
 		}
 	}
@@ -38,14 +38,14 @@ func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Rece
 	// The end of another hold may have removed a policy before the pod was held;
 	// that it is there now means it stays, or that whoever removes it will see
 	// this pod.
-	if _, err := q.ensure(ctx, policy, above); err != nil {
+	if _, err := q.ensure(ctx, policy, above, false); err != nil {
 		return event.Receipt{}, err
 	}
 	return q.written(ctx, r, version, notes)
 }
 
-func (q quarantine) ensure(ctx context.Context, policy event.Write, above []event.Write) ([]string, error) {
-	if err := ensurePolicy(ctx, q.Cluster, policy); err != nil {
+func (q quarantine) ensure(ctx context.Context, policy event.Write, above []event.Write, absent bool) ([]string, error) {
+	if err := ensurePolicy(ctx, q.Cluster, policy, absent); err != nil {
 		return nil, err
 	}
 	err := ensureTier(ctx, q.Cluster, above)

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -231,6 +233,84 @@ func TestQuarantineLeavesForeignPolicy(t *testing.T) {
 	after, _ := json.Marshal(f.objects[at("networkpolicies", ns, HoldPolicyName)])
 	if string(after) != string(text) || metadata(t, f, "pods", "web-1") != podBefore {
 		t.Error("something was written")
+	}
+}
+
+// watched is a cluster that knows network policies by a watch, and counts what is read.
+type watched struct {
+	*fake
+	known []networkingv1.NetworkPolicy
+	reads int
+}
+
+func (w *watched) KnownPolicies(string) ([]networkingv1.NetworkPolicy, bool) { return w.known, true }
+
+func (w *watched) NetworkPolicy(ctx context.Context, ns, name string) (*networkingv1.NetworkPolicy, error) {
+	w.reads++
+	return w.fake.NetworkPolicy(ctx, ns, name)
+}
+
+// TestQuarantineByWatch: before the pod is held nothing is read where a watch says
+// whether the policy is there; that a watch may be wrong the write and the look
+// afterwards find out.
+func TestQuarantineByWatch(t *testing.T) {
+	hold, err := holdNetworkPolicy(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := policy(HoldPolicyName, metav1.LabelSelector{MatchLabels: map[string]string{"x": "y"}})
+	for name, tt := range map[string]struct {
+		known, there *networkingv1.NetworkPolicy
+		before       int
+		err          error
+	}{
+		"there":                  {known: hold, there: hold},
+		"absent":                 {},
+		"made since":             {there: hold, before: 1},
+		"made by another, since": {there: foreign, before: 1, err: ErrForeign},
+		"by another":             {known: foreign, there: foreign, before: 1, err: ErrForeign},
+		"gone since":             {known: hold},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _, r := shop(t)
+			w := &watched{fake: f}
+			if tt.known != nil {
+				w.known = []networkingv1.NetworkPolicy{*tt.known}
+			}
+			if tt.there != nil {
+				f.put(t, "networkpolicies", tt.there)
+			}
+			q := build(t, podQuarantine, Deps{Cluster: w}, nil)
+			p, err := q.Plan(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, reads := metadata(t, f, "pods", "web-1"), -1
+			f.before = func(write event.Write) error {
+				if write.Resource == "pods" {
+					reads = w.reads
+					_, exists := f.objects[at("networkpolicies", ns, HoldPolicyName)]
+					if !exists && tt.known == nil {
+						t.Error("the pod is held before its policy is there")
+					}
+				}
+				return nil
+			}
+			w.reads = 0
+			_, err = q.Do(t.Context(), r, p)
+			if tt.err != nil {
+				if !errors.Is(err, tt.err) || metadata(t, f, "pods", "web-1") != before {
+					t.Errorf("gave %v, and the pod is %s", err, metadata(t, f, "pods", "web-1"))
+				}
+				return
+			}
+			if err != nil || reads != tt.before {
+				t.Errorf("gave %v after %d reads before the pod was held, want %d", err, reads, tt.before)
+			}
+			if found, err := f.NetworkPolicy(t.Context(), ns, HoldPolicyName); err != nil || found.Labels[kube.ManagedByLabel] != kube.ManagedBy {
+				t.Errorf("the policy is %v, %v", found, err)
+			}
+		})
 	}
 }
 

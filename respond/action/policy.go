@@ -55,18 +55,22 @@ func holdNetworkPolicy(namespace string) (*networkingv1.NetworkPolicy, error) {
 }
 
 // ensurePolicy finds the policy there as it should be, or creates it. One of
-// that name that is not ours is [ErrForeign] and left alone. It looks first: in
-// a storm of holds in one namespace all but the first find it.
-func ensurePolicy(ctx context.Context, c Cluster, w event.Write) error {
+// that name that is not ours is [ErrForeign] and left alone. It looks first, unless
+// it was absent a moment ago: in a storm of holds in one namespace all but the first
+// find it.
+func ensurePolicy(ctx context.Context, c Cluster, w event.Write, absent bool) error {
 	for range attempts {
-		found, err := c.NetworkPolicy(ctx, w.Namespace, w.Name)
-		if err == nil {
-			return checkPolicy(found, w)
+		if !absent {
+			found, err := c.NetworkPolicy(ctx, w.Namespace, w.Name)
+			if err == nil {
+				return checkPolicy(found, w)
+			}
+			if !errors.Is(err, kube.ErrNotFound) {
+				return err
+			}
 		}
-		if !errors.Is(err, kube.ErrNotFound) {
-			return err
-		}
-		_, _, err = c.Apply(ctx, w, kube.ApplyOptions{})
+		absent = false
+		_, _, err := c.Apply(ctx, w, kube.ApplyOptions{})
 		if !errors.Is(err, kube.ErrExists) {
 			return err
 		}
@@ -74,19 +78,34 @@ func ensurePolicy(ctx context.Context, c Cluster, w event.Write) error {
 	return fmt.Errorf("create networkpolicies %s/%s: %w", w.Namespace, w.Name, ErrConflict)
 }
 
-// hasPolicy finds the policy there as it should be, by what is known of the
-// namespace: it may be a moment old. If not, ensurePolicy says what is wrong.
-func hasPolicy(ctx context.Context, c Cluster, w event.Write) bool {
-	policies, err := c.NetworkPolicies(ctx, w.Namespace)
-	if err != nil {
-		return false
+// watching is a cluster that knows network policies by a watch.
+type watching interface {
+	KnownPolicies(namespace string) ([]networkingv1.NetworkPolicy, bool)
+}
+
+var _ watching = (*kube.Cache)(nil)
+
+// lookPolicy says whether the policy is there as it should be, or absent, by what is
+// known of the namespace: it may be a moment old. If it is neither, ensurePolicy says
+// what is wrong.
+func lookPolicy(ctx context.Context, c Cluster, w event.Write) (there, absent bool) {
+	var policies []networkingv1.NetworkPolicy
+	known := false
+	if k, ok := c.(watching); ok {
+		policies, known = k.KnownPolicies(w.Namespace)
+	}
+	if !known {
+		var err error
+		if policies, err = c.NetworkPolicies(ctx, w.Namespace); err != nil {
+			return false, false
+		}
 	}
 	for i := range policies {
 		if policies[i].Name == w.Name {
-			return checkPolicy(&policies[i], w) == nil
+			return checkPolicy(&policies[i], w) == nil, false
 		}
 	}
-	return false
+	return false, true
 }
 
 func checkPolicy(found *networkingv1.NetworkPolicy, w event.Write) error {
@@ -127,7 +146,7 @@ func sweep(ctx context.Context, c Cluster, namespace string, ensure bool) error 
 			if err != nil {
 				return err
 			}
-			return ensurePolicy(ctx, c, w)
+			return ensurePolicy(ctx, c, w, false)
 		}
 		removed, err := removePolicy(ctx, c, namespace)
 		if err != nil && !lost(err) {

@@ -1,7 +1,10 @@
 package incident
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -77,5 +80,42 @@ func TestChangesAreWrittenTogether(t *testing.T) {
 	again := NewStore(n.bus)
 	if err := again.Load(t.Context()); err != nil || len(again.open) != 1 || !same(again.open[0], n.open[0]) {
 		t.Errorf("what is stored is another: %+v (%v)", again.open, err)
+	}
+}
+
+// TestBeginSaysWhatComes: what is expected of a finding is what is stored of it, of many
+// that come at once too; where another responder was first it is what that one stored.
+func TestBeginSaysWhatComes(t *testing.T) {
+	b := opened(t)
+	n, other := NewStore(b), NewStore(b)
+	for _, s := range []*Store{n, other} {
+		if err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			expected, stored := n.Begin(t.Context(), seen(fmt.Sprint("f", i), fmt.Sprint("pod", i%5), "", "", ""), event.ImportanceNormal)
+			if in, err := stored(); err != nil || !reflect.DeepEqual(in, expected) {
+				t.Errorf("stored is %+v (%v), expected was %+v", in, err, expected)
+			}
+		})
+	}
+	all.Wait()
+	f := seen("x", "elsewhere", "", "", "")
+	want, err := other.Add(t.Context(), f, event.ImportanceHigh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected, stored := n.Begin(t.Context(), f, event.ImportanceNormal)
+	if in, err := stored(); err != nil || in.Priority != want.Priority || reflect.DeepEqual(in, expected) {
+		t.Errorf("stored is %+v (%v), expected was %+v, the other's is %+v", in, err, expected, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, stored = n.Begin(ctx, seen("y", "nowhere", "", "", ""), event.ImportanceNormal)
+	if _, err := stored(); !errors.Is(err, context.Canceled) {
+		t.Errorf("given up, it says %v", err)
 	}
 }

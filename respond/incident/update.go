@@ -18,6 +18,37 @@ func (n *Store) Add(ctx context.Context, f event.Finding, importance event.Impor
 	}})
 }
 
+// Begin is [Store.Add] in two parts: it gives the incident as it is about to be stored,
+// and stored, which waits until it is and gives it as that came out. Both are nearly
+// always the same; where another responder has written meanwhile they need not be. Until
+// stored has returned nothing may be on record, or have an effect, that goes by it. Call
+// it once, whatever happens.
+func (n *Store) Begin(ctx context.Context, f event.Finding, importance event.Importance) (expected event.Incident, stored func() (event.Incident, error)) {
+	known, done := make(chan event.Incident, 1), make(chan struct{})
+	var in event.Incident
+	var err error
+	go func() {
+		defer close(done)
+		in, err = n.write(ctx, &change{of: func(open []event.Incident) (event.Incident, bool) {
+			in, changed := groupInto(open, f, importance)
+			select {
+			case known <- in:
+			default: // it is made again
+			}
+			return in, changed
+		}})
+	}()
+	select {
+	case expected = <-known:
+	case <-done:
+		expected = in
+	}
+	return expected, func() (event.Incident, error) {
+		<-done
+		return in, err
+	}
+}
+
 // Said takes in what a person said of an incident, which may be over.
 // [bus.ErrNotFound] says that there is none. The same again changes nothing.
 func (n *Store) Said(ctx context.Context, id string, order event.Input) error {
