@@ -118,7 +118,7 @@ func (c KeepOutConfig) what() (key, value, words string, err error) {
 		key, value = "image", fullImage(c.Image)
 		words = "image " + value
 		if last := value[strings.LastIndexByte(value, '/')+1:]; len(value) > maxText || strings.ContainsAny(value, " \t\n@") || strings.ContainsRune(last, ':') || last == "" {
-			bad("image %q has a tag or digest, or is none", cut(c.Image, maxText))
+			bad("image %q has a tag or digest, or is none: leave these out, or make an image the step's target, as in target: image(target.image)", cut(c.Image, maxText))
 		}
 	}
 	if c.Registry != "" {
