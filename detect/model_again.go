@@ -2,6 +2,7 @@ package detect
 
 import (
 	"slices"
+	"time"
 
 	"github.com/firebreak-io/firebreak/detect/baseline"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -57,10 +58,13 @@ func (m *modeller) lastOf(k baseline.Key) int {
 	return -1
 }
 
-// waitingOf is how many findings of an entity wait.
-func (m *modeller) waitingOf(k baseline.Key) (n int) {
+// waitingOf is how many findings of an entity wait. What was told beside another
+// counts while that is quiet, so that nobody spends the budget on one entity; after
+// it they are one, so that they hide nothing that comes later.
+func (m *modeller) waitingOf(k baseline.Key, now time.Time) (n int) {
+	quiet := m.quiet.holds(k, now)
 	for i := range m.wait.list {
-		if w := &m.wait.list[i]; !w.done && w.who.Entity == k {
+		if w := &m.wait.list[i]; !w.done && w.who.Entity == k && (quiet || !w.beside) {
 			n++
 		}
 	}

@@ -26,23 +26,24 @@ type toldOf struct {
 const maxTold = 1000
 
 // differs says whether a row is odd by what no finding of its entity has named
-// while that was quiet: it is led by another feature, and with those that were
-// named as usual as can be it still is what the budget asks for. So no feature
-// leads twice in that time.
+// while that was quiet: with the features that were named as usual as can be it
+// still is what the budget asks for after those findings. What leads then is named
+// by the next, so that no feature does so twice in that time.
 func (m *modeller) differs(o *observation) bool {
 	named := m.told.of(o.who.Entity, o.at)
 	if named == 0 {
 		return false // nobody knows what was told
 	}
 	rest := m.scoreUsual(named)
-	return rest >= usualScore && m.budget.P(rest) <= m.budget.Need() && named&(1<<m.leading()) == 0
+	return rest >= usualScore && m.budget.P(rest) <= m.budget.NeedAfter(m.waitingOf(o.who.Entity, o.at))
 }
 
-// leading is the feature without which the row would score least.
-func (m *modeller) leading() (lead int) {
+// leading is the feature, beside some that are known, without which the row would
+// score least.
+func (m *modeller) leading(beside uint64) (lead int) {
 	least := math.Inf(1)
 	for i := range m.row {
-		if score := m.scoreUsual(1 << i); score < least {
+		if score := m.scoreUsual(beside | 1<<i); beside&(1<<i) == 0 && score < least {
 			lead, least = i, score
 		}
 	}
@@ -62,7 +63,7 @@ func (m *modeller) scoreUsual(which uint64) float64 {
 
 // tell keeps what a finding names for as long as its entity is quiet.
 func (m *modeller) tell(o *observation, f *event.Finding) {
-	t := toldOf{entity: o.who.Entity, named: 1 << m.leading(), until: o.at.Add(m.quiet.length)}
+	t := toldOf{entity: o.who.Entity, named: 1 << m.leading(m.told.of(o.who.Entity, o.at)), until: o.at.Add(m.quiet.length)}
 	for _, x := range f.Features[:countNamed(f.Features)] {
 		if i := slices.IndexFunc(m.features, func(o *feature) bool { return o.name == x.Name }); i >= 0 {
 			t.named |= 1 << i

@@ -47,3 +47,28 @@ func TestAnotherIsFoundBeside(t *testing.T) {
 		t.Error("both are found again")
 	}
 }
+
+// What was told hides nothing else either where it comes with it again: a row that
+// it leads is told for the rest, where that is odd by itself.
+func TestAnotherIsFoundWithTheSame(t *testing.T) {
+	g := modelOf(t, quick, "quiet: 1s", "quiet: 1h", "duration: http.duration", "duration: http.duration, size: http.bytes")
+	usual(t, g, 0, 900)
+	e := quickEvent(907, "web-1", 3, "/1")
+	if len(folded(t, g, e)) == 0 {
+		t.Fatal("nothing is found")
+	}
+	for i := range modelIn(g).wait.list {
+		modelIn(g).wait.list[i].score, modelIn(g).wait.list[i].p = 0.9, 1e-12
+	}
+	e = quickEvent(914, "web-1", 900, "/1") // farther off by what was told
+	e.HTTP.Bytes = 5
+	found := folded(t, g, e)
+	if len(found) == 0 || found[0].Features[0].Name != "duration" {
+		t.Fatalf("found %+v", found)
+	}
+	e = quickEvent(921, "web-1", 900, "/1")
+	e.HTTP.Bytes = 5
+	if len(folded(t, g, e)) > 0 {
+		t.Error("it is found twice")
+	}
+}

@@ -224,6 +224,12 @@ func (b *Budget) Counts() Counts { return b.count }
 // Need is the p that is needed now, without rules and verdicts.
 func (b *Budget) Need() float64 { return math.Exp(-b.need) }
 
+// NeedAfter is the p that an entity needs of which so many alerts nobody said
+// anything of yet; see [Circumstance].
+func (b *Budget) NeedAfter(alerts int) float64 {
+	return math.Exp(-b.need - perBefore*float64(min(alerts, mostBefore)))
+}
+
 // gain is by how much an alert raises the threshold.
 func (b *Budget) gain() float64 {
 	if b.o.PerDay > 0 {
