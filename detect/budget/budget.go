@@ -222,12 +222,16 @@ func (b *Budget) Last() time.Time { return b.last }
 func (b *Budget) Counts() Counts { return b.count }
 
 // Need is the p that is needed now, without rules and verdicts.
-func (b *Budget) Need() float64 { return math.Exp(-b.need) }
+func (b *Budget) Need() float64 { return b.NeedAfter(0) }
 
 // NeedAfter is the p that an entity needs of which so many alerts nobody said
 // anything of yet; see [Circumstance].
 func (b *Budget) NeedAfter(alerts int) float64 {
-	return math.Exp(-b.need - perBefore*float64(min(alerts, mostBefore)))
+	need := b.need
+	if b.o.Contamination > 0 {
+		need = -math.Log(b.o.Contamination)
+	}
+	return math.Exp(-need - perBefore*float64(min(alerts, mostBefore)))
 }
 
 // gain is by how much an alert raises the threshold.

@@ -353,3 +353,18 @@ func BenchmarkDrift(b *testing.B) {
 		})
 	}
 }
+
+// Of a share of scores what is needed is that share, and less after alerts.
+func TestNeedOfAContamination(t *testing.T) {
+	b, err := New(Options{Contamination: 0.02})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if need := b.Need(); math.Abs(need-0.02) > 1e-12 {
+		t.Errorf("it needs p %v", need)
+	}
+	d := b.Judge(1, time.Unix(1, 0), 0.4, Circumstance{Before: 2})
+	if need := b.NeedAfter(2); math.Abs(need-d.Need) > 1e-12 {
+		t.Errorf("after two it needs p %v, and is judged by %v", need, d.Need)
+	}
+}
