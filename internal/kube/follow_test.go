@@ -73,7 +73,7 @@ func followedPod(name, uid string) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: name, UID: types.UID(uid), ResourceVersion: "1", Labels: map[string]string{"app": "web"},
 			Annotations:   map[string]string{"note": "x", corev1.LastAppliedConfigAnnotation: "{}"},
-			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "argocd-controller", FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}}},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "argocd-controller", FieldsV1: metav1.NewFieldsV1("{}")}},
 		},
 		Spec: corev1.PodSpec{
 			NodeName: "n1", Volumes: []corev1.Volume{{Name: "v"}},
