@@ -180,6 +180,30 @@ func TestExpressionsOfAStep(t *testing.T) {
 	}
 }
 
+// TestWhomIsNeverEmpty: whom or what a step is about that comes out empty is a
+// mistake, not everybody, nor the target instead.
+func TestWhomIsNeverEmpty(t *testing.T) {
+	for action, with := range map[string]string{
+		"admission.deny": "privileged: true, namespace", "identity.deny": "user", "identity.unbind": "group", "rate.api": "user",
+		"rate.http": "requests: 10, path",
+	} {
+		t.Run(action, func(t *testing.T) {
+			b, err := document(t, "  when: 'true'\n  steps:\n    - {name: one, action: "+action+", with: {"+with+": \"${finding.actor.user}\"}}\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := event.Run{ID: "r1", Target: event.PodRef("shop", "web"), Steps: []event.Step{{Name: "one"}}}
+			if _, _, err := parameters(b, run, 0); err == nil || !strings.Contains(err.Error(), "is empty: what is meant without it is said by leaving it out") {
+				t.Errorf("got %v", err)
+			}
+			run.Finding.Actor.User = "orphan"
+			if _, _, err := parameters(b, run, 0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestRunEndsWithItsOwnPlaybook: what a record holds is read as it was written.
 func TestRunEndsWithItsOwnPlaybook(t *testing.T) {
 	b := parse(t, actBook)

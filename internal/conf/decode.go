@@ -19,6 +19,8 @@ type decoder struct {
 	text func(n ast.Node, text string) (value any, set bool, err *Error)
 	// secret are lines that may hold a secret: no problem repeats them.
 	secret []int
+	// empty is the last text that was set and is empty.
+	empty ast.Node
 }
 
 // nodeDecoder is what the types of this package implement that keep their
@@ -118,6 +120,9 @@ func (d *decoder) structure(n ast.Node, v reflect.Value) {
 			continue
 		}
 		d.value(e.Value, v.FieldByIndex(f.index))
+		if f.filled && d.empty == e.Value {
+			d.errorf(e.Value, "%s is empty: what is meant without it is said by leaving it out", key)
+		}
 	}
 	for _, name := range names(fields) {
 		if fields[name].required && !seen[name] {
@@ -215,6 +220,9 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 		var text string
 		if text, ok = value.(string); ok {
 			v.SetString(text)
+		}
+		if ok && text == "" {
+			d.empty = n
 		}
 	case reflect.Bool:
 		var b bool

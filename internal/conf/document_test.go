@@ -243,6 +243,42 @@ func TestRawIsFilledIn(t *testing.T) {
 	}
 }
 
+// TestFilled: what means more when it is left out is not left out by a text that
+// comes out empty, nor by one that is written so.
+func TestFilled(t *testing.T) {
+	type with struct {
+		Where string `yaml:"where,filled"`
+		Note  string `yaml:"note"`
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"left out":        {`{note: "${object.kind}"}`, ""},
+		"given":           {`{where: "${object.name}"}`, ""},
+		"comes out empty": {`{where: "${object.kind}", note: x}`, "a.yaml:9:21: where is empty"},
+		"written empty":   {`{where: ""}`, "a.yaml:9:21: where is empty"},
+		"another's":       {`{where: x, note: ""}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			docs, err := Documents("a.yaml", []byte(head+"  title: x\n  steps:\n    - name: a\n      with: "+c.text+"\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s spec
+			if err := docs[0].Decode(&s); err != nil {
+				t.Fatal(err)
+			}
+			raw, e := s.Steps[0].With, sample
+			e.Object.Kind = ""
+			err = raw.Check(env{}, new(with))
+			if err == nil {
+				err = raw.Fill(&e, new(with))
+			}
+			if (err != nil) != (c.want != "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestDecodePlainFile(t *testing.T) {
 	var s spec
 	if err := Decode("a.yaml", []byte("title: x\n"), &s); err != nil || s.Title != "x" {

@@ -170,10 +170,14 @@ func expected(t reflect.Type) string {
 type field struct {
 	index    []int
 	required bool
+	// filled says that its text is not empty where it is given.
+	filled bool
 }
 
-// fieldsOf reads the yaml tags: the name, then "required" or "inline". A field
-// without a tag can't be set from YAML.
+// fieldsOf reads the yaml tags: the name, then "required", "inline" or "filled",
+// which is for text that means something else, or more, when it is left out: one
+// that was given and comes out empty is a mistake. A field without a tag can't be
+// set from YAML.
 func fieldsOf(t reflect.Type) map[string]field {
 	out := map[string]field{}
 	for i := range t.NumField() {
@@ -189,7 +193,7 @@ func fieldsOf(t reflect.Type) map[string]field {
 		if name == "" || name == "-" || !f.IsExported() {
 			continue
 		}
-		out[name] = field{[]int{i}, strings.Contains(options, "required")}
+		out[name] = field{[]int{i}, strings.Contains(options, "required"), strings.Contains(options, "filled")}
 	}
 	return out
 }

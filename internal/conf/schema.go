@@ -134,6 +134,9 @@ func (s schema) structure(t reflect.Type) object {
 		if text := s.comment(in, f.Name); text != "" {
 			one["description"] = text
 		}
+		if fields[name].filled {
+			one["minLength"] = 1
+		}
 		properties[name] = one
 		if fields[name].required {
 			required = append(required, name)

@@ -41,17 +41,17 @@ func init() {
 // it has one, or a service account.
 type KeepOutConfig struct {
 	// Digest is sha256: and 64 hexadecimal digits.
-	Digest string `yaml:"digest" json:"digest,omitempty"`
+	Digest string `yaml:"digest,filled" json:"digest,omitempty"`
 	// Image is an image without tag and digest: nginx, registry.example/a/b.
-	Image string `yaml:"image" json:"image,omitempty"`
+	Image string `yaml:"image,filled" json:"image,omitempty"`
 	// Registry is a host, with a port or for all of its ports.
-	Registry string `yaml:"registry" json:"registry,omitempty"`
+	Registry string `yaml:"registry,filled" json:"registry,omitempty"`
 	// ServiceAccount is NAMESPACE/NAME.
-	ServiceAccount string `yaml:"service_account" json:"service_account,omitempty"`
+	ServiceAccount string `yaml:"service_account,filled" json:"service_account,omitempty"`
 	// Privileged keeps out privileged containers, host namespaces and hostPath.
 	Privileged bool `yaml:"privileged" json:"privileged,omitempty"`
 	// Namespace is where; empty is everywhere.
-	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
+	Namespace string `yaml:"namespace,filled" json:"namespace,omitempty"`
 }
 
 // checkSome is check for parameters that may leave it to the target what is kept

@@ -56,7 +56,7 @@ func init() {
 type GitOpsConfig struct {
 	// Namespace is where Applications are that name no namespace; empty is
 	// argocd.
-	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
+	Namespace string `yaml:"namespace,filled" json:"namespace,omitempty"`
 }
 
 type gitops struct {

@@ -38,15 +38,15 @@ func init() {
 type IdentityDenyConfig struct {
 	// User is the identity, as the API server names it. Empty is the target, if
 	// it is a service account, or the one that the target pod runs as.
-	User string `yaml:"user" json:"user,omitempty"`
+	User string `yaml:"user,filled" json:"user,omitempty"`
 	// Group is a group, as the authenticator gives it to its members: all of them
 	// are denied. It may be the target, too.
-	Group string `yaml:"group" json:"group,omitempty"`
+	Group string `yaml:"group,filled" json:"group,omitempty"`
 	// UnlessExtra and UnlessValue let it go on when its authenticator gives it
 	// this value under this key of extra: example.com/amr and mfa, where OIDC's
 	// claim is mapped to it.
-	UnlessExtra string `yaml:"unless_extra" json:"unless_extra,omitempty"`
-	UnlessValue string `yaml:"unless_value" json:"unless_value,omitempty"`
+	UnlessExtra string `yaml:"unless_extra,filled" json:"unless_extra,omitempty"`
+	UnlessValue string `yaml:"unless_value,filled" json:"unless_value,omitempty"`
 }
 
 func (c IdentityDenyConfig) check() error {

@@ -73,9 +73,9 @@ const unboundPrefix = event.AnnotationPrefix + "unbound-"
 type UnbindConfig struct {
 	// User is the identity, as the API server names it. Empty is the target, if
 	// it is a service account, or the one that the target pod runs as.
-	User string `yaml:"user" json:"user,omitempty"`
+	User string `yaml:"user,filled" json:"user,omitempty"`
 	// Group is a group instead.
-	Group string `yaml:"group" json:"group,omitempty"`
+	Group string `yaml:"group,filled" json:"group,omitempty"`
 	// Roles are the roles whose bindings may be changed, as ClusterRole/NAME or
 	// Role/NAME.
 	Roles []string `yaml:"roles" json:"roles"`

@@ -78,7 +78,7 @@ type APIRateConfig struct {
 	// User is the identity as the API server knows it:
 	// system:serviceaccount:NAMESPACE:NAME, or a person's name. Without one it is
 	// the target's: a pod's service account, or the service account itself.
-	User string `yaml:"user" json:"user,omitempty"`
+	User string `yaml:"user,filled" json:"user,omitempty"`
 	// Shares are how much of the API server it gets, next to the shares of all
 	// other priority levels (about 245 in all where nobody changed them).
 	Shares int `yaml:"shares" json:"shares"`

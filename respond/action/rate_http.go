@@ -71,7 +71,7 @@ type HTTPRateConfig struct {
 	// Per is client (each address its own count) or path (all clients together).
 	Per string `yaml:"per" json:"per"`
 	// Path limits it to requests of a path and all below. Per path needs one.
-	Path string `yaml:"path" json:"path,omitempty"`
+	Path string `yaml:"path,filled" json:"path,omitempty"`
 	// By is what to do it with: auto goes by the target, and for a Service by
 	// what the cluster has.
 	By string `yaml:"by" json:"by"`

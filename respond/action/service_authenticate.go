@@ -58,8 +58,8 @@ type AuthenticateConfig struct {
 	JWKS   string `yaml:"jwks" json:"jwks"`
 	// Claim is the claim of the token that must be, or hold, Value: amr and mfa
 	// unless it says otherwise.
-	Claim string `yaml:"claim" json:"claim"`
-	Value string `yaml:"value" json:"value"`
+	Claim string `yaml:"claim,filled" json:"claim"`
+	Value string `yaml:"value,filled" json:"value"`
 }
 
 func (c AuthenticateConfig) check() error {

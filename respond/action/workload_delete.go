@@ -45,7 +45,7 @@ func init() {
 // DeleteConfig are the parameters of workload.delete.
 type DeleteConfig struct {
 	// Pods says what becomes of its pods: delete (as when it is empty) or keep.
-	Pods string `yaml:"pods" json:"pods,omitempty"`
+	Pods string `yaml:"pods,filled" json:"pods,omitempty"`
 }
 
 func (c DeleteConfig) check() error {
