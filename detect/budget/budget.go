@@ -26,8 +26,8 @@ type Options struct {
 	Span time.Duration
 	// Floor is a score below which nothing is found.
 	Floor float64
-	// Clear is a score from which on something is found on credit; 0 means that it
-	// goes by p.
+	// Clear is a score from which on something is found on credit, and if it is the
+	// highest that is known, whatever its p; 0 means that it goes by p.
 	Clear float64
 }
 
@@ -159,7 +159,7 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	}
 	d.Need = min(1, math.Exp(-need))
 	y := -math.Log(d.P)
-	if c.Quiet || !b.armed || y < need || score < b.o.Floor {
+	if c.Quiet || !b.armed || y < need && !b.record(score, c) || score < b.o.Floor {
 		return d
 	}
 	if !b.take(c.Before < 2 && b.clear(y-need, score), c.Newcomer) {
@@ -168,7 +168,7 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 		return d
 	}
 	b.count.Found++
-	if y < alone {
+	if c.Rule && y < alone {
 		b.count.Helped++
 	}
 	switch {

@@ -18,6 +18,15 @@ func (b *Budget) clear(beyond, score float64) bool {
 	return beyond > clear
 }
 
+// record says whether a score is found because it is clear and higher than all that
+// are known, though those are too few to say how rare that is. Of n scores that
+// differ by chance alone the next is the highest once in n + 1 times: in the first
+// day that is a handful of times, and the less often the more are known, so that
+// p decides in the end. It is for what nothing was found of before.
+func (b *Budget) record(score float64, c Circumstance) bool {
+	return b.o.Clear > 0 && score >= b.o.Clear && c.Before == 0 && b.recent.highest(score)
+}
+
 // refill is how fast the bucket fills, as a multiple of the budget. A little
 // faster: what it holds back by chance is spent later.
 const refill = 1.05

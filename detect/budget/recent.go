@@ -88,6 +88,12 @@ func (r *recent) p(score float64) float64 {
 	return r.extend(r.tail, p, above, base, score-from)
 }
 
+// highest says whether a score is above all that are known, of which there are
+// enough.
+func (r *recent) highest(score float64) bool {
+	return len(r.body.sorted) >= bodySize/8 && r.body.atLeast(score) == 0 && r.tail.atLeast(score-r.body.at(tailFrom)) == 0
+}
+
 // extend is p beyond the scores that a set is sure of.
 func (r *recent) extend(s *set, p, n, base, score float64) float64 {
 	if len(s.sorted) < fewest {
