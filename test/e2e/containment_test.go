@@ -157,11 +157,12 @@ func removed(t *testing.T, q action.Action, r action.Request, p event.Plan) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := q.Do(t.Context(), r, again); err != nil {
+		done, err := q.Do(t.Context(), r, again)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if d, err := watch.Watch(t.Context(), r, p); err != nil || d != (action.Drift{}) {
-			t.Errorf("%s %s is not put back: %+v %v", w.Resource, w.Name, d, err)
+			t.Errorf("%s %s is not put back: %+v %v; planned were %d writes for %d, done was said %q", w.Resource, w.Name, d, err, len(again.Writes), len(p.Writes), done.Notes)
 		}
 	}
 }
