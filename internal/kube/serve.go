@@ -3,16 +3,36 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Serves says whether the cluster has a resource in this group and version. Who
-// may talk to the API server at all may ask that.
+// may talk to the API server at all may ask that. An API server that can't say it
+// just now is an error, never a no: who takes it for one makes do with less.
 func (c *Client) Serves(ctx context.Context, group, version, resource string) (bool, error) {
 	names, err := c.served(ctx, group, version)
 	return slices.Contains(names, resource), err
+}
+
+// Versions are those in which the cluster serves a group, the one that it prefers
+// first; none if it has no such group.
+func (c *Client) Versions(ctx context.Context, group string) ([]string, error) {
+	var found metav1.APIGroup
+	err := c.typed.Discovery().RESTClient().Get().AbsPath("/apis/" + group).Do(ctx).Into(&found)
+	if err = (request{"discover", group, "groups", "", group}).fail(err); errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	versions := make([]string, 0, len(found.Versions))
+	for _, v := range found.Versions {
+		versions = append(versions, v.Version)
+	}
+	return versions, nil
 }
 
 // served are the names of the resources of a group and version; none if there is
@@ -23,10 +43,10 @@ func (c *Client) served(ctx context.Context, group, version string) ([]string, e
 		path = "/api/" + version
 	}
 	var list metav1.APIResourceList
-	err := c.typed.Discovery().RESTClient().Get().AbsPath(path).Do(ctx).Into(&list)
-	err = request{"discover", group, version, "", ""}.fail(err)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+	asked := request{"discover", group, version, "", ""}
+	err := asked.fail(c.typed.Discovery().RESTClient().Get().AbsPath(path).Do(ctx).Into(&list))
+	if errors.Is(err, ErrNotFound) && group != "" {
+		return nil, asked.fail(c.surelyAbsent(ctx, group, version))
 	}
 	if err != nil {
 		return nil, err
@@ -36,6 +56,17 @@ func (c *Client) served(ctx context.Context, group, version string) ([]string, e
 		names = append(names, r.Name)
 	}
 	return names, nil
+}
+
+// surelyAbsent asks once more for a version that was not found. While an API
+// server starts, and when a definition is new, it answers 404 for custom resources
+// that it has: what its groups say is kept apart from that, and is there first.
+func (c *Client) surelyAbsent(ctx context.Context, group, version string) error {
+	versions, err := c.Versions(ctx, group)
+	if err == nil && slices.Contains(versions, version) {
+		err = fmt.Errorf("%w: the API server has %s/%s and does not answer for it yet", ErrBusy, group, version)
+	}
+	return err
 }
 
 // Serves is [Client.Serves], at most a few seconds old.

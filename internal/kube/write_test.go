@@ -35,11 +35,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func client(t *testing.T, s *server) *Client {
 	t.Helper()
-	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
+	return clientOf(t, h.URL)
+}
+
+// clientOf is a client of an API server at this address.
+func clientOf(t *testing.T, address string) *Client {
+	t.Helper()
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	path := t.TempDir() + "/config"
-	config := `{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":"` + h.URL +
+	config := `{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":"` + address +
 		`"}}],"users":[{"name":"u","user":{"token":"of the file"}}],"contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}]}`
 	if err := writeFile(path, config); err != nil {
 		t.Fatal(err)

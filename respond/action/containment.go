@@ -38,7 +38,7 @@ const maxLeaks = 8
 func (c containment) notes() []string {
 	var notes []string
 	if c.tier != nil {
-		notes = append(notes, "other policies let something through that NetworkPolicy can't deny: denied by "+c.tier.name+" too")
+		notes = append(notes, "other policies may let something through that NetworkPolicy can't deny: denied by "+c.tier.name+" too")
 	}
 	notes = append(notes, c.probeNotes()...)
 	for _, f := range c.flows[:min(len(c.flows), maxLeaks)] {
@@ -57,8 +57,10 @@ func (c containment) notes() []string {
 }
 
 // contain finds the means by which the pod, with the labels that it is going to
-// have, is held: the hold policy alone if that is enough, else the first deny
-// tier that the cluster has and that leaves least.
+// have, is held: the hold policy alone if no rule could let anything through,
+// else the first deny tier that the cluster has and that leaves least. Who runs
+// just now does not decide whether there is a tier: whom another policy allows may
+// come a moment later, and a plan made again must be the same plan.
 func (q quarantine) contain(ctx context.Context, pod *corev1.Pod) (containment, error) {
 	around, err := reach.ReadAround(ctx, q.Cluster, pod)
 	if err != nil {
@@ -87,7 +89,17 @@ func (q quarantine) contain(ctx context.Context, pod *corev1.Pod) (containment, 
 	return q.keepOut(ctx, best, around, pod)
 }
 
-// above looks for a deny tier, where the hold policy alone leaks.
+// peers is with how many something gets through. How many flows tell of it says
+// little: all pods of the cluster are one, two of them may be two.
+func (c containment) peers() int {
+	n := 0
+	for _, f := range c.flows {
+		n += max(f.Peer.Count, 1)
+	}
+	return n
+}
+
+// above looks for a deny tier, where the hold policy alone could leak.
 func (q quarantine) above(ctx context.Context, pod *corev1.Pod) (containment, error) {
 	all, err := reach.Read(ctx, q.Cluster)
 	if err != nil {
@@ -97,7 +109,7 @@ func (q quarantine) above(ctx context.Context, pod *corev1.Pod) (containment, er
 		return containment{}, err
 	}
 	best, err := judged(reach.New(all), pod)
-	if err != nil || len(best.flows) == 0 {
+	if err != nil {
 		return best, err
 	}
 	served, err := servedTiers(ctx, q.Cluster)
@@ -115,7 +127,7 @@ func (q quarantine) above(ctx context.Context, pod *corev1.Pod) (containment, er
 		if err != nil {
 			return best, err
 		}
-		if next.tier = &served[i]; len(next.flows) < len(best.flows) {
+		if next.tier = &served[i]; best.tier == nil || next.peers() < best.peers() {
 			best = next
 		}
 	}

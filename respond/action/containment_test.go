@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -80,6 +81,43 @@ func TestQuarantineByDenyTier(t *testing.T) {
 	}
 	if _, there := f.objects[at("ciliumnetworkpolicies", ns, HoldPolicyName)]; there {
 		t.Error("the deny tier is left over")
+	}
+}
+
+// Whether a deny tier is used goes by what policies could let through, not by who
+// runs just now: peers may come after the look, and a plan made again is the same.
+func TestQuarantineTierGoesByPoliciesNotByPeers(t *testing.T) {
+	pods := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "peer"}}}
+	byPods := networkingv1.NetworkPolicySpec{
+		PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"},
+		Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{pods}}},
+	}
+	for name, spec := range map[string]networkingv1.NetworkPolicySpec{
+		"everybody": {
+			PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"},
+			Ingress:     []networkingv1.NetworkPolicyIngressRule{{}}, Egress: []networkingv1.NetworkPolicyEgressRule{{}},
+		},
+		"pods by label": byPods,
+	} {
+		for _, kind := range []string{"clusternetworkpolicies", "adminnetworkpolicies", "ciliumnetworkpolicies", "tiers"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				f, q, r := shop(t)
+				f.kinds = []string{kind}
+				f.put(t, "networkpolicies", networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "open", Namespace: ns}, Spec: spec})
+				alone, err := q.Plan(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.put(t, "pods", pod("peer", map[string]string{"app": "peer"}))
+				among, err := q.Plan(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(alone.Writes) < 3 || alone.Writes[1].Resource != kind || digest(t, alone) != digest(t, among) {
+					t.Errorf("alone %d writes, among peers %d: %q", len(alone.Writes), len(among.Writes), alone.Notes)
+				}
+			})
+		}
 	}
 }
 

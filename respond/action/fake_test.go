@@ -35,6 +35,8 @@ type fake struct {
 	before, after func(w event.Write) error
 	// bare says that the cluster serves nothing but what Kubernetes ships.
 	bare bool
+	// kinds are what it serves beside what Kubernetes ships; nil is all.
+	kinds []string
 }
 
 func newFake() *fake { return &fake{objects: map[string]object{}} }
@@ -173,7 +175,7 @@ func (f *fake) List(_ context.Context, group, _, resource, ns, selector string) 
 // Serves says yes to all but Calico's network policies, which the fake would
 // mistake for those of Kubernetes: it knows no groups.
 func (f *fake) Serves(_ context.Context, group, _, resource string) (bool, error) {
-	return !f.bare && (resource != "networkpolicies" || group == "networking.k8s.io"), nil
+	return !f.bare && (f.kinds == nil || slices.Contains(f.kinds, resource)) && (resource != "networkpolicies" || group == "networking.k8s.io"), nil
 }
 
 func (f *fake) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return f.owner, nil }
