@@ -2,13 +2,13 @@ package respond
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/respond/incident"
 	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
@@ -77,34 +77,35 @@ func (w *Worker) trusted(ctx context.Context, book *Playbook) (*Playbook, error)
 	return &granted, nil
 }
 
-// Standings say how playbooks have done, by what is stored.
-func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, rules TrustRules) ([]Standing, error) {
+// Standings say how playbooks have done, by what is stored. The verdict of an
+// incident whose record can't be read is not counted; unreadable says which those
+// are and why.
+func Standings(ctx context.Context, b *bus.Bus, c *Control, books []*Playbook, rules TrustRules) (list []Standing, unreadable []string, err error) {
 	granted, err := c.Granted(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	runs, err := runsOf(ctx, runlog.New(b, 0), books)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	verdicts := map[string]string{}
 	for m, err := range b.LastPerSubject(ctx, bus.SubjectIncident("*")) {
 		if err != nil {
-			return nil, fmt.Errorf("read incidents: %w", err)
+			return nil, nil, fmt.Errorf("read incidents: %w", err)
 		}
-		var in struct{ ID, Verdict string }
-		if err := json.Unmarshal(m.Data, &in); err != nil {
-			return nil, fmt.Errorf("read incident %s: %w", m.Subject, err)
-		}
-		if in.Verdict != "" {
+		switch in := incident.Read(m); {
+		case in.Unreadable != "":
+			unreadable = append(unreadable, in.Unreadable)
+		case in.Verdict != "":
 			verdicts[in.ID] = in.Verdict
 		}
 	}
-	list := make([]Standing, 0, len(books))
+	list = make([]Standing, 0, len(books))
 	for _, book := range books {
 		list = append(list, Stand(book, granted[book.Name], runs, verdicts, rules))
 	}
-	return list, nil
+	return list, unreadable, nil
 }
 
 // pageOfRuns is how many runs are read together.
@@ -150,7 +151,7 @@ func (w *Worker) trust(ctx context.Context) error {
 
 // weigh looks once.
 func (w *Worker) weigh(ctx context.Context) error {
-	list, err := Standings(ctx, w.bus, w.control, w.books, w.rules)
+	list, _, err := Standings(ctx, w.bus, w.control, w.books, w.rules)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ func (w *Worker) resume(ctx context.Context) error {
 		return fmt.Errorf("resume runs: %w", err)
 	}
 	w.setAside(ctx, index.Unreadable())
+	w.setIncidentsAside(ctx)
 	w.mu.Lock()
 	for state, n := range index.Over {
 		w.states[state] += n
@@ -61,6 +62,14 @@ func (w *Worker) setAside(ctx context.Context, list []runlog.Record) {
 	for _, rec := range list {
 		w.tel.Metrics().RunUnreadable(ctx)
 		w.bury(ctx, rec.Message(), fmt.Errorf("run %s is set aside: %w", rec.Run.ID, rec.Unreadable))
+	}
+}
+
+// setIncidentsAside says what of the incidents can't be read, and keeps it where
+// people look.
+func (w *Worker) setIncidentsAside(ctx context.Context) {
+	for _, u := range w.incidents.Unreadable() {
+		w.bury(ctx, u.Message, fmt.Errorf("an incident is set aside: %w", u.Reason))
 	}
 }
 

@@ -25,6 +25,7 @@ func (w *Worker) index(ctx context.Context, x runlog.Index) error {
 		if err == nil {
 			err = errors.Join(x.Keep(ctx, w.log, w.now().Add(-recently)), w.incidents.KeepIndex(ctx))
 		}
+		w.setIncidentsAside(ctx)
 		if err != nil && ctx.Err() == nil {
 			w.logger.WarnContext(ctx, "the next start will take longer", "error", err)
 		}

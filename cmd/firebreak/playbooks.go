@@ -37,9 +37,12 @@ and count as that alone.`,
 		if err != nil {
 			return err
 		}
-		list, err := api.Playbooks(cmd.Context())
+		list, unreadable, err := api.Playbooks(cmd.Context())
 		if err != nil {
 			return err
+		}
+		for _, why := range unreadable {
+			fmt.Fprintf(cmd.ErrOrStderr(), "its verdict is not counted: %s\n", telemetry.Tame(why, maxProblem))
 		}
 		return print(cmd.OutOrStdout(), output, list, func(w io.Writer) { standings(w, list) })
 	}
@@ -47,6 +50,9 @@ and count as that alone.`,
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }
+
+// maxProblem bounds what is shown of a problem that the service names, in bytes.
+const maxProblem = 1 << 10
 
 func standings(w io.Writer, list []respond.Standing) {
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)

@@ -175,6 +175,9 @@ func TestDeadLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := b.send(ctx, SubjectDead(event.SourceFalco), []byte("no letter")); err != nil {
+		t.Fatal(err)
+	}
 	var letters []DeadLetter
 	for l, err := range b.DeadLetters(ctx, 100) {
 		if err != nil {
@@ -182,8 +185,11 @@ func TestDeadLetters(t *testing.T) {
 		}
 		letters = append(letters, l)
 	}
-	if len(letters) != 3 {
+	if len(letters) != 4 {
 		t.Fatalf("%d letters", len(letters))
+	}
+	if l := letters[3]; string(l.Data) != "no letter" || !strings.Contains(l.Reason, "can't be read") || l.Sequence != 4 || l.Time.IsZero() {
+		t.Errorf("what can't be read is %+v", l)
 	}
 	first, second := letters[0], letters[1]
 	if first.Sequence != 1 || first.From != "falco http 10.0.0.1:1" || string(first.Data) != "{" || first.Time.IsZero() {

@@ -84,14 +84,22 @@ func (b *Bus) DeadLetters(ctx context.Context, n uint64) iter.Seq2[DeadLetter, e
 			}
 			letter := DeadLetter{}
 			if err := json.Unmarshal(m.Data, &letter); err != nil {
-				yield(DeadLetter{}, fmt.Errorf("decode dead letter %d: %w", m.Sequence, err))
-				return
+				letter = unreadable(m, err)
 			}
 			letter.Sequence = m.Sequence
 			if !yield(letter, nil) {
 				return
 			}
 		}
+	}
+}
+
+// unreadable stands for a letter that can't be read, so that it hides no other.
+func unreadable(m Message, reason error) DeadLetter {
+	sum := sha256.Sum256(m.Data)
+	return DeadLetter{
+		Source: event.SourceControl, From: fmt.Sprintf("%s %d", m.Subject, m.Sequence), Reason: cut("this letter can't be read: "+reason.Error(), maxText),
+		SHA256: hex.EncodeToString(sum[:]), Size: len(m.Data), Data: m.Data[:min(len(m.Data), event.MaxRejected)], Time: m.Time,
 	}
 }
 

@@ -60,7 +60,7 @@ func (c *catalogue) all(ctx context.Context) ([]entry, error) {
 			return nil, err
 		}
 		e := entry{
-			id: in.ID, subject: in.Subject.String(), verdict: in.Verdict, state: in.State, priority: in.Priority, risk: in.Risk,
+			id: in.ID, subject: cmp.Or(in.Unreadable, in.Subject.String()), verdict: in.Verdict, state: in.State, priority: in.Priority, risk: in.Risk,
 			confidence: in.Confidence, count: in.Count, rules: in.Rules, runs: in.Runs, refs: named(in), namespaces: places(in), created: in.Created, updated: in.Updated,
 		}
 		if i, ok := index[in.ID]; ok { // it was written to meanwhile

@@ -7,6 +7,9 @@ import "time"
 type Incident struct {
 	ID    string        `json:"id" expr:"id"`
 	State IncidentState `json:"state" expr:"state"`
+	// Unreadable says which record of it can't be read, and why: then no more than
+	// its id and when that was stored is known.
+	Unreadable string `json:"unreadable,omitempty" expr:"-"`
 	// Risk is how bad it would be, 0 to 100, and Confidence how sure it is, 0
 	// to 100; Why says what made the two, in words. Priority is what they come
 	// to, the order in which people should look.

@@ -11,6 +11,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond/incident"
 )
 
 var errNoIncident = problem{http.StatusNotFound, "there is no such incident"}
@@ -26,13 +27,10 @@ func (d Desk) Incident(ctx context.Context, name string) (event.Incident, error)
 	if errors.Is(err, bus.ErrNotFound) {
 		return in, errNoIncident
 	}
-	if err == nil {
-		err = json.Unmarshal(m.Data, &in)
-	}
 	if err != nil {
 		return in, fmt.Errorf("read incident %s: %w", name, err)
 	}
-	return in, nil
+	return incident.Read(m), nil
 }
 
 func (a *API) incident(c call) error {

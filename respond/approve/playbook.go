@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond"
 )
 
@@ -19,7 +20,14 @@ type SetTrust struct {
 	Override bool       `json:"override,omitempty"`
 }
 
-func (a *API) standings(c call) ([]respond.Standing, error) {
+// UnreadableHeader is on an answer that leaves out what stored records say that
+// can't be read: which and why, one each, the first of them.
+const UnreadableHeader = "Firebreak-Unreadable"
+
+// maxUnreadable bounds how many are named.
+const maxUnreadable = 20
+
+func (a *API) standings(c call) (list []respond.Standing, unreadable []string, err error) {
 	return respond.Standings(c.r.Context(), a.Bus, a.Control, a.Books, a.trust())
 }
 
@@ -35,9 +43,12 @@ func (a *API) playbooks(c call) error {
 	if err := a.allowed(c, "list", "playbooks", "", ""); err != nil {
 		return err
 	}
-	list, err := a.standings(c)
+	list, unreadable, err := a.standings(c)
 	if err != nil {
 		return err
+	}
+	for _, why := range unreadable[:min(len(unreadable), maxUnreadable)] {
+		c.w.Header().Add(UnreadableHeader, telemetry.Tame(why, event.MaxNote))
 	}
 	answer(c.w, http.StatusOK, list)
 	return nil
@@ -56,7 +67,7 @@ func (a *API) grant(c call) error {
 	if body.Mode != respond.Lower(body.Mode, event.ModeAct) || len(body.Reason) > maxReason {
 		return problem{http.StatusBadRequest, fmt.Sprintf("mode is observe, ask or act, and the reason is up to %d bytes", maxReason)}
 	}
-	list, err := a.standings(c)
+	list, _, err := a.standings(c)
 	if err != nil {
 		return err
 	}

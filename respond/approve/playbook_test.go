@@ -2,10 +2,13 @@ package approve
 
 import (
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/incident"
@@ -47,4 +50,38 @@ func TestTrustByHand(t *testing.T) {
 	say("token-ann", "GET", "/v1/playbooks", "", 200, `"mode":"act"`)
 	book.Version = "v2"
 	say("token-ann", "GET", "/v1/playbooks", "", 200, `"mode":"observe","runs":0`)
+}
+
+// TestUnreadableIsNotCounted: an incident whose record can't be read hides nothing
+// of how playbooks do; the answer names it.
+func TestUnreadableIsNotCounted(t *testing.T) {
+	r := newRig(t)
+	r.api = (&API{
+		Reviewer: r.cluster, Bus: r.bus, Log: r.log, Incidents: incident.NewList(r.bus), Control: respond.NewControl(r.bus, event.ModeAct),
+		Logger: slog.New(slog.DiscardHandler), Books: []*respond.Playbook{{Name: "contain", Version: "v1", Mode: event.ModeObserve}},
+	}).Handler()
+	r.cluster.may["ann list playbooks/"] = true
+	known, broken := event.HashID("known"), event.HashID("broken")
+	for id, text := range map[string]string{known: `{"id":"` + known + `","state":"resolved","verdict":"true"}`, broken: "{"} {
+		if _, err := r.bus.Append(t.Context(), bus.SubjectIncident(id), []byte(text), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := event.Run{ID: event.HashID("of known"), Playbook: "contain", Version: "v1", State: event.RunClosed, Incident: event.Incident{ID: known}}
+	if _, err := r.log.Create(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/playbooks", nil)
+	req.Header.Set("Authorization", "Bearer token-ann")
+	w := httptest.NewRecorder()
+	r.api.ServeHTTP(w, req)
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"right":1`) {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	if said := w.Header().Values(UnreadableHeader); len(said) != 1 || !strings.Contains(said[0], bus.SubjectIncident(broken)) {
+		t.Errorf("named are %q", said)
+	}
+	if status, body := r.call(http.MethodGet, "/v1/incidents/"+broken, "token-ann", ""); status != http.StatusOK || !strings.Contains(body, "can't be read") {
+		t.Errorf("the incident: status %d: %s", status, body)
+	}
 }

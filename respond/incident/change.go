@@ -108,6 +108,9 @@ func (n *Store) store(ctx context.Context, batch []*change) error {
 					// An incident that is named after this very finding, and
 					// forgotten here since.
 					stored, err := load(within, n.bus, id)
+					if err == nil && stored.Unreadable != "" {
+						stored, err = n.over(within, in, stored)
+					}
 					mu.Lock()
 					defer mu.Unlock()
 					if failed[id] = err; err == nil {
@@ -169,6 +172,15 @@ func (n *Store) settle(batch []*change, id string, in event.Incident) {
 			c.in = in
 		}
 	}
+}
+
+// over writes an incident over a record of it that can't be read.
+func (n *Store) over(ctx context.Context, in event.Incident, broken record) (record, error) {
+	seq, err := n.append(ctx, in, broken.sequence)
+	if err == nil {
+		n.keep(in, seq)
+	}
+	return record{Incident: in, sequence: seq}, err
 }
 
 func (n *Store) append(ctx context.Context, in event.Incident, last uint64) (uint64, error) {

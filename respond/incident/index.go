@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,11 +24,16 @@ type index struct {
 	// those that are open stand.
 	Sequence uint64            `json:"sequence"`
 	Open     map[string]uint64 `json:"open"`
+
+	// unreadable are records that were met, the first of them.
+	unreadable []Unreadable
 }
 
 const (
 	indexKey     = "incidents"
 	indexVersion = 1
+	// maxUnreadable bounds the unreadable records that are remembered.
+	maxUnreadable = 1000
 	// refreshAfter is how old the record of an incident that is not over may be
 	// before it is written again: the stream forgets what is three times as old.
 	refreshAfter = 30 * 24 * time.Hour
@@ -62,9 +68,7 @@ func (x *index) advance(ctx context.Context, b *bus.Bus) (read int, err error) {
 				return read, fmt.Errorf("read the index of incidents: %w", err)
 			}
 			read++
-			if err := x.add(m); err != nil {
-				return read, err
-			}
+			x.add(m)
 		}
 		x.Sequence = max(x.Sequence, state.Last)
 	}
@@ -76,28 +80,29 @@ func (x *index) advance(ctx context.Context, b *bus.Bus) (read int, err error) {
 			return read, fmt.Errorf("read the index of incidents: %w", err)
 		}
 		read++
-		if err := x.add(m); err != nil {
-			return read, err
-		}
+		x.add(m)
 		x.Sequence = m.Sequence
 	}
 	return read, nil
 }
 
-func (x *index) add(m bus.Message) error {
+func (x *index) add(m bus.Message) {
 	var in struct {
 		ID    string              `json:"id"`
 		State event.IncidentState `json:"state"`
 	}
-	if err := json.Unmarshal(m.Data, &in); err != nil {
-		return fmt.Errorf("read incident %s: %w", m.Subject, err)
+	if err := json.Unmarshal(m.Data, &in); err != nil || m.Subject != bus.SubjectIncident(in.ID) {
+		stand := decode(m) // it is shown as open, since nobody knows
+		in.ID, in.State = stand.ID, stand.State
+		if len(x.unreadable) < maxUnreadable {
+			x.unreadable = append(x.unreadable, Unreadable{m, errors.New(stand.Unreadable)})
+		}
 	}
 	if in.State.Over() {
 		delete(x.Open, in.ID)
 	} else {
 		x.Open[in.ID] = m.Sequence
 	}
-	return nil
 }
 
 // keep stores the index.
@@ -142,13 +147,32 @@ func load(ctx context.Context, b *bus.Bus, id string) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("read incident %s: %w", id, err)
 	}
-	return decode(m)
+	return decode(m), nil
 }
 
-func decode(m bus.Message) (in record, err error) {
-	in.sequence, in.at = m.Sequence, m.Time
-	if err := json.Unmarshal(m.Data, &in.Incident); err != nil {
-		return in, fmt.Errorf("read incident %s: %w", m.Subject, err)
+// decode reads a record. What can't be read, or is not of the incident under whose
+// name it stands, is a stand-in that says so, so that it keeps no other incident
+// from being read.
+func decode(m bus.Message) record {
+	in := record{sequence: m.Sequence, at: m.Time}
+	id := strings.TrimPrefix(m.Subject, bus.SubjectIncident(""))
+	err := json.Unmarshal(m.Data, &in.Incident)
+	if err == nil && in.ID != id {
+		err = fmt.Errorf("it is of incident %q", event.Shorten(in.ID, event.MaxNote))
 	}
-	return in, nil
+	if err != nil {
+		why := event.Shorten(fmt.Sprintf("record %d of the incidents, %s, can't be read: %v", m.Sequence, m.Subject, err), event.MaxNote)
+		in.Incident = event.Incident{ID: id, State: event.IncidentOpen, Unreadable: why, Why: []string{why}, Created: m.Time, Updated: m.Time}
+	}
+	return in
+}
+
+// Read reads a record of the INCIDENTS stream. What can't be read is a stand-in
+// with [event.Incident.Unreadable].
+func Read(m bus.Message) event.Incident { return decode(m).Incident }
+
+// Unreadable is a record that can't be read, and why.
+type Unreadable struct {
+	Message bus.Message
+	Reason  error
 }

@@ -135,10 +135,7 @@ func (l *List) pageOver(ctx context.Context, q Query, after uint64, limit int) (
 			return list, "over." + strconv.FormatUint(last, 10), nil
 		}
 		looked, last = looked+1, m.Sequence
-		in, err := decode(m)
-		if err != nil {
-			return nil, "", err
-		}
+		in := decode(m)
 		if !in.State.Over() || !q.takes(in.Incident) {
 			continue
 		}

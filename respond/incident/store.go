@@ -59,7 +59,7 @@ func (n *Store) Load(ctx context.Context) error {
 	}
 	n.open, n.sequence, n.written = nil, map[string]uint64{}, map[string]time.Time{}
 	for _, in := range all {
-		if !in.State.Over() {
+		if !in.State.Over() && in.Unreadable == "" { // nothing can join what nobody knows
 			n.sequence[in.ID], n.written[in.ID] = in.sequence, in.at
 			n.open = append(n.open, in.Incident)
 		}
@@ -86,6 +86,17 @@ func (n *Store) KeepIndex(ctx context.Context) error {
 		return err
 	}
 	return n.index.keep(ctx, n.bus)
+}
+
+// Unreadable gives the records that were met since it was called last and can't be
+// read, the first of them. Their incidents take no findings; they are listed, and
+// people can close them.
+func (n *Store) Unreadable() []Unreadable {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.index.unreadable
+	n.index.unreadable = nil
+	return list
 }
 
 // keep remembers an incident as it was stored, unless nothing can join it any

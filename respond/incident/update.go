@@ -84,11 +84,7 @@ func (n *Store) holding(ctx context.Context, finding string) (id string, err err
 		if err != nil {
 			return "", fmt.Errorf("read incidents: %w", err)
 		}
-		in, err := decode(m)
-		if err != nil {
-			return "", err
-		}
-		if has(in.Incident, finding) {
+		if in := decode(m); has(in.Incident, finding) {
 			return in.ID, nil
 		}
 	}

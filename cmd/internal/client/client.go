@@ -88,18 +88,24 @@ const maxAnswer = 256 << 20
 const maxText = 4 << 10
 
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
+	_, err := c.answer(ctx, method, path, body, into)
+	return err
+}
+
+// answer is call with what the header of the answer says.
+func (c *Client) answer(ctx context.Context, method, path string, body, into any) (http.Header, error) {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		return refused(resp)
+		return nil, refused(resp)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: read answer: %w", method, path, err)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 // do sends a request; the caller closes the answer.
@@ -247,9 +253,11 @@ func (c *Client) UndoAll(ctx context.Context, what approve.UndoAll) (u approve.U
 	return u, c.call(ctx, http.MethodPost, "/v1/undo", what, &u)
 }
 
-// Playbooks say how each of them has done so far.
-func (c *Client) Playbooks(ctx context.Context) (list []respond.Standing, err error) {
-	return list, c.call(ctx, http.MethodGet, "/v1/playbooks", nil, &list)
+// Playbooks say how each of them has done so far; unreadable names the stored
+// records that can't be read and so are not counted, and why.
+func (c *Client) Playbooks(ctx context.Context) (list []respond.Standing, unreadable []string, err error) {
+	header, err := c.answer(ctx, http.MethodGet, "/v1/playbooks", nil, &list)
+	return list, header.Values(approve.UnreadableHeader), err
 }
 
 // Trust gives a playbook a mode.

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -68,18 +67,8 @@ func pages[T any](ctx context.Context, c *Client, path string, v url.Values, sin
 
 // one reads one page, and where the next begins.
 func one[T any](ctx context.Context, c *Client, path string) (list []T, next string, err error) {
-	resp, err := c.do(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return nil, "", err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return nil, "", refused(resp)
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&list); err != nil {
-		return nil, "", fmt.Errorf("%s: read answer: %w", path, err)
-	}
-	return list, resp.Header.Get(approve.NextHeader), nil
+	header, err := c.answer(ctx, http.MethodGet, path, nil, &list)
+	return list, header.Get(approve.NextHeader), err
 }
 
 // Run gives the newest record of one run.

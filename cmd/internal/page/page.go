@@ -139,7 +139,7 @@ func (h House) Budgets(ctx context.Context) ([]console.Budget, error) {
 
 // Playbooks are how those that are configured have done.
 func (h House) Playbooks(ctx context.Context) ([]console.Standing, error) {
-	all, err := respond.Standings(ctx, h.bus(), h.Desk.Control, h.Books, h.Trust)
+	all, _, err := respond.Standings(ctx, h.bus(), h.Desk.Control, h.Books, h.Trust)
 	list := make([]console.Standing, 0, len(all))
 	for _, s := range all {
 		list = append(list, console.Standing{

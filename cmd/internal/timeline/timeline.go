@@ -52,4 +52,9 @@ func Incidents(w io.Writer, list []event.Incident) {
 			clean(in.Subject.String(), 120), in.Count, clean(strings.Join(in.Rules, ","), 200), stamp(in.Updated))
 	}
 	_ = t.Flush()
+	for _, in := range list {
+		if in.Unreadable != "" {
+			fmt.Fprintf(w, "incident %s: %s\n", short(in.ID), clean(in.Unreadable, 500))
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/incident"
 	"github.com/firebreak-io/firebreak/respond/runlog"
 )
 
@@ -90,16 +91,15 @@ func incidentOfRun(m bus.Message) string {
 func (s streams) Current(ctx context.Context, ended time.Time) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for m, err := range s.Bus.LastPerSubject(ctx, bus.SubjectIncident("*")) {
-			var in event.Incident
 			if err != nil {
-				err = fmt.Errorf("read incidents: %w", err)
-			} else if err = json.Unmarshal(m.Data, &in); err != nil {
-				err = fmt.Errorf("read incident %s: %w", m.Subject, err)
+				yield("", fmt.Errorf("read incidents: %w", err))
+				return
 			}
-			if err == nil && in.State.Over() && !in.Closed.After(ended) {
+			in := incident.Read(m)
+			if in.State.Over() && !in.Closed.After(ended) {
 				continue
 			}
-			if !yield(in.ID, err) || err != nil {
+			if !yield(in.ID, nil) {
 				return
 			}
 		}
