@@ -138,17 +138,25 @@ func objectOf(resource, namespace, name string) (event.Ref, error) {
 	return ref, nil
 }
 
-// workloadOf is the workload that a pod belongs to. A pod of none, and what no
-// action works on, give no object.
+// workloadOf is the workload that a pod belongs to, and of a workload that one: a
+// person may start a playbook of pods on what makes them. A pod of none, and what
+// no action works on, give no object.
 func workloadOf(v any) event.Ref {
 	pod, _ := v.(event.Ref)
+	if action.IsWorkload(pod) {
+		return pod
+	}
 	ref, _ := action.WorkloadRef(pod.Namespace, pod.Workload)
 	return ref
 }
 
-// accountOf is the service account that a pod runs as, where that is known.
+// accountOf is the service account that a pod runs as, where that is known, and of
+// a service account that one.
 func accountOf(v any) event.Ref {
 	pod, _ := v.(event.Ref)
+	if pod.Group == "" && pod.Resource == "serviceaccounts" {
+		return pod
+	}
 	namespace, name, ok := strings.Cut(pod.ServiceAccount, "/")
 	if !ok {
 		return event.Ref{}

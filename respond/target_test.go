@@ -219,3 +219,26 @@ func TestResolveByWatch(t *testing.T) {
 		})
 	}
 }
+
+// TestWorkloadAndAccountOfThemselves: a playbook about a pod's workload or account
+// may be started on these.
+func TestWorkloadAndAccountOfThemselves(t *testing.T) {
+	pod := event.PodRef("shop", "web-1")
+	pod.Workload, pod.ServiceAccount = event.Workload{Kind: "Deployment", Name: "web", UID: "u"}, "shop/web"
+	deployment := event.Ref{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web", UID: "u"}
+	account := event.Ref{Resource: "serviceaccounts", Namespace: "shop", Name: "bot"}
+	for _, tt := range []struct {
+		of                event.Ref
+		workload, account string
+	}{
+		{pod, "web", "web"},
+		{deployment, "web", ""},
+		{account, "", "bot"},
+		{event.Ref{Resource: "namespaces", Name: "shop"}, "", ""},
+		{event.Ref{}, "", ""},
+	} {
+		if w, a := workloadOf(tt.of), accountOf(tt.of); w.Name != tt.workload || a.Name != tt.account || w.Name != "" && w.UID != "u" {
+			t.Errorf("of %s: workload %s, account %s", tt.of, w, a)
+		}
+	}
+}

@@ -25,6 +25,8 @@ type containment struct {
 	cut    bool
 	probes *tier
 	apart  []string
+	// ended is the phase of a pod that has run to its end: no policy is about it.
+	ended corev1.PodPhase
 	// flows are what gets through all the same; doubts what is not known of the
 	// policies.
 	flows  []reach.Flow
@@ -36,6 +38,9 @@ const maxLeaks = 8
 
 // notes say how far the hold reaches, naming of each leak peer, ports and policy.
 func (c containment) notes() []string {
+	if c.ended != "" {
+		return []string{fmt.Sprintf("the pod has ended (%s): it sends and receives nothing any more, and the hold only keeps it as evidence", c.ended)}
+	}
 	var notes []string
 	if c.tier != nil {
 		notes = append(notes, "other policies may let something through that NetworkPolicy can't deny: denied by "+c.tier.name+" too")
@@ -72,7 +77,7 @@ func (q quarantine) contain(ctx context.Context, pod *corev1.Pod) (containment, 
 	w := reach.New(around)
 	sealed, _, err := w.Sealed(pod.Namespace, pod.Name)
 	if errors.Is(err, reach.ErrUnknownPod) {
-		return containment{}, nil // it has run to its end
+		return containment{ended: pod.Status.Phase}, nil
 	}
 	if err != nil {
 		return containment{}, err
@@ -242,7 +247,7 @@ func (q quarantine) live(ctx context.Context, pod *corev1.Pod) (containment, err
 	w := reach.New(around)
 	sealed, _, err := w.Sealed(pod.Namespace, pod.Name)
 	if errors.Is(err, reach.ErrUnknownPod) {
-		return containment{}, nil
+		return containment{ended: pod.Status.Phase}, nil
 	}
 	if err != nil || sealed {
 		found, _ := judged(w, pod)

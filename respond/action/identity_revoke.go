@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -102,6 +103,9 @@ func (a revoke) list(ctx context.Context, r Request) ([]event.Write, []event.Ref
 	var writes []event.Write
 	var also []event.Ref
 	notes := []string{"tokens that were issued for no pod and no Secret (kubectl create token) stay valid until they run out"}
+	if !a.Offline {
+		notes = append(notes, a.unnamed(account))
+	}
 	for _, name := range a.Secrets {
 		o, err := a.Cluster.Get(ctx, "", "v1", "secrets", r.Target.Namespace, name)
 		switch {
@@ -129,6 +133,25 @@ func (a revoke) list(ctx context.Context, r Request) ([]event.Write, []event.Ref
 		return nil, nil, summary, nil, refuse(r.Target, "%d objects would be deleted, more than %d", len(writes), maxElsewhere)
 	}
 	return writes, also, summary, notes, nil
+}
+
+// unnamed says what of the account's token Secrets stays: Firebreak may read those
+// that the playbook names and look for no others.
+func (a revoke) unnamed(account *unstructured.Unstructured) string {
+	note := fmt.Sprintf("token Secrets that the step does not name stay, and their tokens stay valid without an end: "+
+		"kubectl -n %s get secrets --field-selector type=%s shows which there are", account.GetNamespace(), tokenSecret)
+	list, _, _ := unstructured.NestedSlice(account.Object, "secrets")
+	var known []string
+	for _, s := range list {
+		one, _ := s.(map[string]any)
+		if name, _ := one["name"].(string); name != "" && !slices.Contains(a.Secrets, name) {
+			known = append(known, cut(name, maxText))
+		}
+	}
+	if len(known) > 0 {
+		note += "; the account itself names " + shortList(known)
+	}
+	return note
 }
 
 // holdsToken says whether a Secret is of this very account.

@@ -139,7 +139,7 @@ func TestUnbindRefuses(t *testing.T) {
 
 func TestRevoke(t *testing.T) {
 	f := newFake()
-	r := stored(t, f, serviceAccounts, "ServiceAccount", "bot", object{})
+	r := stored(t, f, serviceAccounts, "ServiceAccount", "bot", object{"secrets": []any{object{"name": "bot-token"}, object{"name": "other-token"}}})
 	secret := func(name, of, uid string) {
 		stored(t, f, secrets, "Secret", name, object{"type": tokenSecret, "metadata": object{"annotations": object{tokenOf: of, tokenUID: uid}}})
 	}
@@ -162,6 +162,10 @@ func TestRevoke(t *testing.T) {
 	}
 	if len(p.Also) != len(p.Writes) {
 		t.Error(p.Also)
+	}
+	// It may not look for Secrets that the step does not name, and says so.
+	if !has(p.Notes, "get secrets --field-selector type="+tokenSecret) || !has(p.Notes, "the account itself names other-token") || has(p.Notes, "names bot-token") {
+		t.Error(p.Notes)
 	}
 	if seen, err := a.(Verifier).Verify(t.Context(), r, p, done); err != nil || seen.Result != event.ResultApplied {
 		t.Error(seen, err)

@@ -120,7 +120,14 @@ func (l departure) plan(ctx context.Context, r Request, verb string) (*corev1.Po
 	if err := fromTheAPI(r.Target, pod); err != nil {
 		return nil, p, err
 	}
-	p.Notes = offlineNotes(l.Deps, []string{"the pod's memory, processes and local files are lost for good"})
+	lost := "the pod's memory, processes and local files are lost for good"
+	switch {
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+		lost = fmt.Sprintf("the pod has ended (%s): none of its containers runs any more; its logs and local files are lost for good", pod.Status.Phase)
+	case pod.DeletionTimestamp != nil:
+		lost = "the pod is stopping already: " + lost
+	}
+	p.Notes = offlineNotes(l.Deps, []string{lost})
 	if len(pod.OwnerReferences) == 0 && !l.Offline {
 		p.Notes = append(p.Notes, "bare pod: nothing replaces it")
 	}

@@ -75,7 +75,9 @@ func (c containment) tiers() []tier {
 }
 
 // leaks says that something gets through that is to be kept out.
-func (c containment) leaks() bool { return len(c.flows) > 0 || c.cut && len(c.apart) < 2 }
+func (c containment) leaks() bool {
+	return c.ended == "" && (len(c.flows) > 0 || c.cut && len(c.apart) < 2)
+}
 
 // probeNotes say what becomes of the pod's own node.
 func (c containment) probeNotes() []string {

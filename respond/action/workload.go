@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -31,6 +32,13 @@ func WorkloadRef(namespace string, w event.Workload) (event.Ref, bool) {
 		}
 	}
 	return event.Ref{}, false
+}
+
+// IsWorkload says whether a reference is that of a workload itself.
+func IsWorkload(ref event.Ref) bool {
+	return slices.ContainsFunc([]Resource{deployments, statefulSets, daemonSets, replicaSets, jobs, cronJobs}, func(x Resource) bool {
+		return x.Group == ref.Group && x.Resource == ref.Resource && ref.Name != ""
+	})
 }
 
 // names are the plural names of resources.

@@ -72,6 +72,9 @@ func (a restart) list(ctx context.Context, r Request) ([]event.Write, []event.Re
 		return nil, nil, summary, nil, err
 	}
 	notes := []string{"its pods are replaced one after another, by its own strategy: what they hold in memory and in their own files is lost"}
+	if n, found := numberAt(o.Object, "spec", "replicas"); found && n == 0 {
+		notes = []string{"it is scaled to 0: it has no pods to replace, and those that it makes later are new ones"}
+	}
 	if paused, _, _ := unstructured.NestedBool(o.Object, "spec", "paused"); paused {
 		notes = append(notes, "its rollouts are paused: nothing is replaced until they go on")
 	}

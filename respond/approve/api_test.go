@@ -267,6 +267,60 @@ func TestWhatARunCanNotHear(t *testing.T) {
 	want("undo", 409, "the run is over")
 }
 
+// TestWhoIsDeniedDecidesNothing: with a stolen credential nobody lifts what was set
+// against it, nor lets it stand as they like; those that a run is not about may.
+func TestWhoIsDeniedDecidesNothing(t *testing.T) {
+	account := kube.User{Name: "system:serviceaccount:shop:web"}
+	ann := kube.User{Name: "ann", Groups: []string{"staff"}}
+	planned := func(target event.Ref) event.Run {
+		return event.Run{Target: event.PodRef("shop", "web"), Steps: []event.Step{{Plan: &event.Plan{Target: target}}}}
+	}
+	serviceAccount := event.Ref{Resource: "serviceaccounts", Namespace: "shop", Name: "web"}
+	for name, tt := range map[string]struct {
+		run  event.Run
+		user kube.User
+		want bool
+	}{
+		"target":                   {event.Run{Target: event.UserRef("ann")}, ann, true},
+		"another user":             {event.Run{Target: event.UserRef("bob")}, ann, false},
+		"of a step":                {planned(event.UserRef("ann")), ann, true},
+		"group":                    {event.Run{Target: event.GroupRef("staff")}, ann, true},
+		"another group":            {event.Run{Target: event.GroupRef("ann")}, ann, false},
+		"service account":          {planned(serviceAccount), account, true},
+		"account of the name":      {event.Run{Target: event.Ref{Resource: "serviceaccounts", Namespace: "prod", Name: "web"}}, account, false},
+		"object that is called so": {event.Run{Target: event.PodRef("shop", "ann")}, ann, false},
+		"named in the finding":     {event.Run{Target: event.PodRef("shop", "web"), Finding: event.Finding{Actor: event.Actor{User: "ann"}}}, ann, false},
+	} {
+		if got := about(tt.run, tt.user); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	r := newRig(t)
+	run := r.run.Run
+	run.Target = event.UserRef("ann")
+	run.Steps = []event.Step{{Name: "deny", State: event.StepDone, Receipt: &event.Receipt{Result: event.ResultApplied}}}
+	var err error
+	if r.run, err = r.log.Append(t.Context(), r.run, run); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ann", "bob"} {
+		for _, verb := range []string{"approve", "undo", "break-glass"} {
+			r.cluster.may[name+" "+verb+" playbooks/contain"] = true
+		}
+	}
+	for _, deed := range []string{"approve", "deny", "break-glass", "undo", "extend", "keep"} {
+		if status, text := r.call("POST", "/v1/runs/"+run.ID+"/"+deed, "token-ann", `{"digest":"d1","reason":"it is me"}`); status != 403 || !strings.Contains(text, "is about ann") {
+			t.Errorf("%s answered %d %s", deed, status, text)
+		}
+	}
+	if in := r.inputs(); len(in) > 0 {
+		t.Errorf("stored %+v", in)
+	}
+	if status, text := r.call("POST", "/v1/runs/"+run.ID+"/undo", "token-bob", `{}`); status != 202 {
+		t.Errorf("somebody else's undo answered %d %s", status, text)
+	}
+}
+
 // TestPauseTakesItsRightOnly: who may pause need not be allowed to ask whether
 // it is paused.
 func TestPauseTakesItsRightOnly(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,6 +138,9 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	if err := d.May(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Space()); err != nil {
 		return Said{}, err
 	}
+	if about(rec.Run, user) {
+		return Said{}, Problem{http.StatusForbidden, "the run is about " + user.Name + ", who can't decide on it: somebody else has to"}
+	}
 	if deed == BreakGlass {
 		return d.breakGlass(ctx, rec.Run, in)
 	}
@@ -144,6 +148,32 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 		return Said{}, err
 	}
 	return d.store(ctx, in)
+}
+
+// about says whether a run denies something to this very person: whoever holds a
+// stolen credential must not lift with it what was set against it. A finding that
+// only names somebody is another matter: they may undo what came of it, and not
+// approve it.
+func about(run event.Run, user kube.User) bool {
+	refs := []event.Ref{run.Target}
+	for _, s := range run.Steps {
+		if s.Plan != nil {
+			refs = append(refs, s.Plan.Target)
+		}
+	}
+	return slices.ContainsFunc(refs, func(r event.Ref) bool {
+		switch {
+		case r.Group != "":
+			return false
+		case r.Resource == event.ResourceUsers:
+			return r.Name == user.Name
+		case r.Resource == event.ResourceGroups:
+			return slices.Contains(user.Groups, r.Name)
+		case r.Resource == "serviceaccounts":
+			return user.Name == "system:serviceaccount:"+r.Namespace+":"+r.Name
+		}
+		return false
+	})
 }
 
 // Run reads a run's newest record, of an old one from the archive; a [Problem] of status 404 says that there is

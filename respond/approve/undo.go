@@ -24,6 +24,8 @@ type UndoAll struct {
 type Undoing struct {
 	Runs []string `json:"runs"`
 	User string   `json:"user"`
+	// Left are runs that are about the very person who asked: somebody else has to.
+	Left []string `json:"left,omitempty"`
 }
 
 // undoAll tells every run of which something stands to end it. It needs the
@@ -51,6 +53,10 @@ func (a *API) undoAll(c call) error {
 		run := rec.Run
 		if !slices.ContainsFunc(run.Steps, event.Step.Active) ||
 			body.Playbook != "" && run.Playbook != body.Playbook || body.Namespace != "" && run.Target.Namespace != body.Namespace {
+			continue
+		}
+		if about(run, c.user) {
+			done.Left = append(done.Left, run.ID)
 			continue
 		}
 		in := event.Input{
