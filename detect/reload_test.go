@@ -104,8 +104,13 @@ func TestWorkerOffersTheRulesOfItsFiles(t *testing.T) {
 		begin := func(rules string) (*Worker, func()) {
 			w := &Worker{
 				Engine: NewEngine(mustRules(t, rules), EngineOptions{}), Store: store, Snapshots: store,
-				Open:    func(context.Context, uint64) (Reader, error) { return l, nil },
 				Publish: func(_ context.Context, e event.Event) error { l.publish(e); return nil },
+			}
+			w.Open = func(context.Context, uint64) (Reader, error) {
+				if w.Engine.set.bundle == nil {
+					t.Error("the first events have to wait for the bundle of rules")
+				}
+				return l, nil
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)

@@ -108,6 +108,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("detect: %w", err)
 	}
+	if w.Publish != nil {
+		w.Engine.set.bundled() // the first snapshot comes with the first events, which wait for it
+	}
 	from := last.begin()
 	var reader Reader
 	err = w.retry(ctx, func() (err error) {

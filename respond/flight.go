@@ -153,6 +153,8 @@ func (r *runner) carry(ctx context.Context, run event.Run, e Effect, judged *tim
 	case EffectDo:
 		d := r.do(limited, run, e.Step, *judged, now, func() {
 			calm()
+			at.leave()
+			r.w.rush.ease(ctx, maxEase)
 			_ = at.change(ctx, r.w.lanes.checks, turn) // if not, ctx is over
 		})
 		in, reason = Input{Done: &d}, d.Error

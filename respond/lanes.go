@@ -28,7 +28,10 @@ const (
 	maxChecks = 4
 	// maxYield is how long what can wait does so while there is something to be
 	// done.
-	maxYield = time.Second
+	maxYield = 5 * time.Second
+	// maxEase is how long an effect that is done waits to be looked at while more are
+	// to be done than can be at a time.
+	maxEase = 500 * time.Millisecond
 )
 
 func newLanes() lanes {

@@ -42,6 +42,32 @@ func TestLanes(t *testing.T) {
 	}
 }
 
+// TestRushEases: what can wait for room does, not until all is over, and not for ever.
+func TestRushEases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r rush
+		began := time.Now()
+		for range crowd - 1 {
+			r.begin()
+		}
+		r.ease(t.Context(), time.Minute)
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("it waited %s with room for one more", waited)
+		}
+		one, another := r.begin(), r.begin()
+		r.ease(t.Context(), time.Second)
+		if waited := time.Since(began); waited != time.Second {
+			t.Errorf("it waited %s, want the second that is the most", waited)
+		}
+		time.AfterFunc(time.Second, one)
+		time.AfterFunc(2*time.Second, another)
+		r.ease(t.Context(), time.Minute)
+		if waited := time.Since(began); waited != 3*time.Second {
+			t.Errorf("it waited %s in all, want 3s: until there was room", waited)
+		}
+	})
+}
+
 // TestRush: what can wait does while anything is urgent, but not for ever.
 func TestRush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -164,6 +165,24 @@ func patch(ctx context.Context, to dynamic.ResourceInterface, w event.Write, o A
 		return nil, err
 	}
 	return to.Patch(ctx, w.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: o.FieldManager, DryRun: dry(o)}, subresources(w)...)
+}
+
+// patchPod is [Client.Apply] for a patch of a pod, and gives the pod as it is
+// afterwards: typed, its answer costs either side half as much.
+func (c *Client) patchPod(ctx context.Context, w event.Write, o ApplyOptions) (*corev1.Pod, error) {
+	if w.Name == "" || w.Version != "v1" {
+		return nil, fmt.Errorf("%s %s %q: write without a version, resource or name", w.Verb, w.Resource, w.Name)
+	}
+	body, err := conditional(w)
+	if err != nil {
+		return nil, asked(w).fail(err)
+	}
+	options := metav1.PatchOptions{FieldManager: cmp.Or(w.Manager, o.FieldManager, FieldManager), DryRun: dry(o)}
+	pod, err := c.typed.CoreV1().Pods(w.Namespace).Patch(ctx, w.Name, types.MergePatchType, body, options)
+	if err != nil {
+		return nil, asked(w).fail(err)
+	}
+	return pod, nil
 }
 
 // conditional is the body with the UID and resourceVersion that it must meet.

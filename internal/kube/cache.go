@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 )
@@ -50,6 +49,8 @@ type Cache struct {
 	backends   table[[]Backend]
 	kinds      table[[]string]
 	budgets    table[[]policyv1.PodDisruptionBudget]
+	// ours are writes of network policies that a watch may not show yet.
+	ours ours
 	// around is nil while nothing is watched.
 	around atomic.Pointer[surroundings]
 }
@@ -116,23 +117,27 @@ func (c *Cache) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, e
 // it is what the API server answered.
 func (c *Cache) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
 	if w.Resource == "networkpolicies" && w.Group == networking && !o.DryRun {
-		defer c.policies.forget(w.Namespace)
+		defer func() {
+			c.ours.note(w, uid, err)
+			c.policies.forget(w.Namespace)
+		}()
 	}
 	if w.Resource != "pods" || w.Group != "" || o.DryRun {
 		return c.Client.Apply(ctx, w, o)
 	}
 	key := w.Namespace + "/" + w.Name
 	c.pods.forget(key)
-	object, err := c.apply(ctx, w, o)
-	c.pods.forget(key) // somebody may have read it in between
-	if err != nil || object == nil {
+	if w.Verb != "patch" || w.Subresource != "" {
+		defer c.pods.forget(key) // somebody may have read it in between
+		return c.Client.Apply(ctx, w, o)
+	}
+	pod, err := c.patchPod(ctx, w, o)
+	c.pods.forget(key)
+	if err != nil {
 		return "", "", err
 	}
-	pod := &corev1.Pod{}
-	if runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, pod) == nil {
-		c.pods.put(key, pod, time.Now())
-	}
-	return string(object.GetUID()), object.GetResourceVersion(), nil
+	c.pods.put(key, pod, time.Now())
+	return string(pod.UID), pod.ResourceVersion, nil
 }
 
 // Answered is the pod as the API server gave it in answer to a write that

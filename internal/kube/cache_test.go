@@ -89,6 +89,18 @@ func TestPlansShareAReadUntilAWrite(t *testing.T) {
 	if _, version, err := c.Apply(t.Context(), podWrite("patch"), ApplyOptions{}); err != nil || version != "8" {
 		t.Fatal(version, err)
 	}
+	if s.method != "PATCH" || s.path != "/api/v1/namespaces/shop/pods/p?fieldManager=firebreak" || s.header.Get("Content-Type") != "application/merge-patch+json" ||
+		s.body != `{"metadata":{"labels":{"a":null},"resourceVersion":"7","uid":"u1"}}` {
+		t.Error(s.method, s.path, s.header, s.body)
+	}
+	before, free := s.asked, podWrite("patch")
+	free.ResourceVersion = ""
+	if _, _, err := c.Apply(t.Context(), free, ApplyOptions{}); !errors.Is(err, ErrUnconditional) || s.asked != before {
+		t.Error("a patch that is conditional on nothing was sent:", err)
+	}
+	if _, version, err := c.Apply(t.Context(), podWrite("patch"), ApplyOptions{}); err != nil || version != "8" {
+		t.Fatal(version, err)
+	}
 	read(Recent{c}, "8", 0)
 	if pod, ok := c.Answered("shop", "p", "8"); !ok || pod.UID != "u1" {
 		t.Errorf("the answer is %v", pod)

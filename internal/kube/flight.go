@@ -9,7 +9,7 @@ import (
 // flights let callers that ask for the same at the same time share an answer,
 // and never one that was asked for before they came: it is as good as asking by
 // oneself. At most [underWay] questions by key are under way, and one waits to
-// be: who comes while few ask does not wait for others.
+// be: who comes alone waits for nobody, and fifty at once ask a few times.
 type flights[T any] struct {
 	mu   sync.Mutex
 	next map[string]*flight[T]
@@ -17,7 +17,7 @@ type flights[T any] struct {
 	turns map[string]*turn
 }
 
-const underWay = 4
+const underWay = 2
 
 // flight is a question that was not sent yet when a caller joined it.
 type flight[T any] struct {

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
@@ -139,8 +140,7 @@ func (r Recent) Services(ctx context.Context, namespace string) ([]corev1.Servic
 }
 
 // NetworkPolicies is [Client.NetworkPolicies], by a watch if [Cache.Follow] keeps
-// one. For a moment after a write of ours it is read: the watch may not show it
-// yet.
+// one. After a write of ours it is read until the watch is known to show that.
 func (r Recent) NetworkPolicies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error) {
 	if list, ok := r.KnownPolicies(namespace); ok {
 		return list, nil
@@ -149,10 +149,14 @@ func (r Recent) NetworkPolicies(ctx context.Context, namespace string) ([]networ
 }
 
 // KnownPolicies are the network policies of a namespace as a watch has them. ok is
-// false where none is kept, or for a moment after a write of ours.
+// false where none is kept, or until it is known to show what was written here: at
+// once after a policy that was made, else for a moment.
 func (c *Cache) KnownPolicies(namespace string) (list []networkingv1.NetworkPolicy, ok bool) {
 	s := c.around.Load()
-	if s == nil || c.policies.forgotten(namespace, 2*cacheFor) {
+	if s == nil || !c.ours.shown(namespace, func(name string, uid types.UID) bool {
+		policy, ok := one[networkingv1.NetworkPolicy](s.policies, namespace+"/"+name)
+		return ok && policy.UID == uid
+	}) {
 		return nil, false
 	}
 	return all[networkingv1.NetworkPolicy](s.policies, namespace)

@@ -23,6 +23,7 @@ import (
 	ktesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/test/wait"
 )
 
@@ -137,11 +138,25 @@ func TestFollowed(t *testing.T) {
 	if n := lists(api); n != 0 {
 		t.Errorf("%d lists were asked for", n)
 	}
-	// After a write of ours the watch may be late.
-	r.policies.forget("shop")
+	// After a write of ours the watch may be late. (The stand-in of the one client
+	// does not see what the other makes.)
+	body := `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"namespace":"shop","name":"hold","uid":"u9"}}`
+	if _, _, err := r.Apply(t.Context(), event.Write{
+		Verb: "create", Group: networking, Version: "v1", Resource: "networkpolicies", Namespace: "shop", Name: "hold", Body: []byte(body),
+	}, ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := r.NetworkPolicies(t.Context(), "shop"); err != nil || lists(api) != 1 {
 		t.Errorf("after a write %d lists were asked for (%v)", lists(api), err)
 	}
+	policy.Name, policy.UID = "hold", "u9"
+	if _, err := api.NetworkingV1().NetworkPolicies("shop").Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wait.Until(t, "the watch shows it", func() bool {
+		known, ok := r.KnownPolicies("shop")
+		return ok && len(known) == 2
+	})
 }
 
 // TestNotFollowed: what may not be watched is asked for.
@@ -173,7 +188,10 @@ func reads(api *fake.Clientset, resource string) int {
 // read.
 func TestFollowedPods(t *testing.T) {
 	r, api := following(t)
-	wait.Until(t, "the pod is followed", func() bool { _, ok := r.KnownPod("shop", "web"); return ok })
+	wait.Until(t, "the pod is followed", func() bool {
+		_, ok := r.KnownPod("shop", "web")
+		return ok && r.around.Load().namespaces.informer.HasSynced()
+	})
 	pod, err := r.Pod(t.Context(), "shop", "web")
 	if err != nil || reads(api, "pods") != 0 {
 		t.Fatalf("the pod was read (%v)", err)

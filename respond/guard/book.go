@@ -131,6 +131,38 @@ func (b *Book) put(e Entry) {
 	b.Entries = append(b.Entries, e)
 }
 
+// clone is the book as it would be read back: it shares nothing that anybody
+// changes, and its times are the clock's on the wall.
+func (b *Book) clone() *Book {
+	c := &Book{Entries: slices.Clone(b.Entries)}
+	for i := range c.Entries {
+		e := &c.Entries[i]
+		if e.Taken = e.Taken.Round(0); e.Ended != nil {
+			e.Ended = new(e.Ended.Round(0))
+		}
+	}
+	if len(b.Canaries) > 0 {
+		c.Canaries = make(map[string]*Canary, len(b.Canaries))
+	}
+	for version, canary := range b.Canaries {
+		own := *canary
+		own.Since = own.Since.Round(0)
+		c.Canaries[version] = &own
+	}
+	if len(b.Breakers) > 0 {
+		c.Breakers = make(map[string]*Trip, len(b.Breakers))
+	}
+	for name, trip := range b.Breakers {
+		own := *trip
+		own.Since, own.Tried, own.Failures = own.Since.Round(0), own.Tried.Round(0), slices.Clone(own.Failures)
+		for i := range own.Failures {
+			own.Failures[i] = own.Failures[i].Round(0)
+		}
+		c.Breakers[name] = &own
+	}
+	return c
+}
+
 // tidy forgets what is over for long.
 func (b *Book) tidy(now time.Time) {
 	b.Entries = slices.DeleteFunc(b.Entries, func(e Entry) bool {

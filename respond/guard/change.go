@@ -86,7 +86,7 @@ func (l *Ledger) write(batch []*change) error {
 				return err
 			}
 		}
-		book, err := decode(l.newest)
+		book, err := l.copied()
 		if err != nil {
 			return err
 		}
@@ -109,13 +109,13 @@ func (l *Ledger) write(batch []*change) error {
 		}
 		revision, err := l.store.CompareAndSet(ctx, keyLedger, data, l.revision)
 		if err != nil {
-			l.newest = nil
+			l.newest, l.written = nil, nil
 			if errors.Is(err, bus.ErrConflict) {
 				continue
 			}
 			return fmt.Errorf("write ledger: %w", err)
 		}
-		l.newest, l.revision = data, revision
+		l.newest, l.written, l.revision = data, book, revision
 		l.mu.Lock()
 		l.book, l.at = book, time.Now()
 		l.mu.Unlock()
@@ -124,8 +124,18 @@ func (l *Ledger) write(batch []*change) error {
 	return errors.New("write ledger: others were faster each time")
 }
 
+// copied is the newest book, to be changed: decoding it for each record of a storm
+// took longer than all else that is done to it.
+func (l *Ledger) copied() (*Book, error) {
+	if l.written != nil {
+		return l.written.clone(), nil
+	}
+	return decode(l.newest)
+}
+
 // refresh reads the newest record for who writes.
 func (l *Ledger) refresh(ctx context.Context) error {
+	l.written = nil
 	data, revision, err := l.read(ctx)
 	if err != nil {
 		l.newest = nil

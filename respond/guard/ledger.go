@@ -51,8 +51,10 @@ type Ledger struct {
 	waiting []*change
 	writing bool
 	// newest and revision are the last record that this process wrote or read, for
-	// who writes: unless somebody else has written, the next follows it.
+	// who writes: unless somebody else has written, the next follows it. written is
+	// what newest says, where it was written here; nobody changes it.
 	newest   []byte
+	written  *Book
 	revision uint64
 }
 
