@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -58,17 +59,35 @@ func (m *modeller) lastOf(k baseline.Key) int {
 	return -1
 }
 
-// waitingOf is how many findings of an entity wait. What was told beside another
-// counts while that is quiet, so that nobody spends the budget on one entity; after
-// it they are one, so that they hide nothing that comes later.
-func (m *modeller) waitingOf(k baseline.Key, now time.Time) (n int) {
+// anyFeature is every feature, a bit each.
+const anyFeature = math.MaxUint64
+
+// waitingOf is how many findings of an entity wait that named one of some features,
+// a bit each. What was told beside another counts while that is quiet, so that
+// nobody spends the budget on one entity; after it they are one, so that they hide
+// nothing that comes later.
+func (m *modeller) waitingOf(k baseline.Key, now time.Time, named uint64) (n int) {
 	quiet := m.quiet.holds(k, now)
 	for i := range m.wait.list {
-		if w := &m.wait.list[i]; !w.done && w.who.Entity == k && (quiet || !w.beside) {
+		if w := &m.wait.list[i]; !w.done && w.who.Entity == k && (quiet || !w.beside && w.named&named != 0) {
 			n++
 		}
 	}
 	return n
+}
+
+// alike is how many of the findings of a row's entity that wait named what leads it:
+// who stumbles twice does not take the credit of who copies data from it.
+func (m *modeller) alike(o *observation, score float64, before int) int {
+	if before == 0 || score < usualScore {
+		return before
+	}
+	return m.waitingOf(o.who.Entity, o.at, 1<<m.leading(0))
+}
+
+// highest says whether no finding that waits, of anybody, has a score as high.
+func (m *modeller) highest(score float64) bool {
+	return !slices.ContainsFunc(m.wait.list, func(w waits) bool { return !w.done && w.score >= score })
 }
 
 // scoreWithout is the score of a row without the values that wait for its entity.

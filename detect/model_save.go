@@ -106,6 +106,7 @@ func (w *waiting) save(out *pack.Writer) {
 		saveTime(out, o.until)
 		out.Bool(o.done)
 		out.Bool(o.beside)
+		out.Uint(o.named)
 		out.Len(len(o.seen))
 		for _, v := range o.seen {
 			out.Len(v.category)
@@ -122,7 +123,7 @@ func (w *waiting) load(in *pack.Reader, categories int) {
 		copy(o.who.Entity[:], in.Fixed(len(o.who.Entity)))
 		copy(o.who.Peers[:], in.Fixed(len(o.who.Peers)))
 		o.who.Space, o.who.Label, o.score, o.as, o.p, o.count, o.until, o.done = in.Uint(), in.Text(), in.Float(), in.Uint(), in.Float(), in.Uint(), loadTime(in), in.Bool()
-		o.beside = in.Bool()
+		o.beside, o.named = in.Bool(), in.Uint()
 		for range in.Count(maxFeatures * maxCellValues) {
 			o.seen = append(o.seen, seenValue{in.Len(categories - 1), baseline.Value{Hash: in.Uint(), Text: in.Text()}})
 		}

@@ -57,9 +57,9 @@ func (m *modeller) measure(o *observation) []event.Finding {
 		f := m.finding(o, score, d)
 		beside := m.quiet.holds(o.who.Entity, o.at)
 		m.quiet.anew(o.who.Entity, &f, o.at)
-		m.tell(o, &f)
+		named := m.tell(o, &f)
 		out = append(out, f)
-		m.hold(o, &f, d.P, beside)
+		m.hold(o, &f, d.P, named, beside)
 	}
 	m.learn(o, score, found || d.P <= d.Need && m.ready(o.at))
 	if m.remark(o); !o.silent {
@@ -133,7 +133,8 @@ func (m *modeller) missing(now time.Time) (events int, left time.Duration) {
 // judge says whether a score is found.
 func (m *modeller) judge(o *observation, score float64) (bool, budget.Decision) {
 	entity := entityNumber(o.who)
-	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at), Newcomer: !o.e.Established(), Before: m.waitingOf(o.who.Entity, o.at)}
+	c := budget.Circumstance{Rule: m.heard.of(o.who.Entity, o.at), Newcomer: !o.e.Established(), Before: m.waitingOf(o.who.Entity, o.at, anyFeature)}
+	c.Alike, c.Highest = m.alike(o, score, c.Before), score >= clearScore && m.highest(score)
 	silent := !m.ready(o.at)
 	again := !silent && m.again(o, score, c.Rule)
 	c.Quiet = silent || again || m.threshold != nil

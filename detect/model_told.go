@@ -35,7 +35,7 @@ func (m *modeller) differs(o *observation) bool {
 		return false // nobody knows what was told
 	}
 	rest := m.scoreUsual(named)
-	return rest >= usualScore && m.budget.P(rest) <= m.budget.NeedAfter(m.waitingOf(o.who.Entity, o.at))
+	return rest >= usualScore && m.budget.P(rest) <= m.budget.NeedAfter(m.waitingOf(o.who.Entity, o.at, anyFeature))
 }
 
 // leading is the feature, beside some that are known, without which the row would
@@ -61,8 +61,8 @@ func (m *modeller) scoreUsual(which uint64) float64 {
 	return m.forest.Score(row[:len(m.row)])
 }
 
-// tell keeps what a finding names for as long as its entity is quiet.
-func (m *modeller) tell(o *observation, f *event.Finding) {
+// tell keeps what a finding names for as long as its entity is quiet, and gives it.
+func (m *modeller) tell(o *observation, f *event.Finding) (named uint64) {
 	t := toldOf{entity: o.who.Entity, named: 1 << m.leading(m.told.of(o.who.Entity, o.at)), until: o.at.Add(m.quiet.length)}
 	for _, x := range f.Features[:countNamed(f.Features)] {
 		if i := slices.IndexFunc(m.features, func(o *feature) bool { return o.name == x.Name }); i >= 0 {
@@ -74,6 +74,7 @@ func (m *modeller) tell(o *observation, f *event.Finding) {
 		m.told.list = slices.Delete(m.told.list, 0, 1)
 	}
 	m.told.list = append(m.told.list, t)
+	return t.named
 }
 
 // of are the features that were named of an entity and of which the time lasts.

@@ -33,6 +33,8 @@ type waits struct {
 	// p is that of its score, count how often it came by now.
 	p     float64
 	count uint64
+	// named are the features that it named, a bit each.
+	named uint64
 	// beside says that it was told while its entity was quiet for another.
 	beside bool
 	// done says that the row waits no more.
@@ -62,8 +64,8 @@ func rowID(finding string) uint64 {
 }
 
 // hold keeps what was found out of what is learned.
-func (m *modeller) hold(o *observation, f *event.Finding, p float64, beside bool) {
-	w := waits{finding: f.ID, who: o.who, score: f.Score, as: principal(o), p: p, count: 1, beside: beside, until: o.at.Add(m.d.Spec.Quarantine.Std())}
+func (m *modeller) hold(o *observation, f *event.Finding, p float64, named uint64, beside bool) {
+	w := waits{finding: f.ID, who: o.who, score: f.Score, as: principal(o), p: p, count: 1, named: named, beside: beside, until: o.at.Add(m.d.Spec.Quarantine.Std())}
 	for _, c := range m.measures {
 		for _, v := range c.seen {
 			v.Text = strings.Clone(v.Text)

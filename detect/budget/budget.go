@@ -105,8 +105,11 @@ type Circumstance struct {
 	// was found just now.
 	Quiet bool
 	// Before is how many alerts of the entity nobody said anything of yet: each asks
-	// for a p that is four times smaller, and after two nothing more is found on credit.
-	Before int
+	// for a p that is four times smaller. Alike is how many of these were for the same
+	// reason: after two nothing more is found on credit.
+	Before, Alike int
+	// Highest says that no alert of which nobody said anything yet has a score as high.
+	Highest bool
 	// Newcomer says that the entity has not been there for long. Newcomers have a
 	// bucket of their own and a threshold that only they raise: who invents any
 	// number of them changes nothing for the others.
@@ -159,10 +162,14 @@ func (b *Budget) Judge(entity uint64, now time.Time, score float64, c Circumstan
 	}
 	d.Need = min(1, math.Exp(-need))
 	y := -math.Log(d.P)
-	if c.Quiet || !b.armed || y < need && !b.record(score, c) || score < b.o.Floor {
+	if c.Quiet || !b.armed || score < b.o.Floor {
 		return d
 	}
-	if !b.take(c.Before < 2 && b.clear(y-need, score), c.Newcomer) {
+	record := b.record(score, c)
+	if y < need && !record {
+		return d
+	}
+	if !b.take(b.lent(y-need, score, record, c), c.Newcomer) {
 		b.count.Held++
 		d.Held = true
 		return d

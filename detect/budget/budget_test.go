@@ -59,6 +59,7 @@ func TestBudgetUnderDrift(t *testing.T) {
 		{Options{P: 0.001, Floor: -100}, 10, 20_000, 47.5},
 		{Options{PerDay: 20, Floor: -100}, 12, 10_000, 57.5},
 		{Options{PerDay: 5, Floor: -100}, 24, 3_000, 29.4},
+		{Options{PerDay: 5, Floor: -100, Clear: 2}, 24, 3_000, 29.4}, // what is the highest is found whatever its p
 	} {
 		var all [4][]float64
 		for seed := range seeds {

@@ -22,9 +22,28 @@ func (b *Budget) clear(beyond, score float64) bool {
 // are known, though those are too few to say how rare that is. Of n scores that
 // differ by chance alone the next is the highest once in n + 1 times: in the first
 // day that is a handful of times, and the less often the more are known, so that
-// p decides in the end. It is for what nothing was found of before.
+// p decides in the end. It is for what nothing was found of before, or nothing of
+// anybody that was as high.
 func (b *Budget) record(score float64, c Circumstance) bool {
-	return b.o.Clear > 0 && score >= b.o.Clear && c.Before == 0 && b.recent.highest(score)
+	return b.o.Clear > 0 && score >= b.o.Clear && (c.Before == 0 || c.Highest) && b.recent.highest(score)
+}
+
+// reserve is how many alerts there may be beyond all credit, each higher than all
+// before: an attack that is the oddest of all is told after any number of small
+// things.
+const reserve = 2
+
+// lent is how many alerts a score may be found on credit.
+func (b *Budget) lent(beyond, score float64, record bool, c Circumstance) float64 {
+	switch {
+	case record && c.Highest && !c.Newcomer:
+		return b.credit() + reserve
+	case c.Alike >= 2 || !b.clear(beyond, score):
+		return 0
+	case c.Newcomer:
+		return 2
+	}
+	return b.credit()
 }
 
 // refill is how fast the bucket fills, as a multiple of the budget. A little
@@ -130,20 +149,16 @@ func (b *Budget) credit() float64 {
 	return b.room()
 }
 
-// take spends one alert, if there is one left.
-func (b *Budget) take(clearly, newcomer bool) bool {
+// take spends one alert, if there is one left, or so many are lent.
+func (b *Budget) take(lent float64, newcomer bool) bool {
 	if b.o.Contamination > 0 {
 		return true
 	}
-	from, credit := &b.tokens, b.credit()
+	from := &b.tokens
 	if newcomer {
-		from, credit = &b.spare, 2
+		from = &b.spare
 	}
-	least := 1.0
-	if clearly {
-		least -= credit
-	}
-	if *from < least {
+	if *from < 1-lent {
 		return false
 	}
 	*from--

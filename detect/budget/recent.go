@@ -89,9 +89,10 @@ func (r *recent) p(score float64) float64 {
 }
 
 // highest says whether a score is above all that are known, of which there are
-// enough.
+// enough: above what those of the tail were, and not what they would be now. In the
+// first minutes the rest is low, and what was far above it then says little.
 func (r *recent) highest(score float64) bool {
-	return len(r.body.sorted) >= bodySize/8 && r.body.atLeast(score) == 0 && r.tail.atLeast(score-r.body.at(tailFrom)) == 0
+	return len(r.body.sorted) >= bodySize/8 && r.body.below(score) && r.tail.below(score)
 }
 
 // extend is p beyond the scores that a set is sure of.

@@ -96,6 +96,11 @@ func (s *set) atLeast(score float64) int {
 	return len(s.sorted) - at
 }
 
+// below says whether all were below a score, at their time.
+func (s *set) below(score float64) bool {
+	return !slices.ContainsFunc(s.items, func(it item) bool { return it.raw >= score })
+}
+
 // at is the score below which a share of all is.
 func (s *set) at(share float64) float64 {
 	if len(s.sorted) == 0 {
