@@ -38,6 +38,13 @@ func (s *ModelSpec) check(doc *conf.Document) []error {
 			bad(".silent.for", "%s is more than %s", q.For, maxModelSpan)
 		}
 	}
+	if r := s.Rollout; r != nil {
+		for _, name := range r.Except {
+			if _, ok := s.Features[name]; !ok {
+				bad(".rollout.except", "there is no feature %q%s", name, conf.Suggest(name, s.names()))
+			}
+		}
+	}
 	if s.Mode == "act" {
 		bad(".mode", "a model alone never acts: observe or ask")
 	}

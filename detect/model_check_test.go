@@ -61,6 +61,7 @@ func TestMistakesInModels(t *testing.T) {
 		{`  budget:`, "  priors: [{feature: wat, peers: [a], values: [[GET, /]]}]\n  budget:", []string{`16:22: there is no feature "wat", did you mean "what"?`}},
 		{`  budget:`, "  priors: [{feature: sales, peers: [a], values: [[GET, /]]}]\n  budget:", []string{`16:22: a prior is for a feature of surprisal or novelty, not for sales`}},
 		{`  budget:`, "  priors: [{feature: what, values: [[GET]]}]\n  budget:", []string{`16:12: as many values as the model's peers, 1, not 0`, `16:37: surprisal(http.method, http.path) is of 2, not of 1`}},
+		{`  budget:`, "  rollout: {on: object.digest, for: 30m, except: [slow, wat]}\n  budget:", []string{`16:50: there is no feature "wat", did you mean "what"?`}},
 		{`medium`, "medium\n  mode: act", []string{`7:9: a model alone never acts: observe or ask`}},
 		{`budget:`, `bugdet:`, []string{`16:3: unknown key "bugdet", did you mean "budget"?`}},
 	} {

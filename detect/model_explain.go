@@ -137,6 +137,9 @@ func (m *modeller) inWords(o *observation, f *event.Finding, x *forest.Explanati
 	}
 	if o.e.InGrace(o.at) {
 		b.WriteString("; it has a new version, so its own past counts less")
+		if except := m.d.Spec.Rollout.Except; len(except) > 0 {
+			b.WriteString(", but not for " + strings.Join(except, ", "))
+		}
 	}
 	if len(f.Counterfactual) > 0 {
 		fmt.Fprintf(&b, ". It would be normal, were %s", strings.Join(m.wishes(o, x), " and "))

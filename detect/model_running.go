@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,7 +130,7 @@ func (m *modeller) compileFeatures() {
 // remember opens what is remembered.
 func (m *modeller) remember(l Limits) error {
 	s := &m.d.Spec
-	m.base = baseline.New(baseline.Options{Tables: m.categories, Series: m.numbers, Sums: m.sums, Entities: max(1, min(l.Groups, baseline.DefaultEntities)), Bytes: l.Bytes, Counts: m.counts(), Settle: min(10*time.Minute, s.WarmUp.For.Std()/2)})
+	m.base = baseline.New(baseline.Options{Tables: m.categories, Series: m.numbers, Sums: m.sums, Entities: max(1, min(l.Groups, baseline.DefaultEntities)), Bytes: l.Bytes, Counts: m.counts(), StrictTables: m.strict(m.categories, measuredCategory), StrictSeries: m.strict(m.numbers, measuredNumber), Settle: min(10*time.Minute, s.WarmUp.For.Std()/2)})
 	units := make([]float64, len(m.features))
 	for i, f := range m.features {
 		units[i] = f.unit()
@@ -176,6 +177,27 @@ func (m *modeller) counts() []bool {
 		}
 	}
 	return out
+}
+
+// strict says of each of so many categories or numbers whether it is of a feature
+// that a rollout does not excuse.
+func (m *modeller) strict(n int, of func(*measure) int) []bool {
+	out := make([]bool, n)
+	for _, c := range m.measures {
+		if i := of(c); i >= 0 {
+			out[i] = m.unexcused(m.features[c.feature].name)
+		}
+	}
+	return out
+}
+
+func measuredCategory(c *measure) int { return c.category }
+func measuredNumber(c *measure) int   { return c.number }
+
+// unexcused says whether a rollout does not excuse a feature.
+func (m *modeller) unexcused(feature string) bool {
+	r := m.d.Spec.Rollout
+	return r != nil && slices.Contains(r.Except, feature)
 }
 
 const (

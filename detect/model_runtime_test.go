@@ -139,7 +139,8 @@ func (a *alerting) told(w *workload, at time.Time, e event.Event) event.Event {
 }
 
 // Over alerts of workloads which the model was not made with a shell under a server
-// is found, above everything benign, and what is found beside stays in the budget.
+// is found, above everything benign but for one at the most that is as new in as many
+// ways, and what is found beside stays in the budget.
 // The other kinds are new in one thing alone, as what a new version does and who
 // comes for the first time are: of those it is measured how many are found. They
 // have to have a feature named that tells what it is. FIREBREAK_SEEDS as in
@@ -159,7 +160,7 @@ func TestRuntimeHeldOut(t *testing.T) {
 		r := ranks[x.name]
 		slices.Sort(r)
 		t.Logf("%-40s found %d of %d, rank: median %d, worst %d", x.name, len(r)-missed[x.name], len(r), r[len(r)/2], r[len(r)-1])
-		if i == 0 && (missed[x.name] > 0 || r[len(r)-1] != 1) {
+		if i == 0 && (missed[x.name] > 0 || r[len(r)-1] > 2) {
 			t.Errorf("%s: %d are missed, the worst rank is %d", x.name, missed[x.name], r[len(r)-1])
 		}
 	}

@@ -105,6 +105,9 @@ type RolloutSpec struct {
 	On conf.Expression `yaml:"on,required"`
 	// For is how long its own past counts less.
 	For conf.Duration `yaml:"for,required"`
+	// Except are features that a new version is no reason for, as failed log-ins and
+	// how much is sent: they are held against the entity's past all the same.
+	Except []string `yaml:"except"`
 }
 
 // PriorSpec are values of a feature of surprisal or novelty that peers have

@@ -12,7 +12,7 @@ func (s *Store) Surprisal(e *Entity, category int, v Value, now time.Time) float
 	if g := s.groups[e.peers]; g != nil {
 		p = g.tables[category].share(v.Hash, p)
 	}
-	if !e.InGrace(now) {
+	if s.strictTable(category) || !e.InGrace(now) {
 		p = e.tables[category].share(v.Hash, p)
 	}
 	return -math.Log2(max(p, 1e-9))
@@ -29,14 +29,14 @@ const (
 )
 
 // Novelty is how new a value of a category is for an entity. In its time of
-// grace, what its peers had is not new.
+// grace, what its peers had is not new, unless the category is strict.
 func (s *Store) Novelty(e *Entity, category int, v Value, now time.Time) float64 {
 	g := s.groups[e.peers]
 	switch {
 	case e.tables[category].has(v.Hash):
 		return Known
 	case g != nil && g.tables[category].has(v.Hash):
-		if e.InGrace(now) {
+		if e.InGrace(now) && !s.strictTable(category) {
 			return Known
 		}
 		return NewHere
@@ -153,7 +153,7 @@ func (s *Store) Jump(e *Entity, number int, x float64, b Basis, now time.Time) (
 func (s *Store) distance(e *Entity, number int, x, expected, dev float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]
 	dev = q.wider() * math.Sqrt(float64(dev*dev)+b.chance(expected))
-	return q.distance(b.Trust*(squash(x, s.counts(number))-expected), dev, e.InGrace(now))
+	return q.distance(b.Trust*(squash(x, s.counts(number))-expected), dev, s.excused(e, number, now))
 }
 
 // graced is how many times larger deviations are in the time of grace.
@@ -190,14 +190,24 @@ func (s *Store) Learn(e *Entity, number int, x float64, b Basis, now time.Time) 
 		return
 	}
 	q := &e.series[number]
-	if !e.InGrace(now) {
+	excused := s.excused(e, number, now)
+	if !excused {
 		if z, ok := s.Relative(e, number, x, b, now); ok {
 			q.peaks(z * q.wider())
 			q.noteLately(z)
 		}
 	}
-	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], e.InGrace(now))
+	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], excused)
 }
 
+// excused says whether a new version excuses a number of an entity now.
+func (s *Store) excused(e *Entity, number int, now time.Time) bool {
+	return e.InGrace(now) && !said(s.o.StrictSeries, number)
+}
+
+func (s *Store) strictTable(category int) bool { return said(s.o.StrictTables, category) }
+
 // counts says whether a number is a count.
-func (s *Store) counts(number int) bool { return number < len(s.o.Counts) && s.o.Counts[number] }
+func (s *Store) counts(number int) bool { return said(s.o.Counts, number) }
+
+func said(of []bool, i int) bool { return i < len(of) && of[i] }

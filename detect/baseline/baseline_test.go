@@ -99,6 +99,45 @@ func TestRolloutOpensGrace(t *testing.T) {
 	}
 }
 
+// What is strict is told and learned in the time of grace as ever.
+func TestGraceExcusesNothingStrict(t *testing.T) {
+	s := New(Options{Tables: 2, Series: 2, StrictTables: []bool{false, true}, StrictSeries: []bool{false, true}})
+	e, peer := s.Touch(who(1, 1)), s.Touch(who(2, 1))
+	now := start
+	for i := range 600 {
+		now = now.Add(time.Minute)
+		s.Observe(e, now)
+		s.Observe(peer, now)
+		for k := range 2 {
+			s.See(e, k, ValueOf("old"), now)
+			s.See(peer, k, ValueOf("new"), now)
+			s.Learn(e, k, 10+float64(i*7919%101)/50, Basis{Trust: 1}, now)
+		}
+	}
+	e.Rollout(ValueOf("sha256:1"), now, time.Hour)
+	bits := s.Surprisal(e, 1, ValueOf("new"), now)
+	far, _ := s.Relative(e, 1, 40, Basis{Trust: 1}, now)
+	if !e.Rollout(ValueOf("sha256:2"), now, time.Hour) {
+		t.Fatal("no time of grace")
+	}
+	var after [2]float64
+	for k, strict := range []bool{false, true} {
+		if got := s.Surprisal(e, k, ValueOf("new"), now); (got == bits) != strict || (s.Novelty(e, k, ValueOf("new"), now) == NewHere) != strict {
+			t.Errorf("strict %v: %.1f bits in grace, %.1f before, novelty %v", strict, got, bits, s.Novelty(e, k, ValueOf("new"), now))
+		}
+		if got, _ := s.Relative(e, k, 40, Basis{Trust: 1}, now); (got == far) != strict {
+			t.Errorf("strict %v: %.1f deviations in grace, %.1f before", strict, got, far)
+		}
+		for range 10 {
+			s.Learn(e, k, 1e6, Basis{Trust: 1}, now)
+		}
+		after[k], _ = s.Relative(e, k, 1e6, Basis{Trust: 1}, now.Add(2*time.Hour))
+	}
+	if after[1] < 2*after[0] {
+		t.Errorf("after ten alike %.2f deviations, %.2f where it is strict", after[0], after[1])
+	}
+}
+
 func TestPriors(t *testing.T) {
 	s := New(Options{Tables: 1})
 	v := ValueOf("update", "leases")

@@ -19,6 +19,9 @@ type Options struct {
 	Entities, Bytes int
 	// Counts says of each number whether it is a count, or made of one.
 	Counts []bool
+	// StrictTables and StrictSeries say of each category and number whether a new
+	// version does not excuse it: in the time of grace it is told and learned as ever.
+	StrictTables, StrictSeries []bool
 	// Settle is how long an entity has to be there before it counts for others,
 	// 10 minutes if 0.
 	Settle time.Duration
