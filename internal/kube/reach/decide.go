@@ -1,5 +1,10 @@
 package reach
 
+import (
+	"net/netip"
+	"slices"
+)
+
 // piece is a set of ports with the policy that decided them.
 type piece struct {
 	ports Ports
@@ -21,8 +26,37 @@ func (w *World) stack(subject *endpoint, d Direction) stack {
 }
 
 // allowed are the ports that the subject's policies let through between it and
-// a peer, each with who decided. The destination is who names ports.
+// a peer, each with who decided. The destination is who names ports. A peer of
+// several addresses (two families, or a node's) gets through by any of them: what
+// a rule denies by address is that address, and no more.
 func (s stack) allowed(subject, peer *endpoint, d Direction) []piece {
+	if len(peer.addresses) < 2 || !s.asksAddresses() {
+		return s.through(subject, peer, d)
+	}
+	var out []piece
+	for _, a := range peer.addresses {
+		one := *peer
+		one.addresses = []netip.Addr{a}
+		for _, p := range s.through(subject, &one, d) {
+			if i := slices.IndexFunc(out, func(o piece) bool { return o.by == p.by }); i >= 0 {
+				out[i].ports = out[i].ports.union(p.ports)
+			} else {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// asksAddresses says whether any policy of the stack names addresses.
+func (s stack) asksAddresses() bool {
+	return slices.ContainsFunc(s, func(policies []*policy) bool {
+		return slices.ContainsFunc(policies, func(p *policy) bool { return len(p.prefixes) > 0 })
+	})
+}
+
+// through is allowed for a peer of one address.
+func (s stack) through(subject, peer *endpoint, d Direction) []piece {
 	destination := subject
 	if d == Egress {
 		destination = peer

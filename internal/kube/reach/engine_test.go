@@ -162,3 +162,78 @@ func TestCalicoSelectors(t *testing.T) {
 		}
 	}
 }
+
+func oldAdmin(kind, name, spec string) string {
+	return "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n---\n"
+}
+
+// The traps of the admin tiers, about pod prod/web, which has an address of each
+// family. (https://network-policy-api.sigs.k8s.io/reference/spec/)
+func TestAdminTraps(t *testing.T) {
+	byOpen := strings.ReplaceAll(all, "no policy", "NetworkPolicy prod/open")
+	const anybody = "{namespaceSelector: {}}"
+	for _, c := range []struct{ name, manifest, ingress, egress string }{
+		{"pass leaves it to NetworkPolicy, whatever later rules of the tier deny",
+			open + oldAdmin("AdminNetworkPolicy", "pass", `{priority: 1, subject: {namespaces: {}}, ingress: [{action: Pass, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}]}]}`) +
+				oldAdmin("AdminNetworkPolicy", "deny", `{priority: 2, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: `+anybody+`}]}]}`),
+			"pod prod/db on all ports by NetworkPolicy prod/open | node n2 on all ports by NetworkPolicy prod/open | 0.0.0.0/0, ::/0 on all ports by NetworkPolicy prod/open", "*"},
+		{"what is passed on where no NetworkPolicy selects is for the baseline",
+			oldAdmin("AdminNetworkPolicy", "pass", `{priority: 1, subject: {namespaces: {}}, ingress: [{action: Pass, from: [{namespaces: {namespaceSelector: {}}}]}]}`) +
+				oldAdmin("BaselineAdminNetworkPolicy", "default", `{subject: {namespaces: {}}, ingress: [{action: Allow, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}]}, {action: Deny, from: [{namespaces: {namespaceSelector: {}}}]}]}`),
+			"pod prod/db on all ports by BaselineAdminNetworkPolicy default | node n2 on all ports by no policy | 0.0.0.0/0, ::/0 on all ports by no policy", "*"},
+		{"an allow of the tier is no matter for NetworkPolicy",
+			policyText(`{podSelector: {}, policyTypes: [Ingress]}`) + "---\n" + oldAdmin("AdminNetworkPolicy", "a", `{priority: 1, subject: {namespaces: {}}, ingress: [{action: Allow, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}], ports: [{portNumber: {protocol: SCTP, port: 7}}, {portRange: {protocol: UDP, start: 5, end: 9}}, {namedPort: http}]}]}`),
+			"pod prod/db on TCP 8080; UDP 5-9; SCTP 7 by AdminNetworkPolicy a", "*"},
+		{"a sidecar's port has its name in the tier, too",
+			policyText(`{podSelector: {}, policyTypes: [Ingress]}`) + "---\n" + admin("a", `{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Accept, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}], protocols: [{destinationNamedPort: proxy}, {destinationNamedPort: once}]}]}`),
+			"pod prod/db on TCP 15001 by ClusterNetworkPolicy a", "*"},
+		{"pods of the same labels of their namespaces",
+			open + oldAdmin("AdminNetworkPolicy", "s", `{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {notSameLabels: [env]}}]}]}`),
+			"pod prod/db on all ports by NetworkPolicy prod/open | node n2 on all ports by NetworkPolicy prod/open | 0.0.0.0/0, ::/0 on all ports by NetworkPolicy prod/open", "*"},
+		{"nodes at egress", open + admin("zone", `{tier: Admin, priority: 0, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {zone: b}}}]}]}`),
+			"*", strings.Replace(byOpen, " | node n2 on all ports by NetworkPolicy prod/open", "", 1)},
+		{"a pod that is stopping is a peer still",
+			"{apiVersion: v1, kind: Pod, metadata: {name: late, namespace: prod, labels: {app: late}, deletionTimestamp: '2026-01-01T00:00:00Z'}, spec: {nodeName: n2}, status: {phase: Running, podIP: 10.0.0.8}}\n---\n" +
+				policyText(`{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: late}}}]}]}`),
+			"pod prod/late on all ports by NetworkPolicy prod/p", "*"},
+		{"one that has failed is none",
+			"{apiVersion: v1, kind: Pod, metadata: {name: late, namespace: prod, labels: {app: late}}, spec: {nodeName: n2}, status: {phase: Failed, podIP: 10.0.0.8}}\n---\n" +
+				policyText(`{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: late}}}]}]}`), "", "*"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := report(t, c.manifest, "prod/web")
+			if got := of(r.Ingress); c.ingress != "*" && got != c.ingress {
+				t.Errorf("ingress %s\nwant %s", got, c.ingress)
+			}
+			if got := of(r.Egress); c.egress != "*" && got != c.egress {
+				t.Errorf("egress %s\nwant %s", got, c.egress)
+			}
+		})
+	}
+}
+
+// TestTwoFamilies: what is denied by the addresses of one family is open by those
+// of the other, at peers that have both.
+func TestTwoFamilies(t *testing.T) {
+	open := strings.ReplaceAll(open, "prod", "dev")
+	deny := func(networks string) string {
+		return admin("d", `{tier: Admin, priority: 0, subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [`+networks+`]}]}]}`)
+	}
+	// prod/web has addresses of both families, prod/db of one, node n1 of one.
+	for _, c := range []struct{ name, networks, want string }{
+		{"IPv4", "0.0.0.0/0", "pod prod/web on all ports by NetworkPolicy dev/open | ::/0 on all ports by NetworkPolicy dev/open"},
+		{"IPv6", `"::/0"`, "all 2 other pods of the cluster on all ports by NetworkPolicy dev/open | node n1 on all ports by NetworkPolicy dev/open | 0.0.0.0/0 on all ports by NetworkPolicy dev/open"},
+		{"both", `0.0.0.0/0, "::/0"`, ""},
+		{"one address", "10.0.0.1/32", "*"},
+	} {
+		got := of(report(t, open+deny(c.networks), "dev/tool").Egress)
+		if c.want == "*" && !strings.HasPrefix(got, "all 2 other pods") || c.want != "*" && got != c.want {
+			t.Errorf("%s: egress %s\nwant %s", c.name, got, c.want)
+		}
+	}
+	// Calico's deny by address is the same.
+	four := calico("GlobalNetworkPolicy", "name: g", `{order: 1, selector: "all()", types: [Egress], egress: [{action: Deny, destination: {nets: [0.0.0.0/0]}}, {action: Allow}]}`)
+	if got := of(report(t, four, "dev/tool").Egress); !strings.HasPrefix(got, "pod prod/web on all ports by Calico GlobalNetworkPolicy g") || strings.Contains(got, "db") {
+		t.Errorf("Calico: egress %s", got)
+	}
+}
