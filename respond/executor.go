@@ -251,6 +251,9 @@ func (x *Executor) Finish(ctx context.Context, book *Playbook, run event.Run, i 
 // Undo takes back what step i's receipt says was done. Without a receipt it
 // takes back whatever may have landed of the step's intent.
 func (x *Executor) Undo(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) Done {
+	if run.Adopted {
+		return x.putBack(ctx, run, i, now)
+	}
 	var done event.Receipt
 	if r := run.Steps[i].Receipt; r != nil {
 		done = *r

@@ -27,6 +27,8 @@ func (w *Worker) order(ctx context.Context, m bus.Message, in event.Input) (own 
 		}
 	case event.InputDrill:
 		do = func(ctx context.Context) error { return w.beginDrill(ctx, in) }
+	case event.InputFree:
+		do = func(ctx context.Context) error { return w.release(ctx, in) }
 	case event.InputStart:
 		do = func(ctx context.Context) error { return w.byHand(ctx, in) }
 	default:

@@ -44,7 +44,11 @@ type reconciler struct {
 	orphans map[string]time.Time
 	gone    map[string]bool
 	told    map[string]bool
-	rounds  int
+	// unclaimed are the holds of this round that no run is known of; shown is how
+	// they were stored last.
+	unclaimed []Unclaimed
+	shown     []byte
+	rounds    int
 	// watch is every how many rounds each hold is looked at, mostly watchEvery.
 	watch int
 }
@@ -75,7 +79,8 @@ func (r *reconciler) round(ctx context.Context) error {
 	for _, err := range found.Broken {
 		r.once(err.Error(), "a hold's record can't be read", "error", err)
 	}
-	errs := []error{r.free(ctx, found.Holdings), r.restore(ctx, found.Holdings), r.watchAll(ctx), r.policies(ctx, found.Namespaces)}
+	r.unclaimed = []Unclaimed{}
+	errs := []error{r.free(ctx, found.Holdings), r.show(ctx), r.restore(ctx, found.Holdings), r.watchAll(ctx), r.policies(ctx, found.Namespaces)}
 	r.rounds++
 	return errors.Join(errs...)
 }
@@ -136,21 +141,21 @@ func (r *reconciler) judge(ctx context.Context, h action.Holding) (claim, error)
 	run, ok := r.w.liveRun(h.Run())
 	if !ok {
 		if !isID(h.Run()) {
-			return r.adopt(h), nil // no run is called so
+			return r.adopt(h, "no run is called so"), nil
 		}
 		rec, err := r.w.log.Load(ctx, h.Run())
 		switch {
 		case errors.Is(err, bus.ErrNotFound):
-			return r.adopt(h), nil
+			return r.adopt(h, ""), nil
 		case err != nil:
 			return wanted, err
 		}
 		if run = rec.Run; rec.Unreadable != nil {
-			return r.adopt(h), nil
+			return r.adopt(h, rec.Unreadable.Error()), nil
 		}
 		if !run.State.Terminal() {
 			if _, err := r.w.booksOf.read(run); err != nil {
-				return r.adopt(h), nil //nolint:nilerr // nobody can go on with it, which was said
+				return r.adopt(h, "its playbook can't be read: "+err.Error()), nil
 			}
 			_, err := r.w.adopt(ctx, run.ID)
 			if errors.Is(err, runlog.ErrStale) {
@@ -181,9 +186,11 @@ func about(run event.Run, i int, uid string) bool {
 }
 
 // adopt judges a hold whose run is not in the record: the store was lost, or
-// somebody made it up. It ends when it says itself.
-func (r *reconciler) adopt(h action.Holding) claim {
+// somebody made it up. It ends when it says itself. broken says why its record
+// can't be had anew; empty is that there is none.
+func (r *reconciler) adopt(h action.Holding, broken string) claim {
 	now := r.w.now()
+	r.unclaimed = append(r.unclaimed, unclaimedOf(h, broken))
 	switch {
 	case h.Until.IsZero(), h.Until.After(now.Add(maxHold)):
 		r.once(h.Key, "a hold that no run is known of has no end; free it by hand", "hold", h.Key, "target", whose(h))

@@ -80,9 +80,12 @@ type Run struct {
 	Starter string `json:"starter,omitempty"`
 	// Drill says that it is a drill of containment on the operator's own pair of
 	// pods: nothing has happened. It is counted apart and asks nobody.
-	Drill bool     `json:"drill,omitempty"`
-	Mode  Mode     `json:"mode"`
-	State RunState `json:"state"`
+	Drill bool `json:"drill,omitempty"`
+	// Adopted says that its record was lost and somebody has what it held put back:
+	// what it did stands in the objects alone, and its first record begins there.
+	Adopted bool     `json:"adopted,omitempty"`
+	Mode    Mode     `json:"mode"`
+	State   RunState `json:"state"`
 	// Reason says why the run is where it is, when that is not as planned.
 	Reason string `json:"reason,omitempty"`
 	// End is the terminal state that the run goes to once its holds are over.
@@ -361,6 +364,9 @@ const (
 	// InputDrill begins a drill: Run is the id that it is to have, Target the pod,
 	// Until when it ends by itself. No person can say it.
 	InputDrill InputKind = "drill"
+	// InputFree puts back what the cluster shows of a run that is not on record: Run
+	// is the id that the objects name.
+	InputFree InputKind = "free"
 	// InputClose ends an incident, InputVerdict says whether it was right: Run
 	// is the incident's id.
 	InputClose   InputKind = "close"

@@ -25,6 +25,8 @@ type Holding struct {
 	Target, Object event.Ref
 	// Loose says that the object has lost the label of this kind of hold.
 	Loose bool
+	// Back is what its end gives back, by what the object says.
+	Back Back
 
 	config any
 	// own says that the hold is the object, which the step made.
@@ -148,15 +150,17 @@ func (f *Found) add(target event.Ref, labels, annotations map[string]string) {
 func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Holding, error) {
 	var list []Holding
 	var errs []error
-	add := func(action, label string, runs Holders, config any) {
+	add := func(action, label string, runs Holders, back func(key string) Back, config any) {
 		for _, key := range slices.Sorted(maps.Keys(runs)) {
 			_, labelled := labels[label]
-			list = append(list, Holding{Action: action, Key: key, Holder: runs[key], Target: target, Object: target, Loose: !labelled, config: config})
+			list = append(list, Holding{
+				Action: action, Key: key, Holder: runs[key], Target: target, Object: target, Loose: !labelled, Back: back(key), config: config,
+			})
 		}
 	}
 	quarantine, _, err := parseQuarantine(annotations)
 	errs = append(errs, err)
-	add(podQuarantine, HoldKey, quarantine.Runs, nil)
+	add(podQuarantine, HoldKey, quarantine.Runs, func(key string) Back { return quarantineBack(target, quarantine, key) }, nil)
 	rec, err := parseLabels(annotations)
 	errs = append(errs, err)
 	by := map[string]map[string]string{}
@@ -170,7 +174,7 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(holders)) {
-		add(podLabel, HeldKey, Holders{key: holders[key]}, &LabelConfig{Labels: by[key]})
+		add(podLabel, HeldKey, Holders{key: holders[key]}, func(key string) Back { return labelsBack(target, rec, key) }, &LabelConfig{Labels: by[key]})
 	}
 	held, err := parseFields(annotations)
 	errs = append(errs, err)
@@ -179,7 +183,7 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 		maps.Copy(steps, hold.Runs)
 	}
 	for _, key := range slices.Sorted(maps.Keys(steps)) {
-		add(steps[key].Action, HeldKey, Holders{key: steps[key]}, nil)
+		add(steps[key].Action, HeldKey, Holders{key: steps[key]}, func(key string) Back { return fieldsBack(target, held, key) }, nil)
 	}
 	h, ok, err := ownHolding(target, labels, annotations)
 	if ok {
@@ -194,7 +198,7 @@ func ownHolding(object event.Ref, labels, annotations map[string]string) (Holdin
 	if !ok || labels[kube.ManagedByLabel] != kube.ManagedBy || !strings.HasPrefix(object.Name, ownPrefix) {
 		return Holding{}, false, nil
 	}
-	h := Holding{Action: annotations[ActionKey], Key: key, Target: event.Ref{UID: annotations[TargetKey]}, Object: object, own: true}
+	h := Holding{Action: annotations[ActionKey], Key: key, Target: event.Ref{UID: annotations[TargetKey]}, Object: object, Back: ownBack(object), own: true}
 	if text, ok := annotations[UntilKey]; ok {
 		until, err := time.Parse(time.RFC3339, text)
 		if err != nil {

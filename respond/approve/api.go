@@ -82,6 +82,8 @@ type API struct {
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/keep          undo playbooks/NAME in the target's namespace
+//	GET  /v1/holds                   list runs: holds that no run is known of
+//	POST /v1/holds/{run}/free        undo playbooks in each object's namespace
 //	GET  /v1/pause                   get pauses
 //	POST /v1/pause, /v1/resume       create, delete pauses; it may take two people to resume
 //	POST /v1/mode                    create pauses to lower the ceiling, delete pauses to raise it
@@ -125,6 +127,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/readers", a.signed(a.readers))
 	mux.HandleFunc("DELETE /v1/readers/{name}", a.signed(a.forget))
 	mux.HandleFunc("POST /v1/runs/{id}/{deed}", a.signed(a.say))
+	mux.HandleFunc("GET /v1/holds", a.signed(a.holds))
+	mux.HandleFunc("POST /v1/holds/{run}/free", a.signed(a.freeHolds))
 	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
 	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))
 	mux.HandleFunc("POST /v1/resume", a.signed(a.resume))
@@ -147,7 +151,7 @@ func (a *API) Handler() http.Handler {
 // Paths are what [API.Handler] is to be mounted at, beside others.
 func Paths() []string {
 	var all []string
-	for _, name := range []string{"approvals", "archive", "dead", "evidence", "events", "findings", "incidents", "models", "playbooks", "readers", "reviews", "runs", "silences"} {
+	for _, name := range []string{"approvals", "archive", "dead", "evidence", "events", "findings", "holds", "incidents", "models", "playbooks", "readers", "reviews", "runs", "silences"} {
 		all = append(all, "/v1/"+name, "/v1/"+name+"/")
 	}
 	return append(all, "/v1/mode", "/v1/pause", "/v1/resume", "/v1/start", "/v1/undo")

@@ -15,7 +15,11 @@ import (
 // Run stands for the time before the first.
 func Moves(before, after event.Run) []string {
 	var lines []string
-	if before.ID == "" {
+	switch {
+	case before.ID != "":
+	case after.Adopted:
+		lines = append(lines, fmt.Sprintf("its record was lost: it goes on by what %s says", clean(after.Target.String(), 200)))
+	default:
 		lines = append(lines, fmt.Sprintf("begun: playbook %s for %s on %s", clean(after.Playbook, 63),
 			clean(after.Finding.Rule+after.Finding.Model, 63), clean(after.Target.String(), 200)))
 	}

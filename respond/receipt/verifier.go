@@ -97,7 +97,8 @@ func (v *verifier) follows(run event.Run) error {
 func (v *verifier) effects(run event.Run) error {
 	for _, s := range run.Steps {
 		e := v.steps[s.Name]
-		if s.State == event.StepIntent && e == nil {
+		// Of a run whose record was lost the undo is what is meant first.
+		if (s.State == event.StepIntent || run.Adopted && run.Record == 1 && s.State == event.StepReverting) && e == nil {
 			e = &Effect{Step: s.Name, Intent: run.Record}
 			v.steps[s.Name] = e
 			v.order = append(v.order, s.Name)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +21,7 @@ import (
 // themselves is enough to end the hold whose time is up, and to leave the other.
 func (l *loop) lost() {
 	t := l.t
-	keeper := l.shop("kept", 1)[0]
+	keeper := stay(t, l.admin, l.shop("kept", 1))[0]
 	l.isolate("kept", keeper)
 	pods := stay(t, l.admin, l.shop("brief", 3))
 	pod, before := l.killedWhileHeld("brief", pods)
@@ -58,6 +59,45 @@ func (l *loop) lost() {
 	var runs []event.Run
 	if _, err := l.call(t.Context(), http.MethodGet, "/v1/runs", l.token("bob"), nil, &runs); err != nil || len(runs) > 0 {
 		t.Errorf("%d runs are known (%v)", len(runs), err)
+	}
+	l.freed("kept", keeper)
+}
+
+// freed has a hold put back whose record is lost: who may undo does so by the
+// command, which says before what that is, and the run's new record names them.
+func (l *loop) freed(namespace string, pod corev1.Pod) {
+	t, alice, bob := l.t, l.token("alice"), l.token("bob")
+	holds, err := action.HoldingsOf(event.Ref{}, nil, getPod(t, l.admin, namespace, pod.Name).Annotations)
+	if err != nil || len(holds) != 1 {
+		t.Fatalf("the pod says of its hold %+v (%v)", holds, err)
+	}
+	run := holds[0].Run()
+	eventually(t, "the hold is listed", func(context.Context) error {
+		if out := l.must(bob, "holds"); !strings.Contains(out, run) || !strings.Contains(out, "pods/"+namespace+"/"+pod.Name) {
+			return errors.New(out)
+		}
+		return nil
+	})
+	if out, err := l.command(bob, "holds", "free", run, "--yes"); err == nil || !strings.Contains(out, "bob may not undo playbooks") {
+		t.Errorf("one without the right: %v %s", err, out)
+	}
+	if out := l.must(alice, "holds", "free", run[:12]); !strings.Contains(out, "label app=") || !strings.Contains(out, "Nothing was written") {
+		t.Errorf("what would be put back: %s", out)
+	}
+	if getPod(t, l.admin, namespace, pod.Name).Labels[action.HoldKey] != action.HoldQuarantine {
+		t.Error("it was put back without --yes")
+	}
+	if out := l.must(alice, "holds", "free", run[:12], "--yes", "--reason", "the store is lost"); !strings.Contains(out, "the store is lost") {
+		t.Errorf("put back, it says: %s", out)
+	}
+	if now, before := marks(t, getPod(t, l.admin, namespace, pod.Name).ObjectMeta), marks(t, pod.ObjectMeta); now != before {
+		t.Errorf("it is %s, want %s", now, before)
+	}
+	if r := l.newest(bob, run); r.Starter != "alice" || !r.Adopted || r.State != event.RunClosed {
+		t.Errorf("its new record is of %q and %s", r.Starter, r.State)
+	}
+	if out, err := l.command(alice, "holds", "free", run, "--yes"); err == nil || !strings.Contains(out, "is on record") {
+		t.Errorf("once more: %v %s", err, out)
 	}
 }
 
