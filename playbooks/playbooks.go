@@ -14,3 +14,8 @@ var Files embed.FS
 //
 //go:embed schema.json
 var Schema []byte
+
+// Actions is the JSON Schema of the parameters of each action, by its name.
+//
+//go:embed actions.json
+var Actions []byte

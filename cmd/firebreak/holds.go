@@ -155,7 +155,7 @@ func freed(cmd *cobra.Command, api *client.Client, id string) error {
 		case time.Now().After(limit):
 			return exit{1, errors.New("it is stored, but no responder has taken it in yet")}
 		}
-		if err := pause(cmd.Context(), 200*time.Millisecond); err != nil {
+		if err := pause(cmd.Context(), time.Second/2); err != nil {
 			return err
 		}
 	}

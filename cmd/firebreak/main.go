@@ -36,7 +36,7 @@ func (e exit) Unwrap() error { return e.err }
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRun(), newRuns(), newIncidents(), newDead(), newReaders(), newApprovals(), newApprove(), newDeny(), newBreakGlass(), newReviews(), newUndo(), newHolds(), newExtend(), newKeep(), newStart(), newReceipt(), newEvidence(), newPause(), newResume(), newMode(), newPlaybooks(), newSilence(), newSlack(),
-		newReplay(), newCheck(), newTest(), newExplain(), newModel(), newVerdict(), newImport(), newToken(), newRBAC(), newKinds(), newSchema(), newDemo(), newContain(),
+		newReplay(), newCheck(), newTest(), newExplain(), newModel(), newVerdict(), newImport(), newToken(), newRBAC(), newKinds(), newActions(), newSchema(), newDemo(), newContain(),
 	}
 }
 

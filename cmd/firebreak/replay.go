@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/client"
+	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	"github.com/firebreak-io/firebreak/cmd/internal/files"
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -49,7 +50,8 @@ before it, the beginning of an event, or rejected with its reason.
 With --live plans are made in the cluster of --kubeconfig as it is now: what is
 there no more has no plan; else the plan says what each write is, what it would
 take away, and what the API server says to it (it is sent with dryRun=All, which
-changes nothing).
+changes nothing). Nobody is told anything: steps that page people are planned by
+the receivers and routes of --config, and say so where that is not given.
 
 The exit code is 0 when all input was read, whatever was found or rejected;
 1 when something is wrong with the rules or playbooks; 2 when a file can't be
@@ -176,5 +178,9 @@ func (r *replayed) place(ctx context.Context) (*replay.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan in the cluster: %w", err)
 	}
-	return &replay.Cluster{Kube: kube.NewCache(c), Guards: guard.Options{Self: who}}, nil
+	at := &replay.Cluster{Kube: kube.NewCache(c), Guards: guard.Options{Self: who}}
+	if r.config != "" {
+		at.Config, err = config.Load(r.config)
+	}
+	return at, err
 }

@@ -42,10 +42,11 @@ type IdentityDenyConfig struct {
 	// Group is a group, as the authenticator gives it to its members: all of them
 	// are denied. It may be the target, too.
 	Group string `yaml:"group,filled" json:"group,omitempty"`
-	// UnlessExtra and UnlessValue let it go on when its authenticator gives it
-	// this value under this key of extra: example.com/amr and mfa, where OIDC's
-	// claim is mapped to it.
+	// UnlessExtra lets it go on when its authenticator gives it the value
+	// unless_value under this key of extra: example.com/amr, where OIDC's claim is
+	// mapped to it.
 	UnlessExtra string `yaml:"unless_extra,filled" json:"unless_extra,omitempty"`
+	// UnlessValue is what unless_extra has to be, as mfa.
 	UnlessValue string `yaml:"unless_value,filled" json:"unless_value,omitempty"`
 }
 

@@ -44,9 +44,10 @@ func init() {
 
 // TaintConfig are the parameters of node.taint.
 type TaintConfig struct {
-	// Key and Value are the taint's. Keys that the cluster itself goes by
-	// (kubernetes.io, k8s.io) are refused.
-	Key   string `yaml:"key" json:"key"`
+	// Key is the taint's. Keys that the cluster itself goes by (kubernetes.io,
+	// k8s.io) are refused.
+	Key string `yaml:"key" json:"key"`
+	// Value is the taint's.
 	Value string `yaml:"value" json:"value,omitempty"`
 	// Effect is NoSchedule, PreferNoSchedule or NoExecute. NoExecute deletes
 	// what runs there at once, whatever disruption budgets say.

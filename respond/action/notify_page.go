@@ -72,18 +72,21 @@ func newPage(d Deps, c PageConfig) (Action, error) {
 	}
 	for _, name := range c.To {
 		to, ok := d.Receivers[name]
-		if !ok && !d.Offline {
+		if !ok && !d.Offline && !d.Unconfigured {
 			return nil, fmt.Errorf("%s: receiver %q is not in the config", notifyPage, name)
 		}
 		if kind, known := notify.Lookup(kindOf(to)); ok && known && !kind.Pages {
 			return nil, fmt.Errorf("%s: receiver %q of kind %s takes no pages", notifyPage, name, to.Kind)
 		}
 	}
-	if len(c.To) == 0 && len(d.Routes) == 0 && !d.Offline {
+	if len(c.To) == 0 && len(d.Routes) == 0 && !d.Offline && !d.Unconfigured {
 		return nil, fmt.Errorf("%s: neither the step nor the config (notify.routes) says who is paged", notifyPage)
 	}
 	return page{d, c}, nil
 }
+
+// noteUnconfigured is the note of what was planned without the config.
+const noteUnconfigured = "the operator's config was not read: whether it has these receivers is not known, and nobody is told anything"
 
 func kindOf(r *notify.Receiver) string {
 	if r == nil {
@@ -121,7 +124,13 @@ func (a page) Plan(ctx context.Context, r Request) (event.Plan, error) {
 		plan.Writes = append(plan.Writes, event.Write{Verb: "post", Name: p.Receiver, Body: body})
 	}
 	plan.Summary = "page " + strings.Join(names, ", ")
-	if len(names) == 0 {
+	switch {
+	case a.Unconfigured && len(names) == 0:
+		plan.Summary = "page whom the config's routes name"
+		plan.Notes = append(plan.Notes, noteUnconfigured)
+	case a.Unconfigured:
+		plan.Notes = append(plan.Notes, noteUnconfigured)
+	case len(names) == 0:
 		plan.Summary = "page nobody"
 		plan.Notes = append(plan.Notes, "no route of the config fits: nobody is paged")
 	}

@@ -1,7 +1,9 @@
 package action
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,35 @@ func TestPageConfig(t *testing.T) {
 	} {
 		if _, err := k.New(c.d, &PageConfig{To: c.to}); (err == nil) != c.good {
 			t.Errorf("%v: %v", c.to, err)
+		}
+	}
+}
+
+// TestUnconfigured: without the operator's config, as in a replay, what would be
+// told is planned as the step says it, with a note; nobody is told.
+func TestUnconfigured(t *testing.T) {
+	d := Deps{Cluster: Offline{}, Unconfigured: true}
+	for kind, config := range map[string]any{
+		notifyPage: &PageConfig{To: []string{"oncall"}}, notifyWebhook: &WebhookConfig{Webhook: "oncall"}, "routes": &PageConfig{},
+	} {
+		name := kind
+		if kind == "routes" {
+			name = notifyPage
+		}
+		k, _ := Lookup(name)
+		act, err := k.New(d, config)
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		p, err := act.Plan(t.Context(), Request{Key: "run1/tell"})
+		if err != nil || !slices.Contains(p.Notes, noteUnconfigured) || kind != "routes" && !strings.Contains(p.Summary, "oncall") || strings.Contains(p.Summary, "nobody") {
+			t.Errorf("%s: planned %q %q (%v)", kind, p.Summary, p.Notes, err)
+		}
+		if _, err := act.(interface {
+			Do(context.Context, Request, event.Plan) (event.Receipt, error)
+		}).Do(t.Context(), Request{Key: "run1/tell"}, p); err == nil && len(p.Writes) > 0 {
+			t.Errorf("%s: it was sent", kind)
 		}
 	}
 }

@@ -49,7 +49,7 @@ type webhook struct {
 
 func newWebhook(d Deps, name string) (Action, error) {
 	to, ok := d.Receivers[name]
-	if name == "" || !ok && !d.Offline {
+	if name == "" || !ok && !d.Offline && !d.Unconfigured {
 		return nil, fmt.Errorf("%s: webhook %q is not in the config", notifyWebhook, name)
 	}
 	if ok && to.Kind != notify.WebhookKind {
@@ -61,8 +61,12 @@ func newWebhook(d Deps, name string) (Action, error) {
 // Plan lists the one request, with the body to the byte.
 func (h webhook) Plan(_ context.Context, r Request) (event.Plan, error) {
 	body, err := payload(r)
+	var notes []string
+	if h.Unconfigured {
+		notes = []string{noteUnconfigured}
+	}
 	return event.Plan{
-		Action: notifyWebhook, Target: r.Target,
+		Action: notifyWebhook, Target: r.Target, Notes: notes,
 		Summary: fmt.Sprintf("post the run to webhook %s", h.name),
 		Writes:  []event.Write{{Verb: "post", Name: h.name, Body: body}},
 	}, err

@@ -47,10 +47,12 @@ const maxPackets = 8 << 20
 type PacketsConfig struct {
 	// Image has timeout and tcpdump; it is the operator's choice, by digest best.
 	Image string `yaml:"image" json:"image"`
-	// Seconds and Packets end the capture, Snap is how much of each packet.
+	// Seconds end the capture.
 	Seconds int `yaml:"seconds" json:"seconds"`
+	// Packets end it too, by their number.
 	Packets int `yaml:"packets" json:"packets"`
-	Snap    int `yaml:"snap" json:"snap"`
+	// Snap is how much is kept of each packet, in bytes.
+	Snap int `yaml:"snap" json:"snap"`
 	// Filter is in tcpdump's own form, word by word: [tcp, port, "443"].
 	Filter []string `yaml:"filter" json:"filter,omitempty"`
 }

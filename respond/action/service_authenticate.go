@@ -53,12 +53,14 @@ func init() {
 
 // AuthenticateConfig are the parameters of service.authenticate.
 type AuthenticateConfig struct {
-	// Issuer is the token's iss; JWKS the URL of the issuer's keys.
+	// Issuer is the token's iss.
 	Issuer string `yaml:"issuer" json:"issuer"`
-	JWKS   string `yaml:"jwks" json:"jwks"`
-	// Claim is the claim of the token that must be, or hold, Value: amr and mfa
-	// unless it says otherwise.
+	// JWKS is the URL of the issuer's keys.
+	JWKS string `yaml:"jwks" json:"jwks"`
+	// Claim is the claim of the token that must be, or hold, the value: amr unless
+	// it says otherwise.
 	Claim string `yaml:"claim,filled" json:"claim"`
+	// Value is that, mfa unless it says otherwise.
 	Value string `yaml:"value,filled" json:"value"`
 }
 

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
+	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // maxMoves bounds a run: each step is planned once, or a few times after a
@@ -35,6 +37,24 @@ type Cluster struct {
 	Kube *kube.Cache
 	// Guards are what the guards know of the place.
 	Guards guard.Options
+	// Config, if set, is the service's: steps that tell people are planned by its
+	// receivers and routes. Nothing is sent to them.
+	Config *config.Config
+}
+
+// told are the receivers and routes that plans name. None of the receivers can be
+// sent anything.
+func (c *Cluster) told(d *action.Deps) {
+	if d.Unconfigured = c.Config == nil; d.Unconfigured {
+		return
+	}
+	d.Receivers, d.Routes = notify.Receivers{}, c.Config.Notify.Routes
+	for _, w := range c.Config.Webhooks {
+		d.Receivers[w.Name] = &notify.Receiver{Name: w.Name, Kind: notify.WebhookKind}
+	}
+	for _, r := range c.Config.Notify.Receivers {
+		d.Receivers[r.Name] = &notify.Receiver{Name: r.Name, Kind: r.Kind}
+	}
 }
 
 // Verdict is what would become of a step: the strongest decision of its
@@ -77,9 +97,9 @@ func newPlanner(o Options) *planner {
 	guards := o.Live.Guards
 	guards.Control, guards.Cluster = control{o.Ceiling}, kube.Recent{Cache: o.Live.Kube}
 	p.live = readOnly{kube.Recent{Cache: o.Live.Kube}}
-	p.executor = &respond.Executor{
-		Deps: action.Deps{Cluster: p.live, Logger: o.Logger}, Guards: guard.New(guards), Preview: o.Live.Kube,
-	}
+	deps := action.Deps{Cluster: p.live, Logger: o.Logger}
+	o.Live.told(&deps)
+	p.executor = &respond.Executor{Deps: deps, Guards: guard.New(guards), Preview: o.Live.Kube}
 	return p
 }
 

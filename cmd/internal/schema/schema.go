@@ -1,7 +1,7 @@
 // Package schema makes the JSON Schema of documents of the code that reads
 // them, with the words of its comments. What it makes lies in
-// playbooks/schema.json, from where the program has it; a test keeps that
-// current, and writes it with -update.
+// playbooks/schema.json and playbooks/actions.json, from where the program has it;
+// a test keeps those current, and writes it with -update.
 package schema
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/firebreak-io/firebreak/detect"
 	"github.com/firebreak-io/firebreak/internal/conf"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 const module = "github.com/firebreak-io/firebreak/"
@@ -41,6 +42,39 @@ func Make(source fs.FS, specs map[string]any) ([]byte, error) {
 	if c.err != nil {
 		return nil, fmt.Errorf("make schema: %w", c.err)
 	}
+	return encode(out)
+}
+
+// Actions writes the schema of the parameters of each action, by its name; source
+// holds the module's sources.
+func Actions(source fs.FS) ([]byte, error) {
+	c := comments{source: source, packages: map[string]map[string]string{}}
+	specs := map[string]any{}
+	for _, k := range action.Kinds() {
+		specs[k.Name] = k.Config()
+	}
+	all := map[string]any{}
+	each, _ := conf.Schema(specs, c.field)["allOf"].([]any)
+	for _, one := range each {
+		all[kindOf(one)] = under(one, "then", "properties", "spec")
+	}
+	if c.err != nil {
+		return nil, fmt.Errorf("make schema of actions: %w", c.err)
+	}
+	return encode(all)
+}
+
+// under goes into objects by their keys; nil is that there is no such place.
+func under(one any, keys ...string) any {
+	for _, key := range keys {
+		m, _ := one.(map[string]any)
+		one = m[key]
+	}
+	return one
+}
+
+// encode writes a schema as it is stored.
+func encode(out any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -71,12 +105,7 @@ func Only(all []byte, kind string) ([]byte, error) {
 }
 
 func kindOf(one any) string {
-	for _, key := range []string{"if", "properties", "kind"} {
-		m, _ := one.(map[string]any)
-		one = m[key]
-	}
-	m, _ := one.(map[string]any)
-	name, _ := m["const"].(string)
+	name, _ := under(one, "if", "properties", "kind", "const").(string)
 	return name
 }
 

@@ -22,20 +22,27 @@ var update = flag.Bool("update", false, "write playbooks/schema.json")
 
 const root = "../../.."
 
-// TestCurrent holds the schema that is shipped against the code.
+// TestCurrent holds the schemas that are shipped against the code.
 func TestCurrent(t *testing.T) {
-	made, err := Make(os.DirFS(root), Specs())
+	all, err := Make(os.DirFS(root), Specs())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(filepath.Join(root, "playbooks/schema.json"), made, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
+	actions, err := Actions(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !bytes.Equal(made, playbooks.Schema) {
-		t.Error("playbooks/schema.json is not what the code says; run go generate ./cmd/internal/schema")
+	for name, made := range map[string][]byte{"schema.json": all, "actions.json": actions} {
+		file := filepath.Join(root, "playbooks", name)
+		if *update {
+			if err := os.WriteFile(file, made, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if shipped, err := os.ReadFile(file); err != nil || !bytes.Equal(made, shipped) {
+			t.Errorf("playbooks/%s is not what the code says; run go generate ./cmd/internal/schema (%v)", name, err)
+		}
 	}
 }
 
