@@ -38,7 +38,15 @@ type Unclaimed struct {
 	Back   action.Back `json:"back"`
 }
 
+// locksOut is the kind of step that keeps somebody out. Whom, its record said: who
+// is kept out must not end that with the same credential, so nobody can by a run's
+// id alone.
+const locksOut = "identity.deny"
+
 func unclaimedOf(h action.Holding, broken string) Unclaimed {
+	if h.Action == locksOut && broken == "" {
+		broken = "whom it keeps out is not known without its record"
+	}
 	u := Unclaimed{
 		Run: h.Run(), Step: h.Step(), Action: h.Action, Object: h.Object, Until: h.Until, Back: h.Back, Broken: event.Shorten(broken, event.MaxNote),
 	}

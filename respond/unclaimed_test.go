@@ -116,3 +116,12 @@ func undoIsDue(book *Playbook, run event.Run, i int) bool {
 	}
 	return false
 }
+
+// TestLockoutIsFreedByHand: who is locked out can't have that ended by the run's id.
+func TestLockoutIsFreedByHand(t *testing.T) {
+	for kind, broken := range map[string]bool{locksOut: true, "pod.quarantine": false} {
+		if _, known := action.Lookup(kind); !known || (unclaimedOf(action.Holding{Action: kind}, "").Broken != "") != broken {
+			t.Errorf("%s: broken is not %v, or there is no such action", kind, broken)
+		}
+	}
+}
