@@ -10,7 +10,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/firebreak-io/firebreak/internal/conf"
@@ -215,13 +214,13 @@ func rights(list []action.Permission) []string {
 // exampleOf is a step, with one before it where it takes one, and with the parameters of the kind's example that are not the
 // defaults.
 func exampleOf(k action.Kind, defaults map[string]any) (string, error) {
-	var steps []yaml.MapSlice
-	step := yaml.MapSlice{{Key: "name", Value: strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)}, {Key: "action", Value: k.Name}}
+	var b strings.Builder
 	if k.Destroys { // what could be evidence is kept before
-		steps = append(steps, yaml.MapSlice{{Key: "name", Value: "logs"}, {Key: "action", Value: "pod.logs"}})
-		if k.Allows("deployments") {
-			step = append(step, yaml.MapItem{Key: "target", Value: "workload(target)"})
-		}
+		b.WriteString("- name: logs\n  action: pod.logs\n")
+	}
+	fmt.Fprintf(&b, "- name: %s\n  action: %s\n", strings.NewReplacer(".", "-", "_", "-").Replace(k.Name), k.Name)
+	if k.Destroys && k.Allows("deployments") {
+		b.WriteString("  target: workload(target)\n")
 	}
 	if k.Example != nil {
 		given, err := values(k.Example())
@@ -231,15 +230,18 @@ func exampleOf(k action.Kind, defaults map[string]any) (string, error) {
 		maps.DeleteFunc(given, func(name string, v any) bool {
 			return fmt.Sprint(v) == fmt.Sprint(defaults[name]) || v == nil
 		})
+		text, err := json.Marshal(given) // which is YAML, too
+		if err != nil {
+			return "", err
+		}
 		if len(given) > 0 {
-			step = append(step, yaml.MapItem{Key: "with", Value: given})
+			fmt.Fprintf(&b, "  with: %s\n", text)
 		}
 	}
 	if k.Reversible {
-		step = append(step, yaml.MapItem{Key: "undo_after", Value: "1h"})
+		b.WriteString("  undo_after: 1h\n")
 	}
-	text, err := yaml.Marshal(append(steps, step))
-	return string(text), err
+	return b.String(), nil
 }
 
 func writeActions(w io.Writer, all []actionLine) {
