@@ -3,6 +3,7 @@ package pattern
 import (
 	"regexp"
 	"regexp/syntax"
+	"sync"
 	"sync/atomic"
 )
 
@@ -12,8 +13,9 @@ type Pattern struct {
 	size  int
 	// graph is nil of a pattern that is left to package regexp.
 	graph *graph
+	mu    sync.Mutex
 	// free are automata that nobody uses at present.
-	free chan *automaton
+	free []*automaton
 	last atomic.Pointer[answer]
 	// These count for [Spent].
 	stepped, made, left atomic.Uint64
@@ -40,7 +42,7 @@ func compile(text string) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pattern{plain: plain, free: make(chan *automaton, atOnce)}
+	p := &Pattern{plain: plain}
 	if parsed, err := syntax.Parse(text, syntax.Perl); err == nil {
 		if program, err := syntax.Compile(parsed.Simplify()); err == nil {
 			p.size, p.graph = len(program.Inst), newGraph(program)
@@ -68,25 +70,39 @@ func (p *Pattern) match(text string) bool {
 		p.left.Add(uint64(len(text)))
 		return p.plain.MatchString(text)
 	}
-	var a *automaton
-	select {
-	case a = <-p.free:
-	default:
-		a = newAutomaton(p.graph)
-	}
+	a := p.take()
 	match, known := a.match(text)
 	p.stepped.Add(a.work.stepped)
 	if p.made.Add(a.work.made); !known {
 		p.left.Add(uint64(len(text)))
 	}
-	select {
-	case p.free <- a:
-	default:
-	}
+	p.give(a)
 	if !known {
 		return p.plain.MatchString(text)
 	}
 	return match
+}
+
+// take gives an automaton that nobody else uses until give is called.
+func (p *Pattern) take() *automaton {
+	p.mu.Lock()
+	n := len(p.free)
+	if n == 0 {
+		p.mu.Unlock()
+		return newAutomaton(p.graph)
+	}
+	a := p.free[n-1]
+	p.free = p.free[:n-1]
+	p.mu.Unlock()
+	return a
+}
+
+func (p *Pattern) give(a *automaton) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < atOnce {
+		p.free = append(p.free, a)
+	}
 }
 
 // Size is how many instructions the pattern's program has.

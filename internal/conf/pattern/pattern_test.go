@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"weak"
 
 	"pgregory.net/rapid"
@@ -206,5 +207,20 @@ func BenchmarkMatchString(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// A pattern is shared by all who compile it: what one made in a bubble of
+// testing/synctest serves those outside, too.
+func TestSharedWithBubbles(t *testing.T) {
+	var p *Pattern
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if p, err = Compile(`^c+d$`); err != nil || !p.MatchString("cd") {
+			t.Errorf("no match: %v", err)
+		}
+	})
+	if !p.MatchString("ccd") {
+		t.Error("no match outside of it")
 	}
 }
