@@ -106,7 +106,11 @@ func (t *Table) Score(row []float64, at time.Time) (Scored, error) {
 // Learn makes a row one of those that are usual. Those of one principal have no
 // more than its share; 0 is nobody in particular. Score it first.
 func (t *Table) Learn(row []float64, s Scored, principal uint64, at time.Time) {
-	t.budget.Learn(principal, at, s.Score)
+	whose := principal
+	if whose == 0 { // each is of somebody else: together they are no principal with a share
+		whose = ^t.rows
+	}
+	t.budget.Learn(whose, at, s.Score)
 	t.forest.Add(row, principal, at)
 	t.rows++
 	if m := t.of; m != nil {
