@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -194,6 +195,21 @@ func (r Recent) Serves(ctx context.Context, group, version, resource string) (bo
 		}
 	}
 	return r.Cache.Serves(ctx, group, version, resource)
+}
+
+// Versions is [Client.Versions], by a watch if [Cache.Follow] keeps one, and then in
+// no order.
+func (r Recent) Versions(ctx context.Context, group string) (versions []string, err error) {
+	s := r.around.Load()
+	if s == nil || !s.apis.believed() {
+		return r.Cache.Versions(ctx, group)
+	}
+	for _, key := range s.apis.informer.GetStore().ListKeys() {
+		if version, of, _ := strings.Cut(key, "."); of == group {
+			versions = append(versions, version)
+		}
+	}
+	return versions, nil
 }
 
 // Backends is [Client.Backends], by watches if [Cache.Follow] keeps them.

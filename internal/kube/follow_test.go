@@ -268,6 +268,9 @@ func TestFollowedServer(t *testing.T) {
 	if ok, err := r.Serves(t.Context(), "cilium.io", "v2", "ciliumnetworkpolicies"); ok || err != nil {
 		t.Errorf("Serves gives %v, %v", ok, err)
 	}
+	if got, err := r.Versions(t.Context(), "metrics.k8s.io"); err != nil || !reflect.DeepEqual(got, []string{"v1beta1"}) {
+		t.Errorf("Versions gives %v, %v", got, err)
+	}
 	if n := len(api.Actions()) - before; n != 0 {
 		t.Errorf("%d requests were sent", n)
 	}

@@ -76,3 +76,10 @@ func (c *Cache) Serves(ctx context.Context, group, version, resource string) (bo
 	})
 	return slices.Contains(names, resource), err
 }
+
+// Versions is [Client.Versions], at most a few seconds old.
+func (c *Cache) Versions(ctx context.Context, group string) ([]string, error) {
+	return c.kinds.get(ctx, group, func(ctx context.Context) ([]string, error) {
+		return c.Client.Versions(ctx, group)
+	})
+}

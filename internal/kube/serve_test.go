@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,5 +54,26 @@ func TestServesNeverTakesSilenceForNo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for path, want := range map[string][]string{"cilium.io": {"v2", "v2alpha1"}, "istio.io": nil} {
+		h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if r.URL.Path != "/apis/cilium.io" {
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`))
+				return
+			}
+			_, _ = w.Write([]byte(`{"kind":"APIGroup","apiVersion":"v1","name":"cilium.io","versions":[{"groupVersion":"cilium.io/v2","version":"v2"},{"groupVersion":"cilium.io/v2alpha1","version":"v2alpha1"}]}`))
+		}))
+		t.Cleanup(h.Close)
+		c := NewCache(clientOf(t, h.URL))
+		for range 2 {
+			if got, err := c.Versions(t.Context(), path); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v, %v", path, got, err)
+			}
+		}
 	}
 }

@@ -34,6 +34,8 @@ type Cluster interface {
 	List(ctx context.Context, group, version, resource, namespace, selector string) ([]unstructured.Unstructured, error)
 	// Serves says whether there is such a resource.
 	Serves(ctx context.Context, group, version, resource string) (bool, error)
+	// Versions are those in which a group is served, the preferred one first.
+	Versions(ctx context.Context, group string) ([]string, error)
 	// Logs reads a container's log.
 	Logs(ctx context.Context, namespace, pod string, o kube.LogOptions) (io.ReadCloser, error)
 	// Apply, Command and Call send a planned write, each the kinds that it is for.

@@ -178,6 +178,8 @@ func (f *fake) Serves(_ context.Context, group, _, resource string) (bool, error
 	return !f.bare && (f.kinds == nil || slices.Contains(f.kinds, resource)) && (resource != "networkpolicies" || group == "networking.k8s.io"), nil
 }
 
+func (f *fake) Versions(context.Context, string) ([]string, error) { return nil, nil }
+
 func (f *fake) Owner(context.Context, *corev1.Pod) (kube.Owner, error) { return f.owner, nil }
 
 func (f *fake) Apply(_ context.Context, w event.Write, _ kube.ApplyOptions) (string, string, error) {

@@ -96,6 +96,9 @@ func (Offline) List(context.Context, string, string, string, string, string) ([]
 // cluster has.
 func (Offline) Serves(context.Context, string, string, string) (bool, error) { return false, nil }
 
+// Versions gives none, likewise.
+func (Offline) Versions(context.Context, string) ([]string, error) { return nil, nil }
+
 // Logs always gives [ErrOffline].
 func (Offline) Logs(context.Context, string, string, kube.LogOptions) (io.ReadCloser, error) {
 	return nil, ErrOffline

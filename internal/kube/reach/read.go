@@ -22,6 +22,7 @@ type Cluster interface {
 	Namespace(ctx context.Context, name string) (*corev1.Namespace, error)
 	List(ctx context.Context, group, version, resource, namespace, selector string) ([]unstructured.Unstructured, error)
 	Serves(ctx context.Context, group, version, resource string) (bool, error)
+	Versions(ctx context.Context, group string) ([]string, error)
 }
 
 // Read reads all of a cluster that says who reaches whom. What the identity has
@@ -93,6 +94,9 @@ func readPolicies(ctx context.Context, c Cluster, namespace string) (State, erro
 			return s, err
 		}
 		if !served {
+			if err := s.elsewhere(ctx, c, k); err != nil {
+				return s, err
+			}
 			continue
 		}
 		in := ""
@@ -114,6 +118,29 @@ func readPolicies(ctx context.Context, c Cluster, namespace string) (State, erro
 		}
 	}
 	return s, nil
+}
+
+// elsewhere notes a kind that the cluster has in no version that is known here: what
+// its policies say is not known then, which is not that there are none.
+func (s *State) elsewhere(ctx context.Context, c Cluster, k Kind) error {
+	versions, err := c.Versions(ctx, k.Group)
+	if err != nil {
+		return err
+	}
+	for _, version := range versions {
+		if version == k.Version {
+			continue
+		}
+		served, err := c.Serves(ctx, k.Group, version, k.Resource)
+		if err != nil {
+			return err
+		}
+		if served {
+			s.Missing = append(s.Missing, fmt.Sprintf("%s.%s were not read: the cluster has them as %s, and only %s is known here", k.Resource, k.Group, version, k.Version))
+			return nil
+		}
+	}
+	return nil
 }
 
 // granted reads a list; a missing permission is noted instead.
