@@ -156,7 +156,8 @@ func (w *Worker) finding(ctx context.Context, m bus.Message) (later []event.Run,
 		}
 	}()
 	if w.mayAct(f) {
-		w.group.Go(func() error { w.executor.warm(ctx, f.Subject); return nil })
+		subject := f.Subject // f is changed below, while this reads
+		w.group.Go(func() error { w.executor.warm(ctx, subject); return nil })
 	}
 	target, err := Resolve(ctx, w.executor.Deps.Cluster, f)
 	if err != nil && !errors.Is(err, ErrNoTarget) {

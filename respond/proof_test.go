@@ -303,8 +303,10 @@ func TestKillSwitch(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for i := range workers {
+			p.pod("shop", fmt.Sprint("p", i), nil)
+		}
+		for i := range workers {
 			name := fmt.Sprint("p", i)
-			p.pod("shop", name, nil)
 			all.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
 					now := time.Now().UTC()
