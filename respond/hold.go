@@ -16,6 +16,9 @@ const maxResets = 3
 type Lost struct {
 	Step   int
 	Reason string
+	// Again is [event.Step.Again] as it was before the look. What was seen before the
+	// hold was set again says nothing of it now: within a round two looks may tell one loss.
+	Again int
 	// Altered says that it is there, but not as it was made: it is not set again
 	// over what somebody else did.
 	Altered bool
@@ -95,6 +98,9 @@ func (m move) lost(l Lost) {
 	if l.Altered {
 		m.differs(s, "somebody else altered it while it was to hold, and it is left so: "+event.Shorten(l.Reason, event.MaxNote))
 		return
+	}
+	if l.Again != s.Again {
+		return // it was set again since
 	}
 	if s.Again >= maxResets {
 		m.differs(s, fmt.Sprintf("the hold was taken off again, after it was set again %d times: %s", s.Again, l.Reason))

@@ -84,14 +84,17 @@ func TestLostHoldIsSetAgain(t *testing.T) {
 	for i := range maxResets {
 		w.did = nil
 		w.now = w.now.Add(time.Minute)
-		w.input(Input{Lost: &Lost{Step: 0, Reason: "no label"}})
+		w.input(Input{Lost: &Lost{Step: 0, Reason: "no label", Again: i}})
+		w.turn().want(event.RunHolding, "reset isolate")
+		// A second look of before tells the same loss once more.
+		w.input(Input{Lost: &Lost{Step: 0, Reason: "no label", Again: i}})
 		w.turn().want(event.RunHolding, "reset isolate")
 		if s := w.run.Steps[0]; s.Again != i+1 || s.Lost || !s.Until.Equal(until) {
 			t.Fatalf("step %+v", s)
 		}
 	}
 	w.did = nil
-	w.input(Input{Lost: &Lost{Step: 0, Reason: "no label"}})
+	w.input(Input{Lost: &Lost{Step: 0, Reason: "no label", Again: maxResets}})
 	w.turn().want(event.RunHolding, "")
 	if s := w.run.Steps[0]; len(w.did) > 0 || !strings.Contains(s.Differs, "taken off again") {
 		t.Errorf("did %v: %+v", w.did, s)

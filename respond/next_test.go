@@ -466,7 +466,7 @@ func (w *world) random(t *rapid.T) {
 			w.input(Input{Person: &event.Input{Kind: event.InputUndo, User: "ann"}})
 		}
 	case 6:
-		w.input(Input{Lost: &Lost{Step: rapid.IntRange(-1, 3).Draw(t, "lost"), Reason: "label gone"}})
+		w.input(Input{Lost: &Lost{Step: rapid.IntRange(-1, 3).Draw(t, "lost"), Reason: "label gone", Again: rapid.IntRange(0, maxResets).Draw(t, "again")}})
 	case 7:
 		kind := rapid.SampledFrom([]event.InputKind{event.InputExtend, event.InputKeep}).Draw(t, "longer")
 		w.input(Input{Person: &event.Input{Kind: kind, User: "ann", Until: w.now.Add(time.Duration(rapid.IntRange(-1, 9).Draw(t, "hours")) * time.Hour)}})

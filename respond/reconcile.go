@@ -260,7 +260,7 @@ func (r *reconciler) restore(ctx context.Context, list []action.Holding) error {
 			case err != nil:
 				errs = append(errs, err)
 			case reason != "":
-				r.w.tellLost(run.ID, Lost{Step: i, Reason: reason})
+				r.w.tellLost(run.ID, Lost{Step: i, Reason: reason, Again: s.Again})
 			}
 		}
 	}

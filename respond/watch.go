@@ -53,7 +53,7 @@ func (r *reconciler) watchAll(ctx context.Context) error {
 					r.remember(key + " " + drift.Altered)
 				}
 			case drift.Gone != "":
-				r.w.tellLost(run.ID, Lost{Step: i, Reason: drift.Gone})
+				r.w.tellLost(run.ID, Lost{Step: i, Reason: drift.Gone, Again: s.Again})
 			}
 		}
 	}
