@@ -77,14 +77,20 @@ func TestEngines(t *testing.T) {
 			"pod prod/db on all ports by Calico NetworkPolicy prod/np", "*"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := report(t, c.manifest, "prod/web")
-			if got := of(r.Ingress); c.ingress != "*" && got != c.ingress {
-				t.Errorf("ingress %s\nwant %s", got, c.ingress)
-			}
-			if got := of(r.Egress); c.egress != "*" && got != c.egress {
-				t.Errorf("egress %s\nwant %s", got, c.egress)
-			}
+			wantFlows(t, c.manifest, c.ingress, c.egress)
 		})
+	}
+}
+
+// wantFlows holds what is said of prod/web against what is wanted; * is anything.
+func wantFlows(t *testing.T, manifest, ingress, egress string) {
+	t.Helper()
+	r := report(t, manifest, "prod/web")
+	if got := of(r.Ingress); ingress != "*" && got != ingress {
+		t.Errorf("ingress %s\nwant %s", got, ingress)
+	}
+	if got := of(r.Egress); egress != "*" && got != egress {
+		t.Errorf("egress %s\nwant %s", got, egress)
 	}
 }
 
@@ -201,13 +207,7 @@ func TestAdminTraps(t *testing.T) {
 				policyText(`{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: late}}}]}]}`), "", "*"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := report(t, c.manifest, "prod/web")
-			if got := of(r.Ingress); c.ingress != "*" && got != c.ingress {
-				t.Errorf("ingress %s\nwant %s", got, c.ingress)
-			}
-			if got := of(r.Egress); c.egress != "*" && got != c.egress {
-				t.Errorf("egress %s\nwant %s", got, c.egress)
-			}
+			wantFlows(t, c.manifest, c.ingress, c.egress)
 		})
 	}
 }
