@@ -19,8 +19,8 @@ import (
 // keyUnclaimed is where the holds without a record are, in the control bucket.
 const keyUnclaimed = "unclaimed"
 
-// maxUnclaimed bounds how many are shown.
-const maxUnclaimed = 100
+// MaxUnclaimed bounds how many are shown: where there are so many, there may be more.
+const MaxUnclaimed = 100
 
 // Unclaimed is a hold that the cluster shows and no run is known of: the record
 // was lost, or somebody made it up. All of it is what the object says.
@@ -70,7 +70,7 @@ func (r *reconciler) show(ctx context.Context) error {
 	slices.SortFunc(r.unclaimed, func(a, b Unclaimed) int {
 		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Object.String(), b.Object.String()))
 	})
-	list := r.unclaimed[:min(len(r.unclaimed), maxUnclaimed)]
+	list := r.unclaimed[:min(len(r.unclaimed), MaxUnclaimed)]
 	data, err := json.Marshal(list)
 	if err != nil {
 		return fmt.Errorf("show holds without a record: %w", err)

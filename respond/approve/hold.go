@@ -44,8 +44,8 @@ func (a *API) freeHolds(c call) error {
 }
 
 // Free has what the cluster shows of a run put back whose record is lost. It needs
-// the right to undo all playbooks in the namespace of each object. A run that is
-// on record is refused: it can be undone.
+// the right to undo all playbooks in the namespace of each object, and in all of them
+// where not all holds are shown. A run that is on record is refused: it can be undone.
 func (d Desk) Free(ctx context.Context, user kube.User, run, reason string) (Said, error) {
 	if err := short("the reason", reason); err != nil {
 		return Said{}, err
@@ -67,6 +67,11 @@ func (d Desk) Free(ctx context.Context, user kube.User, run, reason string) (Sai
 			return Said{}, err
 		}
 		found, broken = true, u.Broken
+	}
+	if found && len(all) >= respond.MaxUnclaimed { // more of the run may be held than is shown, anywhere
+		if err := d.May(ctx, user, "undo", "playbooks", "", ""); err != nil {
+			return Said{}, err
+		}
 	}
 	if broken != "" {
 		return Said{}, Problem{http.StatusConflict, "its record is broken, free it by hand: " + broken}

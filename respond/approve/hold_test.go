@@ -53,4 +53,16 @@ func TestFreeOfALostRun(t *testing.T) {
 	if all, err := respond.NewControl(r.bus, event.ModeAct).Unclaimed(t.Context()); err != nil || len(all) != 4 {
 		t.Errorf("%d are there (%v)", len(all), err)
 	}
+
+	one := `{"run":"` + lost + `","step":"isolate","object":{"resource":"pods","namespace":"shop","name":"web"}}`
+	if _, err := r.bus.Control().Put(t.Context(), "unclaimed", []byte("["+strings.Repeat(one+",", respond.MaxUnclaimed-1)+one+"]")); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := r.call(http.MethodPost, "/v1/holds/"+lost+"/free", "token-ann", `{}`); status != http.StatusForbidden {
+		t.Errorf("with more than are shown: %d %s", status, body)
+	}
+	r.cluster.may["ann undo playbooks/"] = true
+	if status, body := r.call(http.MethodPost, "/v1/holds/"+lost+"/free", "token-ann", `{}`); status != http.StatusAccepted {
+		t.Errorf("with the right everywhere: %d %s", status, body)
+	}
 }
