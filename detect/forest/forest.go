@@ -29,7 +29,7 @@ type grove struct {
 }
 
 func newGrove(dims int, o Options) grove {
-	return grove{dims: dims, trees: newTrees(o.Trees, o.Depth, dims), profile: newProfile(dims, o.Units), beyond: o.Beyond}
+	return grove{dims: dims, trees: newTrees(o.Trees, o.Depth), profile: newProfile(dims, o.Units), beyond: o.Beyond}
 }
 
 // unsure is of how many rows it is as likely as not that what is new to them is

@@ -43,8 +43,8 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-// Rows of more features than a byte can number have the same scores in batches as
-// one by one, and take less time.
+// Rows of many features have the same scores in batches as one by one, and take
+// less time.
 func TestWideBatches(t *testing.T) {
 	for _, dims := range []int{32, 33, 48, 64, 100} {
 		f, err := Fit(cloud(2048, dims, 1), dims, Options{Seed: 1})

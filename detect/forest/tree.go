@@ -13,8 +13,6 @@ type trees struct {
 	// cuts are the values, at their features times lanes.
 	cuts []float64
 	at   []uint16
-	// near is at once more where all places fit into a byte, else empty.
-	near []uint8
 	// depths are those of the leaves, with the expected depth of the rows left
 	// uncut there; rows is how many of the sample those are.
 	depths []float64
@@ -27,16 +25,12 @@ const lanes = 8
 // endless is a cut that sends every row left.
 var endless = math.Inf(1)
 
-func newTrees(count, depth, dims int) trees {
+func newTrees(count, depth int) trees {
 	n := count << depth
-	f := trees{
+	return trees{
 		count: count, depth: depth,
 		cuts: make([]float64, n), at: make([]uint16, n), depths: make([]float64, n), rows: make([]uint16, n),
 	}
-	if depth == 8 && dims*lanes <= 256 {
-		f.near = make([]uint8, n)
-	}
-	return f
 }
 
 // tree is one of them.
@@ -44,24 +38,18 @@ type tree struct {
 	depth  int
 	cuts   []float64
 	at     []uint16
-	near   []uint8
 	depths []float64
 	rows   []uint16
 }
 
 func (f *trees) tree(t int) tree {
 	from, to := t<<f.depth, (t+1)<<f.depth
-	one := tree{f.depth, f.cuts[from:to], f.at[from:to], nil, f.depths[from:to], f.rows[from:to]}
-	if len(f.near) > 0 {
-		one.near = f.near[from:to]
-	}
-	return one
+	return tree{f.depth, f.cuts[from:to], f.at[from:to], f.depths[from:to], f.rows[from:to]}
 }
 
 // clear makes the tree one leaf.
 func (t tree) clear() {
 	clear(t.at)
-	clear(t.near)
 	clear(t.depths)
 	clear(t.rows)
 	for i := range t.cuts {
@@ -72,9 +60,6 @@ func (t tree) clear() {
 // cut sets cut i.
 func (t tree) cut(i, feature int, value float64) {
 	t.cuts[i], t.at[i] = value, uint16(feature*lanes)
-	if len(t.near) > 0 {
-		t.near[i] = uint8(feature * lanes)
-	}
 }
 
 // feature is that of cut i; there is none where a path has ended.
@@ -95,4 +80,4 @@ func (t tree) next(i int, row []float64) int {
 }
 
 // bytes is how much memory the trees take.
-func (f *trees) bytes() int { return 20*len(f.cuts) + len(f.near) }
+func (f *trees) bytes() int { return 20 * len(f.cuts) }

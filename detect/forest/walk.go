@@ -59,77 +59,78 @@ func (f *trees) walkFour(t int, row []float64, sum float64) float64 {
 	return sum + depths[768+int(l)]
 }
 
+// group is rows that stand side by side, feature by feature, and at which cut of
+// a tree each of them is.
+type group struct {
+	rows []float64
+	at   *[lanes]uint8
+}
+
 // walkAll adds the depths of all rows over all trees to sums, in the order of
 // trees. The rows stand side by side, lanes at a time, each stride numbers.
+//
+// A tree is walked a level at a time by all rows: what one of them reads does not
+// wait for another, so the processor reads for many at once.
 func (f *trees) walkAll(sums *[block]float64, rows []float64, stride int) {
+	var nodes [block]uint8
+	var room [block / lanes]group
+	n := 0
+	for ; len(rows) >= stride && n < len(room); rows = rows[stride:] {
+		room[n] = group{rows[:stride], (*[lanes]uint8)(nodes[n*lanes:])}
+		n++
+	}
+	groups := room[:n]
 	for t := range f.count {
-		tree := f.tree(t)
-		if len(tree.near) == 0 {
-			walkWide((*[256]float64)(tree.cuts), (*[256]uint16)(tree.at), (*[256]float64)(tree.depths), sums, rows, stride)
-			continue
+		cuts, at := (*[256]float64)(f.cuts[t<<8:]), (*[256]uint16)(f.at[t<<8:])
+		root(cuts[1], int(at[1]), groups)
+		for range 7 {
+			descend(cuts, at, groups)
 		}
-		walkRows((*[256]float64)(tree.cuts), (*[256]uint8)(tree.near), (*[256]float64)(tree.depths), sums, rows, stride)
+		leaves((*[256]float64)(f.depths[t<<8:]), sums, groups)
 	}
 }
 
-// walkWide is walkRows over more features than a byte can number.
-func walkWide(cuts *[256]float64, at *[256]uint16, depths *[256]float64, sums *[block]float64, rows []float64, stride int) {
-	for n := uint8(0); len(rows) >= stride && n < block; n += lanes {
-		x := rows[:stride]
-		rows = rows[stride:]
-		a, b, c, d := uint8(1), uint8(1), uint8(1), uint8(1)
-		i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
-		for range 8 {
-			a = 2*a + bit8(x[at[a]] > cuts[a])
-			b = 2*b + bit8(x[int(at[b])+1] > cuts[b])
-			c = 2*c + bit8(x[int(at[c])+2] > cuts[c])
-			d = 2*d + bit8(x[int(at[d])+3] > cuts[d])
-			i = 2*i + bit8(x[int(at[i])+4] > cuts[i])
-			j = 2*j + bit8(x[int(at[j])+5] > cuts[j])
-			k = 2*k + bit8(x[int(at[k])+6] > cuts[k])
-			l = 2*l + bit8(x[int(at[l])+7] > cuts[l])
-		}
-		eight := (*[lanes]float64)(sums[n:])
-		eight[0] += depths[a]
-		eight[1] += depths[b]
-		eight[2] += depths[c]
-		eight[3] += depths[d]
-		eight[4] += depths[i]
-		eight[5] += depths[j]
-		eight[6] += depths[k]
-		eight[7] += depths[l]
+// root takes all rows below the first cut, at its feature.
+func root(cut float64, at int, groups []group) {
+	for g := range groups {
+		x, i := (*[lanes]float64)(groups[g].rows[at:]), groups[g].at
+		i[0] = 2 + bit8(x[0] > cut)
+		i[1] = 2 + bit8(x[1] > cut)
+		i[2] = 2 + bit8(x[2] > cut)
+		i[3] = 2 + bit8(x[3] > cut)
+		i[4] = 2 + bit8(x[4] > cut)
+		i[5] = 2 + bit8(x[5] > cut)
+		i[6] = 2 + bit8(x[6] > cut)
+		i[7] = 2 + bit8(x[7] > cut)
 	}
 }
 
-// sideways is how many numbers a place that is a byte, plus a lane, can reach.
-const sideways = 256 + lanes - 1
+// descend takes all rows one cut down a tree of depth 8.
+func descend(cuts *[256]float64, at *[256]uint16, groups []group) {
+	for g := range groups {
+		x, i := groups[g].rows, groups[g].at
+		i[0] = 2*i[0] + bit8(x[int(at[i[0]])] > cuts[i[0]])
+		i[1] = 2*i[1] + bit8(x[int(at[i[1]])+1] > cuts[i[1]])
+		i[2] = 2*i[2] + bit8(x[int(at[i[2]])+2] > cuts[i[2]])
+		i[3] = 2*i[3] + bit8(x[int(at[i[3]])+3] > cuts[i[3]])
+		i[4] = 2*i[4] + bit8(x[int(at[i[4]])+4] > cuts[i[4]])
+		i[5] = 2*i[5] + bit8(x[int(at[i[5]])+5] > cuts[i[5]])
+		i[6] = 2*i[6] + bit8(x[int(at[i[6]])+6] > cuts[i[6]])
+		i[7] = 2*i[7] + bit8(x[int(at[i[7]])+7] > cuts[i[7]])
+	}
+}
 
-// walkRows walks a tree of depth 8 over few features with eight rows at a time.
-// Behind the last rows there is room, sideways, that no cut reads.
-func walkRows(cuts *[256]float64, at *[256]uint8, depths *[256]float64, sums *[block]float64, rows []float64, stride int) {
-	for n := uint8(0); len(rows) >= sideways && n < block; n += lanes {
-		x := (*[sideways]float64)(rows)
-		rows = rows[stride:]
-		a, b, c, d := uint8(1), uint8(1), uint8(1), uint8(1)
-		i, j, k, l := uint8(1), uint8(1), uint8(1), uint8(1)
-		for range 8 {
-			a = 2*a + bit8(x[at[a]] > cuts[a])
-			b = 2*b + bit8(x[int(at[b])+1] > cuts[b])
-			c = 2*c + bit8(x[int(at[c])+2] > cuts[c])
-			d = 2*d + bit8(x[int(at[d])+3] > cuts[d])
-			i = 2*i + bit8(x[int(at[i])+4] > cuts[i])
-			j = 2*j + bit8(x[int(at[j])+5] > cuts[j])
-			k = 2*k + bit8(x[int(at[k])+6] > cuts[k])
-			l = 2*l + bit8(x[int(at[l])+7] > cuts[l])
-		}
-		eight := (*[lanes]float64)(sums[n:])
-		eight[0] += depths[a]
-		eight[1] += depths[b]
-		eight[2] += depths[c]
-		eight[3] += depths[d]
-		eight[4] += depths[i]
-		eight[5] += depths[j]
-		eight[6] += depths[k]
-		eight[7] += depths[l]
+// leaves adds the depths where the rows are.
+func leaves(depths *[256]float64, sums *[block]float64, groups []group) {
+	for g := range groups {
+		i, sum := groups[g].at, (*[lanes]float64)(sums[g*lanes:])
+		sum[0] += depths[i[0]]
+		sum[1] += depths[i[1]]
+		sum[2] += depths[i[2]]
+		sum[3] += depths[i[3]]
+		sum[4] += depths[i[4]]
+		sum[5] += depths[i[5]]
+		sum[6] += depths[i[6]]
+		sum[7] += depths[i[7]]
 	}
 }
