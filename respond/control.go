@@ -15,7 +15,8 @@ const (
 // Control is the operators' state, kept in the CTL bucket and read before each
 // effect. It may be used concurrently.
 type Control struct {
-	kv *bus.KV
+	kv        *bus.KV
+	snapshots *bus.Snapshots
 	// ceiling is the configured one, which holds unless operators set a lower.
 	ceiling event.Mode
 	// need is how many people it takes to end a pause or to raise the ceiling.
@@ -26,7 +27,7 @@ type Control struct {
 // mode that no playbook exceeds. It takes one person to stop and one to let go
 // on, unless [Control.Needs] says otherwise.
 func NewControl(b *bus.Bus, ceiling event.Mode) *Control {
-	return &Control{kv: b.Control(), ceiling: ceiling, need: 1}
+	return &Control{kv: b.Control(), snapshots: b.Snapshots(), ceiling: ceiling, need: 1}
 }
 
 // Needs says how many different people it takes to end a pause or to raise the

@@ -3,6 +3,7 @@ package respond
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,10 +45,10 @@ type reconciler struct {
 	orphans map[string]time.Time
 	gone    map[string]bool
 	told    map[string]bool
-	// unclaimed are the holds of this round that no run is known of; shown is how
-	// they were stored last.
+	// unclaimed are the holds of this round that no run is known of; shown is the
+	// hash of how they were stored last.
 	unclaimed []Unclaimed
-	shown     []byte
+	shown     [sha256.Size]byte
 	rounds    int
 	// watch is every how many rounds each hold is looked at, mostly watchEvery.
 	watch int

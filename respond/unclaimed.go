@@ -1,13 +1,14 @@
 package respond
 
 import (
-	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/bus"
@@ -16,11 +17,24 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 )
 
-// keyUnclaimed is where the holds without a record are, in the control bucket.
+// keyUnclaimed is where the holds without a record are, among the snapshots.
 const keyUnclaimed = "unclaimed"
 
-// MaxUnclaimed bounds how many are shown: where there are so many, there may be more.
-const MaxUnclaimed = 100
+// The bounds of what is stored of them: somebody who may annotate objects can make up
+// any number. What is left out is counted.
+const (
+	maxUnclaimed      = 10_000
+	maxUnclaimedBytes = 32 << 20
+	// maxBacking is how much is kept of a line of how a hold is ended by hand.
+	maxBacking = 1000
+)
+
+// Unclaimeds are the holds without a record, in their order.
+type Unclaimeds struct {
+	Holds []Unclaimed `json:"holds"`
+	// More is how many there are besides that are too many to be stored.
+	More int `json:"more,omitempty"`
+}
 
 // Unclaimed is a hold that the cluster shows and no run is known of: the record
 // was lost, or somebody made it up. All of it is what the object says.
@@ -43,12 +57,18 @@ type Unclaimed struct {
 // id alone.
 const locksOut = "identity.deny"
 
+// unclaimedOf bounds what the object says: ids and names of Firebreak's own are
+// shorter than that.
 func unclaimedOf(h action.Holding, broken string) Unclaimed {
 	if h.Action == locksOut && broken == "" {
 		broken = "whom it keeps out is not known without its record"
 	}
 	u := Unclaimed{
-		Run: h.Run(), Step: h.Step(), Action: h.Action, Object: h.Object, Until: h.Until, Back: h.Back, Broken: event.Shorten(broken, event.MaxNote),
+		Run: event.Shorten(h.Run(), 64), Step: event.Shorten(h.Step(), event.MaxNote), Action: event.Shorten(h.Action, 64), Object: h.Object,
+		Until: h.Until, Broken: event.Shorten(broken, event.MaxNote), Back: action.Back{Says: h.Back.Says},
+	}
+	for _, c := range h.Back.Commands {
+		u.Back.Commands = append(u.Back.Commands, event.Shorten(c, maxBacking))
 	}
 	if !h.Until.IsZero() && h.Until.Year() > 9999 {
 		u.Until = time.Time{} // no JSON says it
@@ -57,31 +77,80 @@ func unclaimedOf(h action.Holding, broken string) Unclaimed {
 	return u
 }
 
-// Unclaimed are the holds that the cluster showed when the active responder looked
-// last, some seconds ago, and that no run is known of: the first hundred.
-func (c *Control) Unclaimed(ctx context.Context) ([]Unclaimed, error) {
-	all, _, err := get[[]Unclaimed](ctx, c.kv, keyUnclaimed)
-	return all, err
+// Place is where a hold stands in the order of all: by its run, its step and its
+// object. No two have the same.
+func (u Unclaimed) Place() string {
+	return strings.Join([]string{u.Run, u.Step, u.Object.Group, u.Object.String(), u.Action}, "\x00")
 }
 
-// show stores the unclaimed holds of this round for people, if they are others
-// than those of the last.
+// Unclaimed are the holds that the cluster showed when the active responder looked
+// last, some seconds ago, and that no run is known of.
+func (c *Control) Unclaimed(ctx context.Context) (all Unclaimeds, err error) {
+	data, err := c.snapshots.Get(ctx, keyUnclaimed)
+	for range 3 { // it was stored twice while it was read
+		if !errors.Is(err, bus.ErrDamaged) {
+			break
+		}
+		data, err = c.snapshots.Get(ctx, keyUnclaimed)
+	}
+	if errors.Is(err, bus.ErrNotFound) {
+		return all, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	if err != nil {
+		return all, fmt.Errorf("read holds without a record: %w", err)
+	}
+	return all, nil
+}
+
+// bounded orders holds without a record, and keeps those that are stored.
+func bounded(list []Unclaimed) (Unclaimeds, error) {
+	slices.SortFunc(list, func(a, b Unclaimed) int { return cmp.Compare(a.Place(), b.Place()) })
+	all := Unclaimeds{Holds: slices.CompactFunc(slices.Clone(list), func(a, b Unclaimed) bool { return a.Place() == b.Place() })}
+	size := 0
+	for i, u := range all.Holds {
+		data, err := json.Marshal(u)
+		if err != nil {
+			return all, err
+		}
+		if size += len(data); i == maxUnclaimed || size > maxUnclaimedBytes {
+			all.Holds = all.Holds[:i]
+			break
+		}
+	}
+	all.More = len(list) - len(all.Holds)
+	return all, nil
+}
+
+// show stores the unclaimed holds of this round for people, if they are others than
+// those that are stored. What is stored it looks at once a minute: a responder that
+// was the active one may have written late.
 func (r *reconciler) show(ctx context.Context) error {
-	slices.SortFunc(r.unclaimed, func(a, b Unclaimed) int {
-		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Object.String(), b.Object.String()))
-	})
-	list := r.unclaimed[:min(len(r.unclaimed), MaxUnclaimed)]
-	data, err := json.Marshal(list)
+	all, err := bounded(r.unclaimed)
 	if err != nil {
 		return fmt.Errorf("show holds without a record: %w", err)
 	}
-	if bytes.Equal(data, r.shown) {
-		return nil
-	}
-	if err := set(ctx, r.w.control.kv, keyUnclaimed, func([]Unclaimed) ([]Unclaimed, error) { return list, nil }); err != nil {
+	data, err := json.Marshal(all)
+	if err != nil {
 		return fmt.Errorf("show holds without a record: %w", err)
 	}
-	r.shown = data
+	snapshots, sum := r.w.control.snapshots, sha256.Sum256(data)
+	if r.rounds%policiesEvery == 0 {
+		stored, err := snapshots.Get(ctx, keyUnclaimed)
+		if err != nil && !errors.Is(err, bus.ErrNotFound) && !errors.Is(err, bus.ErrDamaged) {
+			return fmt.Errorf("show holds without a record: %w", err)
+		}
+		r.shown = sha256.Sum256(stored)
+	}
+	if sum == r.shown {
+		return nil
+	}
+	if err := snapshots.Put(ctx, keyUnclaimed, data); err != nil {
+		return fmt.Errorf("show holds without a record: %w", err)
+	}
+	r.shown = sum
 	return nil
 }
 

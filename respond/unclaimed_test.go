@@ -2,6 +2,9 @@ package respond
 
 import (
 	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +31,8 @@ func TestReleaseOfALostRun(t *testing.T) {
 	r.start()
 	var shown []Unclaimed
 	r.until("both are shown", func() bool {
-		var err error
-		shown, err = NewControl(r.bus, event.ModeAct).Unclaimed(t.Context())
+		all, err := NewControl(r.bus, event.ModeAct).Unclaimed(t.Context())
+		shown = all.Holds
 		return err == nil && len(shown) == 2
 	})
 	for _, u := range shown {
@@ -52,7 +55,7 @@ func TestReleaseOfALostRun(t *testing.T) {
 	}
 	r.until("the other alone is shown", func() bool {
 		shown, err := NewControl(r.bus, event.ModeAct).Unclaimed(t.Context())
-		return err == nil && len(shown) == 1 && shown[0].Object.Name == "b"
+		return err == nil && len(shown.Holds) == 1 && shown.Holds[0].Object.Name == "b"
 	})
 	r.chained()
 	records, err := r.worker.log.Receipt(t.Context(), lost.ID)
@@ -124,4 +127,52 @@ func TestLockoutIsFreedByHand(t *testing.T) {
 			t.Errorf("%s: broken is not %v, or there is no such action", kind, broken)
 		}
 	}
+}
+
+// TestBounded: all holds without a record are stored, each once and in order, as long
+// as nobody makes up more than there can be; those are counted.
+func TestBounded(t *testing.T) {
+	made := func(n int, step string) (list []Unclaimed) {
+		for i := range n {
+			list = append(list, Unclaimed{Run: event.HashID(strconv.Itoa(i)), Step: step, Object: event.PodRef("shop", "web")})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		name       string
+		list       []Unclaimed
+		kept, more int
+	}{
+		{"none", []Unclaimed{}, 0, 0},
+		{"many", made(250, "isolate"), 250, 0},
+		{"one twice", append(made(250, "isolate"), made(1, "isolate")...), 250, 1},
+		{"too many", made(maxUnclaimed+7, "isolate"), maxUnclaimed, 7},
+		{"too long", made(40, strings.Repeat("x", 1<<20)), 31, 9},
+	} {
+		all, err := bounded(c.list)
+		if err != nil || len(all.Holds) != c.kept || all.More != c.more || all.Holds == nil {
+			t.Errorf("%s: %d are kept, %d more (%v)", c.name, len(all.Holds), all.More, err)
+		}
+		if !slices.IsSortedFunc(all.Holds, func(a, b Unclaimed) int { return strings.Compare(a.Place(), b.Place()) }) {
+			t.Errorf("%s: not in order", c.name)
+		}
+	}
+	long := strings.Repeat("y", 10_000)
+	u := unclaimedOf(action.Holding{Action: long, Key: long + "/" + long, Back: action.Back{Commands: []string{long}}}, long)
+	if data, err := json.Marshal(u); err != nil || len(data) > 3000 {
+		t.Errorf("%d bytes of one that somebody made up (%v)", len(data), err)
+	}
+}
+
+// TestShownAnew: what a responder stored late that is not the active one any more is
+// not what people see from then on.
+func TestShownAnew(t *testing.T) {
+	r := holding(t)
+	if err := r.bus.Snapshots().Put(t.Context(), keyUnclaimed, []byte(`{"holds":[{"run":"late"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	r.until("it is stored as it is", func() bool {
+		all, err := NewControl(r.bus, event.ModeAct).Unclaimed(t.Context())
+		return err == nil && len(all.Holds) == 0
+	})
 }

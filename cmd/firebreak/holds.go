@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond"
+	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 func newHolds() *cobra.Command {
@@ -27,11 +27,19 @@ func newHolds() *cobra.Command {
 although no run of it is on record: the store was lost, or somebody made the hold
 up. Such a hold ends at the time that its object says, if it says one; firebreak
 holds free RUN puts it back before. What is on record is in firebreak runs, and
-firebreak undo ends it.`,
+firebreak undo ends it.
+
+It takes the right to list runs.firebreak.io, with --namespace in that one alone.`,
 	}
+	var namespace string
 	asking(cmd, func(ctx context.Context, api *client.Client, _ []string) ([]respond.Unclaimed, error) {
-		return api.Holds(ctx)
+		all, err := api.Holds(ctx, namespace, "")
+		if all.More > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d more are held, too many to list: free what is listed, or look for the labels %s and %s.\n", all.More, action.HoldKey, action.HeldKey)
+		}
+		return all.Holds, err
 	}, unclaimed)
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "on objects in this namespace alone")
 	cmd.AddCommand(newFree())
 	return cmd
 }
@@ -76,7 +84,7 @@ func line(s string, n int) string {
 func newFree() *cobra.Command {
 	var c connection
 	var yes bool
-	var reason string
+	var namespace, reason string
 	cmd := &cobra.Command{
 		Use: "free RUN", Short: "Put back what a run holds whose record is lost; without --yes it says what that is", Args: usage(cobra.ExactArgs(1)),
 		Long: `Put back what a run holds whose record is lost, by what the objects themselves say
@@ -84,7 +92,9 @@ of how they were. Without --yes nothing is written: it says what would be. What
 others changed since stays as it is. The undo is on record, under your name, as
 the run's new record. A run whose record is there is refused: undo it.
 
-It takes the right to undo playbooks.firebreak.io in the namespace of each object.`,
+It takes the right to undo playbooks.firebreak.io in the namespace of each object,
+and to get runs.firebreak.io there; who may list runs in one namespace alone names
+it, or gives the whole id.`,
 		SilenceUsage: true,
 	}
 	cmd.SetFlagErrorFunc(misused)
@@ -93,7 +103,7 @@ It takes the right to undo playbooks.firebreak.io in the namespace of each objec
 		if err != nil {
 			return err
 		}
-		run, err := lostRun(cmd.Context(), cmd.OutOrStdout(), api, args[0])
+		run, err := lostRun(cmd.Context(), cmd.OutOrStdout(), api, namespace, args[0])
 		if err != nil {
 			return err
 		}
@@ -107,35 +117,67 @@ It takes the right to undo playbooks.firebreak.io in the namespace of each objec
 		return freed(cmd, api, run)
 	}
 	c.flags(cmd)
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "look in this namespace for what RUN is the beginning of")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
 	return cmd
 }
 
-// lostRun says what a run holds that begins with a prefix, and gives its id.
-func lostRun(ctx context.Context, w io.Writer, api *client.Client, prefix string) (string, error) {
-	list, err := api.Holds(ctx)
+// lostRun says what a run holds that begins with a prefix, and gives its id. In a
+// namespace alone a prefix is looked for; what is held elsewhere shows too.
+func lostRun(ctx context.Context, w io.Writer, api *client.Client, namespace, prefix string) (string, error) {
+	run, err := lostID(ctx, api, namespace, prefix)
 	if err != nil {
 		return "", err
 	}
-	list = slices.DeleteFunc(list, func(u respond.Unclaimed) bool { return !strings.HasPrefix(u.Run, prefix) })
-	if len(list) == 0 {
-		if run, err := api.Find(ctx, prefix); err == nil {
-			return "", fmt.Errorf("run %s is on record, it is %s: firebreak undo ends what it holds", run.ID, run.State)
-		}
-		return "", fmt.Errorf("no hold of a run %q without a record is known: firebreak holds lists them", prefix)
+	list, err := api.LostRun(ctx, run)
+	if err != nil {
+		return "", unlessOnRecord(ctx, api, prefix, err)
 	}
 	for _, u := range list {
-		if u.Run != list[0].Run {
-			return "", fmt.Errorf("several runs begin with %q", prefix)
-		}
 		fmt.Fprintf(w, "%s  %s of %s\n", line(u.Object.String(), 300), line(u.Action, 63), line(u.Run+"/"+u.Step, 200))
 		backing(w, u, u.Broken != "")
 		if u.Broken != "" {
 			return "", exit{1, errors.New("this can be freed by hand alone: " + line(u.Broken, 300))}
 		}
 	}
-	return list[0].Run, nil
+	return run, nil
+}
+
+// lostID is the id of the one lost run that begins with a prefix. A whole id is one.
+func lostID(ctx context.Context, api *client.Client, namespace, prefix string) (string, error) {
+	if len(prefix) == 32 {
+		return prefix, nil
+	}
+	all, err := api.Holds(ctx, namespace, prefix)
+	if err != nil {
+		return "", err
+	}
+	if len(all.Holds) == 0 {
+		return "", unlessOnRecord(ctx, api, prefix, fmt.Errorf("no hold of a run %q without a record is known: firebreak holds lists them", prefix))
+	}
+	for _, u := range all.Holds {
+		if u.Run != all.Holds[0].Run {
+			return "", fmt.Errorf("several runs begin with %q", prefix)
+		}
+	}
+	run := all.Holds[0]
+	if len(run.Run) != 32 && run.Broken != "" {
+		return "", exit{1, fmt.Errorf("%s can be freed by hand alone, as firebreak holds says: %s", line(run.Object.String(), 300), line(run.Broken, 300))}
+	}
+	return run.Run, nil
+}
+
+// unlessOnRecord is err, or what there is to do if the run is on record.
+func unlessOnRecord(ctx context.Context, api *client.Client, prefix string, err error) error {
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status != http.StatusNotFound {
+		return err
+	}
+	if run, found := api.Find(ctx, prefix); found == nil {
+		return fmt.Errorf("run %s is on record, it is %s: firebreak undo ends what it holds", run.ID, run.State)
+	}
+	return err
 }
 
 // freed waits until the run's new record says that all is put back, and shows it.

@@ -82,7 +82,10 @@ type API struct {
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/extend        undo playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/keep          undo playbooks/NAME in the target's namespace
-//	GET  /v1/holds                   list runs: holds that no run is known of
+//	GET  /v1/holds?namespace=N&prefix=ID&after=A&limit=N
+//	                                 list runs, in the namespace if one is asked for: holds that no run is
+//	                                 known of; see [NextHeader] and [MoreHeader]
+//	GET  /v1/holds/{run}             get runs in each object's namespace
 //	POST /v1/holds/{run}/free        undo playbooks in each object's namespace
 //	GET  /v1/pause                   get pauses
 //	POST /v1/pause, /v1/resume       create, delete pauses; it may take two people to resume
@@ -128,6 +131,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("DELETE /v1/readers/{name}", a.signed(a.forget))
 	mux.HandleFunc("POST /v1/runs/{id}/{deed}", a.signed(a.say))
 	mux.HandleFunc("GET /v1/holds", a.signed(a.holds))
+	mux.HandleFunc("GET /v1/holds/{run}", a.signed(a.lostRun))
 	mux.HandleFunc("POST /v1/holds/{run}/free", a.signed(a.freeHolds))
 	mux.HandleFunc("GET /v1/pause", a.signed(a.paused))
 	mux.HandleFunc("POST /v1/pause", a.signed(a.pause))

@@ -248,16 +248,6 @@ func (c *Client) Mode(ctx context.Context, want approve.SetMode) (s approve.Stat
 	return s, c.call(ctx, http.MethodPost, "/v1/mode", want, &s)
 }
 
-// Holds lists the holds that no run is known of.
-func (c *Client) Holds(ctx context.Context) (list []respond.Unclaimed, err error) {
-	return list, c.call(ctx, http.MethodGet, "/v1/holds", nil, &list)
-}
-
-// Free has what the cluster shows of a lost run put back.
-func (c *Client) Free(ctx context.Context, run, reason string) (said approve.Said, err error) {
-	return said, c.call(ctx, http.MethodPost, "/v1/holds/"+url.PathEscape(run)+"/free", approve.Say{Reason: reason}, &said)
-}
-
 // UndoAll tells many runs to end their holds.
 func (c *Client) UndoAll(ctx context.Context, what approve.UndoAll) (u approve.Undoing, err error) {
 	return u, c.call(ctx, http.MethodPost, "/v1/undo", what, &u)
