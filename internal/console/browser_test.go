@@ -187,7 +187,7 @@ func TestLooks(t *testing.T) {
 	}
 	// What there is nothing of, and what is seen in part.
 	part := r.shared()
-	for who, paths := range map[string][]string{"eve": {"", "runs", "approvals"}, "sue": {"incidents/" + part.ID, "reviews"}} {
+	for who, paths := range map[string][]string{"eve": {"", "runs", "holds", "approvals"}, "sue": {"holds", "incidents/" + part.ID, "reviews"}} {
 		b.do(network.ClearBrowserCookies())
 		b.login(who)
 		for _, path := range paths {

@@ -96,6 +96,8 @@ func (c *Console) Handler() http.Handler {
 	say("runs/{id}/{deed}", c.say)
 	read("findings/{id}", c.finding)
 	read("approvals", c.approvals)
+	read("holds", c.holds)
+	say("holds/{run}/free", c.free)
 	read("reviews", c.reviews)
 	say("reviews/{id}/close", c.closeReview)
 	read("models", c.models)

@@ -10,7 +10,7 @@ import (
 
 // every page that there is.
 var every = []string{
-	"", "?state=all&text=web", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "approvals", "reviews", "models", "system", "me",
+	"", "?state=all&text=web", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "holds", "approvals", "reviews", "models", "system", "me",
 }
 
 func TestPages(t *testing.T) {
@@ -24,6 +24,7 @@ func TestPages(t *testing.T) {
 		"findings/" + findingID:      {"A process left its container", "unique_ips is 412, above", "3 times"},
 		"approvals":                  {"contain-container-escape", "value=\"0badc0de0badc0de\"", "Deny"},
 		"runs":                       {"fedcba987654", "awaiting approval", "contain-container-escape", "A process left its container", "0123456789ab"},
+		"holds":                      {"pods/shop/web-7d4b9c5f6-x2x9p", "until 2026-01-02 04:00:00 UTC, then restore", "2026-01-02 03:01:00 UTC", "Undo", "web-7d4b9c5f6-kk2p8", "nodes/worker-2", "label app=web is put back", "never by itself", "Put it back", "by hand alone", "kubectl --namespace shop"},
 		"reviews":                    {"late", "the pager was down", "dave", "You broke it", "What you found", "erin", "it was right", "12 approvals within an hour"},
 		"models":                     {"api-identity", "10 a day", "8.2"},
 		"system":                     {"2", "pods quarantined", "Pause", "contain-container-escape", "Findings"},

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -54,6 +55,8 @@ type saidView struct {
 	Text string
 	// Good is that it counts.
 	Good bool
+	// Run is where that shows, if on another page.
+	Run idView
 }
 
 // holdTimes are what an approval for a shorter time, and a hold that is
@@ -196,20 +199,42 @@ func (v *visit) settled(id string) (event.Run, *saidView, error) {
 	if err != nil || bad != nil {
 		return r, nil, err
 	}
+	patiently(ctx, func() bool {
+		if r.Input >= sequence || r.State.Terminal() {
+			return true
+		}
+		r, err = v.console.House.Run(ctx, id)
+		return err != nil || r.Input >= sequence || r.State.Terminal()
+	})
+	if err != nil {
+		return r, nil, err
+	}
+	return r, outcome(r, v.user.Name, q.Get("said"), sequence), nil
+}
+
+// recorded is a run as soon as there is a record of it. It waits a moment for that,
+// and no longer.
+func (v *visit) recorded(id string) (r event.Run, err error) {
+	patiently(v.r.Context(), func() bool {
+		r, err = v.console.House.Run(v.r.Context(), id)
+		var p Problem
+		return !errors.As(err, &p) || p.Status != http.StatusNotFound
+	})
+	return r, err
+}
+
+// patiently looks again and again until done says so, or patience ends.
+func patiently(ctx context.Context, done func() bool) {
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for r.Input < sequence && !r.State.Terminal() && wait.Err() == nil {
+	for !done() && wait.Err() == nil {
 		t := time.NewTimer(lookAgain)
 		select {
 		case <-wait.Done():
 		case <-t.C:
 		}
 		t.Stop()
-		if r, err = v.console.House.Run(ctx, id); err != nil {
-			return r, nil, err
-		}
 	}
-	return r, outcome(r, v.user.Name, q.Get("said"), sequence), nil
 }
 
 // outcome says what became of what somebody said: it goes by the record alone.

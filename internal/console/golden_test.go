@@ -24,7 +24,7 @@ func TestGolden(t *testing.T) {
 		r := newRig(t)
 		r.fill(c.text)
 		ann := r.as("ann")
-		for _, path := range []string{"", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "approvals", "reviews", "models", "system", "me", "nothing"} {
+		for _, path := range []string{"", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "holds", "approvals", "reviews", "models", "system", "me", "nothing"} {
 			status, text := ann.get(Root + path)
 			if want := map[bool]int{true: 404, false: 200}[path == "nothing"]; status != want {
 				t.Fatalf("%s of %s data: status %d", path, c.name, status)

@@ -44,6 +44,9 @@ type Reader interface {
 	Finding(ctx context.Context, id string) (event.Finding, uint64, error)
 	// Waiting are the runs that wait for people.
 	Waiting(ctx context.Context) ([]event.Run, error)
+	// Unclaimed are the holds that no run is known of, and how many more there are
+	// than can be known one by one.
+	Unclaimed(ctx context.Context) (holds []Unclaimed, more int, err error)
 	// Reviews are those of broken glass that are open, and the last that were
 	// closed; Alarms the last about people who seem not to look, oldest first.
 	Reviews(ctx context.Context) ([]Review, []Alarm, error)
@@ -78,6 +81,8 @@ type Desk interface {
 	Acknowledge(ctx context.Context, user kube.User, incident, reason string) error
 	// CloseReview says what somebody found of a broken glass.
 	CloseReview(ctx context.Context, user kube.User, review, note string) error
+	// Free has what the cluster shows of a run put back whose record is lost.
+	Free(ctx context.Context, user kube.User, run, reason string) error
 	Pause(ctx context.Context, user kube.User, reason string) error
 	Resume(ctx context.Context, user kube.User) error
 }

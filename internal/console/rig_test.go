@@ -73,6 +73,8 @@ type memory struct {
 	standings []Standing
 	reviews   []Review
 	alarms    []Alarm
+	lost      []Unclaimed
+	more      int
 	report    *reach.Report
 	flow      Flow
 	heard     []string
@@ -127,7 +129,7 @@ func (m *memory) Runs(_ context.Context, f RunFilter, after string, limit int) (
 	defer m.mu.Unlock()
 	for _, records := range m.runs {
 		r := records[len(records)-1]
-		if (len(f.States) == 0 || slices.Contains(f.States, r.State)) && (f.Playbook == "" || f.Playbook == r.Playbook) && (f.Namespace == "" || f.Namespace == r.Target.Namespace) && !r.Updated.Before(f.Since) {
+		if (len(f.States) == 0 || slices.Contains(f.States, r.State)) && (f.Playbook == "" || f.Playbook == r.Playbook) && (f.Namespace == "" || f.Namespace == r.Target.Namespace) && (!r.State.Terminal() || !r.Updated.Before(f.Since)) {
 			list = append(list, r)
 		}
 	}
@@ -143,6 +145,24 @@ func (m *memory) Runs(_ context.Context, f RunFilter, after string, limit int) (
 		return list[:limit], strconv.Itoa(n + limit), nil
 	}
 	return list, "", nil
+}
+
+func (m *memory) Unclaimed(context.Context) ([]Unclaimed, int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.lost), m.more, nil
+}
+
+func (m *memory) Free(_ context.Context, user kube.User, run, reason string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.hear(user, "free %s %q", short(run), reason); err != nil {
+		return err
+	}
+	if m.take != nil {
+		m.take(m, user.Name, run, Say{Deed: "free", Reason: reason})
+	}
+	return nil
 }
 
 func (m *memory) Reviews(context.Context) ([]Review, []Alarm, error) {

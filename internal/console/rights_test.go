@@ -105,6 +105,7 @@ func TestSay(t *testing.T) {
 		{"runs/" + runID + "/break-glass", url.Values{"digest": {"d"}, "reason": {"now"}}, `ann: break-glass fedcba987654 digest=d reason="now" hold=0s at_end= over=false`},
 		{"incidents/" + incidentID + "/acknowledge", url.Values{}, `ann: acknowledge 0123456789ab ""`},
 		{"reviews/" + strings.Repeat("1", 32) + "/close", url.Values{"note": {"it was right"}}, `ann: close review 111111111111 "it was right"`},
+		{"holds/" + lostID + "/free", url.Values{"reason": {"the store is lost"}}, `ann: free 77aa77aa77aa "the store is lost"`},
 		{"pause", url.Values{"reason": {"odd"}}, `ann: pause "odd"`},
 		{"resume", url.Values{}, `ann: resume`},
 	} {

@@ -21,6 +21,8 @@ const (
 	incidentID = "0123456789abcdef0123456789abcdef"
 	runID      = "fedcba9876543210fedcba9876543210"
 	findingID  = "00112233445566778899aabbccddeeff"
+	heldID     = "8877665544332211ffeeddccbbaa9900"
+	lostID     = "77aa77aa77aa77aa77aa77aa77aa77aa"
 )
 
 // sampleIncident has every text of others replaced by x, unless that is empty.
@@ -153,7 +155,27 @@ func (r *rig) fill(x string) {
 	h.brake = Brake{Ceiling: event.ModeAsk, Reason: x}
 	h.standings = []Standing{{Playbook: "contain-container-escape" + x, Version: "1f2e3d4c5b6a", Own: event.ModeAct, Mode: event.ModeAsk, Runs: 14, Observed: 3, Approved: 9, Denied: 1, Undone: 2, Right: 8, Wrong: 1, Since: began}}
 	h.report = sampleReport(x, 3)
+	held := heldRun(x)
+	held.ID = heldID
+	h.runs[heldID] = []event.Run{held}
+	h.lost = sampleLost(x)
 	h.reviews, h.alarms = sampleReviews(x), []Alarm{{User: "carol " + x, Text: "12 approvals within an hour " + x, Time: began}}
+}
+
+// sampleLost are two holds of a lost run, one that can't be freed by its id, and one
+// that somebody made up.
+func sampleLost(x string) []Unclaimed {
+	one := Unclaimed{
+		Run: lostID, Step: "isolate" + x, Action: "pod.quarantine" + x, Object: event.PodRef("shop", "web-7d4b9c5f6-kk2p8"+x), Until: began.Add(time.Hour),
+		Says: []string{"label app=web is put back " + x, "label firebreak.io/hold is taken off: all traffic that was denied passes again"},
+	}
+	two, broken, made := one, one, one
+	two.Step, two.Action, two.Object, two.Until = "cordon"+x, "node.cordon"+x, event.NodeRef("worker-2"+x), time.Time{}
+	two.Says = []string{"/spec/unschedulable is given back as it was: absent " + x}
+	broken.Run, broken.Broken = strings.Repeat("9", 32), "whom it keeps out is not known without its record "+x
+	broken.Commands = []string{"kubectl --namespace shop label pods web-7d4b9c5f6-kk2p8 firebreak.io/hold- " + x}
+	made.Run, made.Broken, made.Object = "made-up"+x, "no run is called so "+x, event.PodRef("bank", "ledger-0"+x)
+	return []Unclaimed{one, two, broken, made}
 }
 
 // sampleReviews are one that is late, one of ann's own, and one that is closed.

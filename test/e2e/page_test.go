@@ -139,7 +139,7 @@ func (l *loop) decide(namespace string, script bool, other event.Run) event.Run 
 	if text := b.text("#s-picture"); !strings.Contains(text, namespace+"/"+suspect.Name) {
 		t.Errorf("the picture: %s", text)
 	}
-	b.do(chromedp.SendKeys("#undo-reason", "a drill"), chromedp.Click(`#s-end form[action$="/undo"] button.no`), chromedp.WaitVisible("#said"))
+	b.do(chromedp.SendKeys(`#s-end form[action$="/undo"] textarea`, "a drill"), chromedp.Click(`#s-end form[action$="/undo"] button.no`), chromedp.WaitVisible("#said"))
 	b.sees(script, `//*[@id="s-what"]//*[contains(text(), "closed")]`)
 	eventually(t, "the pod is as it was", func(context.Context) error {
 		if after := marks(t, getPod(t, l.admin, namespace, suspect.Name).ObjectMeta); after != before {

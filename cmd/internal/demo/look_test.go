@@ -100,7 +100,7 @@ func (l *left) undoInBrowser() {
 		chromedp.WaitVisible(".who"), chromedp.WaitVisible("html[data-connected]"), chromedp.Text("#s-list", &incidents),
 		chromedp.Click(`a[href="/console/runs"]`), chromedp.WaitVisible(row, chromedp.BySearch), chromedp.Click(row, chromedp.BySearch),
 		chromedp.WaitVisible("#h-steps"), chromedp.Text("main", &run),
-		chromedp.SendKeys("#undo-reason", "the demo is over"), chromedp.Click(`#s-end form[action$="/undo"] button.no`), chromedp.WaitVisible("#said"),
+		chromedp.SendKeys(`#s-end form[action$="/undo"] textarea`, "the demo is over"), chromedp.Click(`#s-end form[action$="/undo"] button.no`), chromedp.WaitVisible("#said"),
 		chromedp.WaitVisible(`//*[@id="s-what"]//span[text()="closed"]`, chromedp.BySearch))
 	if err != nil {
 		l.t.Fatalf("in the browser: %v\nit saw the incidents\n%s\nand the run\n%s", err, incidents, run)

@@ -115,6 +115,18 @@ func (h House) Finding(ctx context.Context, id string) (event.Finding, uint64, e
 // Waiting are the runs that wait for people.
 func (h House) Waiting(ctx context.Context) ([]event.Run, error) { return h.Desk.Waiting(ctx) }
 
+// Unclaimed are the holds that no run is known of.
+func (h House) Unclaimed(ctx context.Context) ([]console.Unclaimed, int, error) {
+	all, err := h.Desk.Control.Unclaimed(ctx)
+	list := make([]console.Unclaimed, 0, len(all.Holds))
+	for _, u := range all.Holds {
+		list = append(list, console.Unclaimed{
+			Run: u.Run, Step: u.Step, Action: u.Action, Object: u.Object, Until: u.Until, Broken: u.Broken, Says: u.Back.Says, Commands: u.Back.Commands,
+		})
+	}
+	return list, all.More, err
+}
+
 // Models are as the detectors said last.
 func (h House) Models(ctx context.Context) ([]event.ModelState, error) {
 	all, err := h.Desk.Models(ctx)
@@ -234,6 +246,12 @@ func (h House) Close(ctx context.Context, user kube.User, incident, reason strin
 // Acknowledge says that somebody sees to an incident.
 func (h House) Acknowledge(ctx context.Context, user kube.User, incident, reason string) error {
 	_, err := h.Desk.Acknowledge(ctx, user, incident, reason)
+	return told(err)
+}
+
+// Free has what a lost run holds put back.
+func (h House) Free(ctx context.Context, user kube.User, run, reason string) error {
+	_, err := h.Desk.Free(ctx, user, run, reason)
 	return told(err)
 }
 
