@@ -143,19 +143,49 @@ func (m move) void(reason string) {
 }
 
 // person takes in what somebody said. The person was authenticated and
-// authorised by the cluster before the input was stored.
-func (m move) person(in event.Input) {
+// authorised by the cluster before the input was stored; who was locked out since
+// then is not heard.
+func (m move) person(in event.Input, denied []event.Identity) {
+	if in.Kind != event.InputVote && locked(denied, in.User, nil) {
+		in.Kind, in.Reason = event.InputRefused, string(in.Kind)+" of this run"
+	}
 	switch in.Kind {
 	case event.InputVote:
 		if in.Vote != nil {
-			m.vote(*in.Vote)
+			m.withdraw(denied)
+			m.vote(*in.Vote, denied)
 		}
+	case event.InputRefused:
+		m.note(in)
 	case event.InputUndo:
 		m.undo(in)
 		m.note(in)
 	case event.InputExtend, event.InputKeep:
 		if m.last(in) {
 			m.note(in)
+		}
+	}
+}
+
+// lockedOut is why the vote of somebody does not count whom a run locks out.
+const lockedOut = "is locked out"
+
+// locked says whether somebody is among those who are locked out. Who may go on
+// with stronger authentication is for who took the word: it does not show here.
+func locked(denied []event.Identity, user string, groups []string) bool {
+	return slices.ContainsFunc(denied, func(i event.Identity) bool { return i.Extra == "" && i.Is(user, groups, nil) })
+}
+
+// withdraw takes back what those said to an open question who were locked out
+// since: it may not have been they who said it.
+func (m move) withdraw(denied []event.Identity) {
+	a := m.run.Approval
+	if a == nil || a.State != event.ApprovalOpen {
+		return
+	}
+	for i := range a.Votes {
+		if v := &a.Votes[i]; v.Refused == "" && locked(denied, v.User, v.Groups) {
+			v.Refused = lockedOut
 		}
 	}
 }
@@ -194,12 +224,14 @@ func (m move) undo(in event.Input) {
 const maxVotes = 100
 
 // vote records a vote, counts it when it is valid, and says why not when not.
-func (m move) vote(v event.Vote) {
+func (m move) vote(v event.Vote, denied []event.Identity) {
 	a := m.run.Approval
 	if a == nil {
 		return
 	}
-	v.Refused = m.refused(*a, v)
+	if v.Refused = m.refused(*a, v); locked(denied, v.User, v.Groups) {
+		v.Refused = lockedOut
+	}
 	// Only the groups that count are recorded: a person can be in hundreds.
 	v.Groups = slices.DeleteFunc(slices.Clone(v.Groups), func(g string) bool { return !slices.Contains(a.By, "group/"+g) })
 	if len(a.Votes) < maxVotes || v.Refused == "" {

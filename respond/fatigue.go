@@ -54,7 +54,8 @@ const (
 	AlarmAlways = "always"
 )
 
-// PeopleAlarm says that somebody seems to approve without looking.
+// PeopleAlarm says that somebody seems to approve without looking, or tried to
+// decide while a run locks them out ([AlarmLocked]).
 type PeopleAlarm struct {
 	User string    `json:"user"`
 	Kind string    `json:"kind"`
@@ -70,6 +71,8 @@ type habits struct {
 	Row   int         `json:"row,omitempty"`
 	// Alarmed is when there was an alarm of a kind: one an hour is enough.
 	Alarmed map[string]time.Time `json:"alarmed,omitempty"`
+	// Tried is when they tried something while they were locked out.
+	Tried map[string]time.Time `json:"tried,omitempty"`
 }
 
 // maxTimes bounds what is remembered of a person.

@@ -18,7 +18,7 @@ const (
 	maxBackoff   = 30 * time.Second
 )
 
-// Input is what moves a run: exactly one field beside Sequence is set. Targets,
+// Input is what moves a run: exactly one field beside Sequence and Denied is set. Targets,
 // Planned, Done and Undone report an effect, Person what somebody said, Tick
 // that time has passed.
 type Input struct {
@@ -32,8 +32,10 @@ type Input struct {
 	Marked *Done
 	Lost   *Lost
 	Reset  *Done
-	// Sequence is the person's input's in the INPUTS stream.
+	// Sequence is the person's input's in the INPUTS stream, Denied are those whom
+	// runs lock out then: nothing that these say counts.
 	Sequence uint64
+	Denied   []event.Identity
 	Tick     bool
 }
 
@@ -124,7 +126,7 @@ func Next(book *Playbook, before event.Run, in Input, now time.Time) event.Run {
 	case in.Reset != nil && m.valid(in.Reset.Step):
 		m.reset(*in.Reset)
 	case in.Person != nil && in.Sequence > run.Input:
-		m.person(*in.Person)
+		m.person(*in.Person, in.Denied)
 	}
 	if in.Person != nil {
 		run.Input = max(run.Input, in.Sequence)

@@ -39,12 +39,13 @@ func book(change ...func(*Playbook)) *Playbook {
 // world plays the part of the worker: it does what is due, and writes down
 // what was done.
 type world struct {
-	t    tester
-	book *Playbook
-	run  event.Run
-	now  time.Time
-	seq  uint64
-	did  []string
+	denied []event.Identity // those whom other runs lock out
+	t      tester
+	book   *Playbook
+	run    event.Run
+	now    time.Time
+	seq    uint64
+	did    []string
 	// verdict and fail decide how guards and effects turn out.
 	verdict func(step int) []event.Verdict
 	fail    func(kind EffectKind, step int) Failure
@@ -165,7 +166,7 @@ func (w *world) vote(user string, approve bool, change ...func(*event.Vote)) *wo
 	for _, f := range change {
 		f(v)
 	}
-	w.input(Input{Person: &event.Input{Kind: event.InputVote, Vote: v}})
+	w.input(Input{Person: &event.Input{Kind: event.InputVote, User: v.User, Vote: v}, Denied: w.denied})
 	return w.turn()
 }
 
@@ -460,7 +461,7 @@ func (w *world) random(t *rapid.T) {
 		if w.run.Approval != nil && rapid.Bool().Draw(t, "right digest") {
 			v.Digest = w.run.Approval.Digest
 		}
-		w.input(Input{Person: &event.Input{Kind: event.InputVote, Vote: v}})
+		w.input(Input{Person: &event.Input{Kind: event.InputVote, User: v.User, Vote: v}, Denied: w.denied})
 	case 4:
 		if rapid.IntRange(0, 4).Draw(t, "undo") == 0 {
 			w.input(Input{Person: &event.Input{Kind: event.InputUndo, User: "ann"}})

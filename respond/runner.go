@@ -112,7 +112,7 @@ func (r *runner) step(ctx context.Context) error {
 
 func (r *runner) person(ctx context.Context, d delivery) error {
 	r.unsaid = &d
-	if err := r.move(ctx, Input{Person: &d.input, Sequence: d.sequence}); err != nil {
+	if err := r.move(ctx, Input{Person: &d.input, Sequence: d.sequence, Denied: r.w.lockedOut()}); err != nil {
 		return err
 	}
 	r.unsaid = nil
@@ -166,6 +166,9 @@ func (r *runner) move(ctx context.Context, in Input) error {
 			return err
 		}
 		if err := r.w.broken(ctx, r.rec.Run, next, in); err != nil {
+			return err
+		}
+		if err := r.w.tried(ctx, r.rec.Run, next); err != nil {
 			return err
 		}
 		rec, err := r.w.log.Append(ctx, r.rec, next)

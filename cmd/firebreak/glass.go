@@ -89,7 +89,7 @@ func anew(ctx context.Context, api *client.Client, old event.Run, reason string)
 
 func newReviews() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reviews", Short: "List what has to be reviewed since somebody broke the glass, and who seems to approve without looking", Args: usage(cobra.NoArgs),
+		Use: "reviews", Short: "List what has to be reviewed since somebody broke the glass, who seems to approve without looking, and who is locked out and tried", Args: usage(cobra.NoArgs),
 	}
 	asking(cmd, func(ctx context.Context, api *client.Client, _ []string) (approve.Reviews, error) {
 		return api.Reviews(ctx)

@@ -17,7 +17,9 @@ import (
 	"github.com/firebreak-io/firebreak/internal/bus"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
+	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/approve"
+	"github.com/firebreak-io/firebreak/respond/runlog"
 	"github.com/firebreak-io/firebreak/test/wait"
 )
 
@@ -56,7 +58,7 @@ func newLiving(t *testing.T) *living {
 	l.file("new.yaml", fmt.Sprintf(streamedRules, "high"))
 	l.file("old.yaml", fmt.Sprintf(streamedRules, "low"))
 	l.file("token", "ann\n")
-	api := &approve.API{Reviewer: cluster{}, Bus: l.bus, Logger: slog.New(slog.DiscardHandler)}
+	api := &approve.API{Reviewer: cluster{}, Bus: l.bus, Log: runlog.New(l.bus, 0), Control: respond.NewControl(l.bus, event.ModeAct), Logger: slog.New(slog.DiscardHandler)}
 	server := httptest.NewServer(api.Handler())
 	l.url = server.URL
 	set, err := detect.LoadRules(filepath.Join(l.dir, "new.yaml"))

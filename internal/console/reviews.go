@@ -25,7 +25,7 @@ type Review struct {
 	ClosedBy, Note string
 }
 
-// Alarm says that somebody seems to approve without looking.
+// Alarm says that somebody seems to approve without looking, or tried to decide while they were locked out.
 type Alarm struct {
 	User, Text string
 	Time       time.Time

@@ -25,6 +25,9 @@ type Plan struct {
 	// of a node that is drained, the workload of a pod. Guards judge them as they
 	// do the target, and a conditional write is about the target or one of them.
 	Also []Ref `json:"also,omitempty"`
+	// Denies are the identities that it takes rights from: while it stands they
+	// decide nothing here either.
+	Denies []Identity `json:"denies,omitempty"`
 	// Summary is one line for people.
 	Summary string `json:"summary"`
 	// Writes are sent in order. None means that there is nothing to do.

@@ -99,6 +99,8 @@ type Run struct {
 	// with for_each became, one for each target. None ever changes its place.
 	Steps    []Step    `json:"steps"`
 	Approval *Approval `json:"approval,omitempty"`
+	// Denies are those whom it locks out as of this record, see [Run.LocksOut].
+	Denies []Identity `json:"denies,omitempty"`
 	// Said is what people asked of the run beside their votes, oldest first: of a
 	// great many the first ones.
 	Said []Saying `json:"said,omitempty"`
@@ -118,7 +120,8 @@ type Run struct {
 }
 
 // Saying is what somebody asked of a run: an undo, an extension, or that it is
-// kept. What had no effect is not recorded.
+// kept; or that somebody whom it locks out tried to decide on something. What had
+// no effect else is not recorded.
 type Saying struct {
 	Kind   InputKind `json:"kind"`
 	User   string    `json:"user"`
@@ -359,6 +362,9 @@ const (
 	// somebody undoes them.
 	InputExtend InputKind = "extend"
 	InputKeep   InputKind = "keep"
+	// InputRefused says that somebody whom the run locks out tried to decide on
+	// something, here or elsewhere: Reason is what. No person can say it.
+	InputRefused InputKind = "refused"
 	// InputStart begins a run by hand: Run is the id that it is to have.
 	InputStart InputKind = "start"
 	// InputDrill begins a drill: Run is the id that it is to have, Target the pod,

@@ -19,11 +19,11 @@ type people struct {
 
 func (m *Metrics) addPeople(meter metric.Meter) (err error) {
 	p := &m.gauges.people
-	p.kind = label{"kind", []string{"many", "hasty", "always"}}
+	p.kind = label{"kind", []string{"many", "hasty", "always", "locked-out"}}
 	if p.broken, err = meter.Int64Counter("firebreak_break_glass_total", metric.WithDescription("Times that somebody broke the glass: alarm on them.")); err != nil {
 		return err
 	}
-	if p.fatigue, err = meter.Int64Counter("firebreak_approval_fatigue_total", metric.WithDescription("Alarms that somebody seems to approve without looking, by kind.")); err != nil {
+	if p.fatigue, err = meter.Int64Counter("firebreak_approval_fatigue_total", metric.WithDescription("Alarms that somebody seems to approve without looking, or is locked out and tried to decide, by kind.")); err != nil {
 		return err
 	}
 	if _, err = meter.Int64ObservableGauge("firebreak_reviews", metric.WithDescription("Reviews of broken glass that are open, and those of them that are late."), metric.WithInt64Callback(

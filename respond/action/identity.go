@@ -41,6 +41,14 @@ func ofUser(name string) subject {
 	return subject{kindUser, "", name}
 }
 
+// identity is how a plan names it.
+func (s subject) identity() event.Identity {
+	if s.Kind == kindGroup {
+		return event.Identity{Group: s.Name}
+	}
+	return event.Identity{User: s.user()}
+}
+
 // maxUser bounds the name of a user.
 const maxUser = 1024
 

@@ -53,6 +53,9 @@ func TestUnbind(t *testing.T) {
 	if len(p.Writes) != len(refs) || len(p.Also) != len(refs) || !strings.Contains(strings.Join(p.Notes, ";"), "view-1 gives it ClusterRole/view and stays") {
 		t.Error(p)
 	}
+	if len(p.Denies) != 1 || p.Denies[0] != (event.Identity{User: accountPrefix + ns + ":bot"}) {
+		t.Errorf("the plan says that it denies %+v", p.Denies)
+	}
 	for _, ref := range refs {
 		if text := canonical(plain(t, f, ref)["subjects"]); strings.Contains(text, "bot") {
 			t.Errorf("%s: %s", ref, text)

@@ -45,7 +45,7 @@ func init() {
 				return nil, err
 			}
 			u := unbind{d, *c}
-			return elsewhere{fields{Deps: d, action: identityUnbind, at: at}, u.find}, c.check()
+			return taking{elsewhere{fields{Deps: d, action: identityUnbind, at: at}, u.find}, u}, c.check()
 		},
 	})
 }
@@ -122,19 +122,43 @@ type unbind struct {
 	UnbindConfig
 }
 
-// find lists the bindings that name the identity.
-func (u unbind) find(ctx context.Context, r Request) ([]found, string, []string, error) {
+// taking is the action, whose plan says whom it is against.
+type taking struct {
+	elsewhere
+	unbind unbind
+}
+
+// Plan lists a patch for each binding.
+func (u taking) Plan(ctx context.Context, r Request) (event.Plan, error) {
+	p, err := u.elsewhere.Plan(ctx, r)
+	if err != nil || len(p.Writes) == 0 {
+		return p, err
+	}
+	s, err := u.unbind.subject(ctx, r)
+	p.Denies = []event.Identity{s.identity()}
+	return p, err
+}
+
+// subject is whom the step takes out.
+func (u unbind) subject(ctx context.Context, r Request) (subject, error) {
 	s := subject{kindGroup, "", u.Group}
 	if u.Group == "" && r.Target.IsThing() && r.Target.Resource == event.ResourceGroups {
 		s.Name = r.Target.Name
 	}
 	if s.Name == "" || u.User != "" {
-		var err error
-		if s, err = identityOf(ctx, u.Deps, r.Target, u.User); err != nil {
-			return nil, "", nil, err
-		}
-	} else if strings.HasPrefix(s.Name, "system:") {
-		return nil, "", nil, refuse(r.Target, "%s is a group of the system", cut(s.Name, maxText))
+		return identityOf(ctx, u.Deps, r.Target, u.User)
+	}
+	if strings.HasPrefix(s.Name, "system:") {
+		return s, refuse(r.Target, "%s is a group of the system", cut(s.Name, maxText))
+	}
+	return s, nil
+}
+
+// find lists the bindings that name the identity.
+func (u unbind) find(ctx context.Context, r Request) ([]found, string, []string, error) {
+	s, err := u.subject(ctx, r)
+	if err != nil {
+		return nil, "", nil, err
 	}
 	summary := fmt.Sprintf("take %s out of bindings", cut(s.user(), maxText))
 	var list []found

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -53,7 +54,32 @@ func needsLockout(of string) []Permission {
 }
 
 func (l lockout) make() Action {
-	return made{Deps: l.Deps, action: l.action, objects: l.objects, look: l.look}
+	m := made{Deps: l.Deps, action: l.action, objects: l.objects, look: l.look}
+	if l.of == kube.LockoutIdentity {
+		return denying{m}
+	}
+	return m
+}
+
+// denying is a lockout of an identity, whose plan says whose.
+type denying struct{ made }
+
+// Plan lists the create, and whom it is against by what that says.
+func (d denying) Plan(ctx context.Context, r Request) (event.Plan, error) {
+	p, err := d.made.Plan(ctx, r)
+	if err != nil {
+		return p, err
+	}
+	for _, w := range p.Writes {
+		var body struct {
+			Data event.Identity `json:"data"` // its keys are those of the lockout's data
+		}
+		if err := json.Unmarshal(w.Body, &body); err != nil {
+			return p, fmt.Errorf("decode body of %s %s: %w", w.Resource, w.Name, err)
+		}
+		p.Denies = append(p.Denies, body.Data)
+	}
+	return p, nil
 }
 
 func (l lockout) objects(ctx context.Context, r Request) ([]own, string, []string, error) {

@@ -62,6 +62,10 @@ func TestDeny(t *testing.T) {
 		if d := cmp.Diff(c.want, data); d != "" {
 			t.Error(name, d)
 		}
+		var denied event.Identity
+		if remarshal(t, c.want, &denied); len(p.Denies) != 1 || p.Denies[0] != denied {
+			t.Errorf("%s: the plan says that it denies %+v", name, p.Denies)
+		}
 		if v, _ := valueAt(meta, []string{"annotations", UntilKey}); v != r.Until.UTC().Format(time.RFC3339) {
 			t.Error(v)
 		}

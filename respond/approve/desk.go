@@ -61,8 +61,17 @@ func (d Desk) now() time.Time {
 	return time.Now().UTC()
 }
 
-// May is a [Problem] of status 403 unless the person may.
+// May is a [Problem] of status 403 unless the person may. Whatever is not only to
+// look takes that no run locks them out; see [Desk.barred].
 func (d Desk) May(ctx context.Context, user kube.User, verb, resource, name, namespace string) error {
+	if err := d.barred(ctx, user, verb, resource, name, namespace); err != nil {
+		return err
+	}
+	return d.granted(ctx, user, verb, resource, name, namespace)
+}
+
+// granted is a [Problem] of status 403 unless the cluster says that the person may.
+func (d Desk) granted(ctx context.Context, user kube.User, verb, resource, name, namespace string) error {
 	ok, reason, err := d.Authority.Allowed(ctx, user, verb, Group, resource, name, namespace)
 	if err != nil {
 		return err
@@ -104,6 +113,13 @@ const (
 // again, for the plan as it is now. Whether a vote counts the run
 // says, once its record's input is at or past the sequence that comes back.
 func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Say) (Said, error) {
+	return d.say(ctx, user, run, deed, body, d.May)
+}
+
+// may is how somebody is asked whether they may.
+type may func(ctx context.Context, user kube.User, verb, resource, name, namespace string) error
+
+func (d Desk) say(ctx context.Context, user kube.User, run, deed string, body Say, may may) (Said, error) {
 	if err := short("the reason", body.Reason); err != nil {
 		return Said{}, err
 	}
@@ -135,7 +151,7 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	if err != nil {
 		return Said{}, err
 	}
-	if err := d.May(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Space()); err != nil {
+	if err := may(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Space()); err != nil {
 		return Said{}, err
 	}
 	if about(rec.Run, user) {
@@ -157,8 +173,12 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 func about(run event.Run, user kube.User) bool {
 	refs := []event.Ref{run.Target}
 	for _, s := range run.Steps {
-		if s.Plan != nil {
-			refs = append(refs, s.Plan.Target)
+		if s.Plan == nil {
+			continue
+		}
+		refs = append(refs, s.Plan.Target)
+		if slices.ContainsFunc(s.Plan.Denies, func(i event.Identity) bool { return i.Is(user.Name, user.Groups, user.Extra) }) {
+			return true
 		}
 	}
 	return slices.ContainsFunc(refs, func(r event.Ref) bool {

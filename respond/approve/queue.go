@@ -210,13 +210,16 @@ func (d Desk) SayRest(ctx context.Context, user kube.User, deed string, body Say
 	if err != nil {
 		return said, err
 	}
+	if err := d.barred(ctx, user, "approve", "playbooks", "", ""); err != nil {
+		return said, err
+	}
 	_, rest := split(runs, d.now())
 	if len(rest) == 0 || digest(rest) != body.Digest {
 		return said, Problem{http.StatusConflict, "the rest has changed since it was shown"}
 	}
 	for _, r := range rest {
 		body.Digest = r.Approval.Digest
-		_, err := d.Say(ctx, user, r.ID, deed, body)
+		_, err := d.say(ctx, user, r.ID, deed, body, d.granted)
 		var p Problem
 		switch {
 		case err == nil:

@@ -90,6 +90,8 @@ func Saying(s event.Saying) string {
 		line += " lets it hold until " + s.Until.UTC().Format("2006-01-02 15:04:05")
 	case event.InputKeep:
 		line += " keeps it until somebody has it undone"
+	case event.InputRefused:
+		return line + ", who is locked out, tried to decide, and is refused: " + clean(s.Reason, 300)
 	default:
 		line += " says " + word(s.Kind)
 	}

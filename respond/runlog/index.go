@@ -37,11 +37,13 @@ type Index struct {
 type runEntry struct {
 	State   event.RunState `json:"state"`
 	Updated time.Time      `json:"updated"`
+	// Denies are those whom the run locks out.
+	Denies []event.Identity `json:"denies,omitempty"`
 }
 
 const (
 	indexKey     = "runs"
-	indexVersion = 2
+	indexVersion = 3
 	// maxUnreadable bounds the unreadable entries that are remembered.
 	maxUnreadable = 10_000
 )
@@ -108,19 +110,18 @@ func (x *Index) Advance(ctx context.Context, b *bus.Bus) (read int, err error) {
 
 func (x *Index) add(m bus.Message) error {
 	var run struct {
-		ID      string         `json:"id"`
-		State   event.RunState `json:"state"`
-		Updated time.Time      `json:"updated"`
+		ID string `json:"id"`
+		runEntry
 	}
 	if err := json.Unmarshal(m.Data, &run); err == nil && m.Subject == bus.SubjectRun(run.ID) {
-		x.Runs[run.ID] = runEntry{run.State, run.Updated}
+		x.Runs[run.ID] = run.runEntry
 		return nil
 	}
 	rec, err := decode(m)
 	if err != nil {
 		return err
 	}
-	x.Runs[rec.Run.ID] = runEntry{rec.Run.State, rec.Run.Updated}
+	x.Runs[rec.Run.ID] = runEntry{State: rec.Run.State, Updated: rec.Run.Updated}
 	if len(x.unreadable) < maxUnreadable {
 		x.unreadable = append(x.unreadable, rec)
 	}

@@ -31,6 +31,22 @@ func (l *Log) Open(ctx context.Context, states ...event.RunState) ([]Record, err
 	}), err
 }
 
+// LockedOut are those whom the runs that are not over lock out, by the id of the
+// run: as of the last record that is stored.
+func (l *Log) LockedOut(ctx context.Context) (map[string][]event.Identity, error) {
+	all, err := l.view.entries(ctx, l.bus)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]event.Identity{}
+	for id, e := range all {
+		if len(e.Denies) > 0 && !e.State.Terminal() {
+			out[id] = e.Denies
+		}
+	}
+	return out, nil
+}
+
 // ErrNoPage: that is no place in a list.
 var ErrNoPage = errors.New("that is no place in the list of runs")
 

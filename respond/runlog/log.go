@@ -85,6 +85,7 @@ func (l *Log) Append(ctx context.Context, prev Record, run event.Run) (Record, e
 
 func (l *Log) write(ctx context.Context, prev Record, run event.Run) (Record, error) {
 	run.Record, run.Previous, run.Epoch, run.Nonce = prev.Run.Record+1, prev.Hash, l.epoch, rand.Text()
+	run.Denies = run.LocksOut()
 	data, err := json.Marshal(run)
 	if err != nil {
 		return Record{}, fmt.Errorf("append to run %s: %w", run.ID, err)

@@ -38,7 +38,7 @@ func Reviews(w io.Writer, all approve.Reviews) {
 	if len(all.Alarms) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nwho seems to approve without looking")
+	fmt.Fprintln(w, "\nwho seems to approve without looking, or is locked out and tried")
 	for _, a := range all.Alarms {
 		fmt.Fprintf(w, "  %s  %s: %s\n", stamp(a.Time), clean(a.User, 120), clean(a.Text, 200))
 	}

@@ -58,6 +58,11 @@ func TestRefused(t *testing.T) {
 		change(&o)
 		return r.app.board.face.Seal(o)
 	}
+	r.waiting("locks", func(o *event.Run) { // it locks out whom Slack's U0LOCK is in the cluster
+		until := r.clock().Add(time.Hour)
+		o.State, o.Approval = event.RunHolding, nil
+		o.Steps[0].State, o.Steps[0].Until, o.Steps[0].Plan.Denies = event.StepDone, &until, []event.Identity{{User: "lock"}}
+	})
 	stranger, err := NewSealer("another token")
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +74,8 @@ func TestRefused(t *testing.T) {
 		"no right in the cluster":        {user: "U0EVE", value: yes, told: "eve may not approve playbooks"},
 		"another namespace by config":    {user: "U0CFG", value: r.value(other, DeedApprove), told: "may not approve playbooks.firebreak.io contain in namespace bank"},
 		"another namespace by cluster":   {user: "U0ANN", value: r.value(other, DeedApprove), told: "ann may not"},
+		"locked out by another run":      {user: "U0LOCK", value: yes, told: "lock is locked out by run " + event.HashID("run", "locks")},
+		"locked out, and pauses":         {user: "U0LOCK", value: r.app.board.face.Seal(Order{Deed: DeedPause}), told: "lock is locked out by run"},
 		"not known":                      {user: "U0ANY", value: yes, told: "not among the people"},
 		"a guest":                        {user: "U0GUEST", value: yes, told: "only full members"},
 		"a bot":                          {user: "U0BOT", value: yes, told: "only full members"},

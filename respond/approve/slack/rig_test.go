@@ -62,7 +62,7 @@ type rig struct {
 
 var members = []workspace.Member{
 	{ID: "U0ANN"}, {ID: "U0BOB"}, {ID: "U0EVE"}, {ID: "U0CFG"}, {ID: "U0GUEST", Restricted: true}, {ID: "U0BOT", Bot: true},
-	{ID: "U0GONE", Deleted: true}, {ID: "U0FAR", Team: "T0FAR"}, {ID: "U0ANY"},
+	{ID: "U0GONE", Deleted: true}, {ID: "U0FAR", Team: "T0FAR"}, {ID: "U0ANY"}, {ID: "U0LOCK"},
 }
 
 func newRig(t testing.TB, change ...func(*rig)) *rig {
@@ -93,7 +93,7 @@ func newRigIn(t testing.TB, space *workspace.Server, change ...func(*rig)) *rig 
 		SigningSecret: r.secret("signing", workspace.Secret), AppToken: r.secret("app", workspace.AppToken),
 		People: []Person{
 			{Slack: workspace.Team + "/U0ANN", User: "ann", Groups: []string{"oncall"}}, {Slack: workspace.Team + "/U0BOB", User: "bob", Groups: []string{"oncall"}},
-			{Slack: workspace.Team + "/U0EVE", User: "eve", Groups: []string{"oncall"}}, {Slack: workspace.Team + "/U0CFG", Groups: []string{"oncall"}},
+			{Slack: workspace.Team + "/U0EVE", User: "eve", Groups: []string{"oncall"}}, {Slack: workspace.Team + "/U0LOCK", User: "lock", Groups: []string{"oncall"}}, {Slack: workspace.Team + "/U0CFG", Groups: []string{"oncall"}},
 			{Slack: workspace.Team + "/U0GUEST", User: "ann"}, {Slack: workspace.Team + "/U0BOT", User: "ann"}, {Slack: workspace.Team + "/U0GONE", User: "ann"},
 			{Slack: "T0FAR/U0FAR", User: "ann"},
 		},

@@ -54,7 +54,7 @@ func (v view) reviews(ctx context.Context, who kube.User) ([]slackapi.Block, err
 		lines = append(lines, fmt.Sprintf("%s  %s: %s", a.Time.UTC().Format("2006-01-02 15:04"), Text(a.User, 120), Text(a.Text, 200)))
 	}
 	if len(lines) > 0 {
-		blocks = append(blocks, header("Approved without looking?"))
+		blocks = append(blocks, header("Approved without looking, or locked out?"))
 		blocks = append(blocks, section(lines...)...)
 	}
 	return blocks, nil
