@@ -55,7 +55,7 @@ func (r *recorded) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&r.falco, "falco", nil, "file of Falco alerts, - for stdin (repeatable)")
 	f.StringArrayVar(&r.audit, "audit", nil, "file of API server audit events, - for stdin (repeatable)")
 	f.StringArrayVar(&r.log, "log", nil, "container log file, - for stdin (repeatable)")
-	f.StringVar(&r.config, "config", "", "config that says how lines of logs are summarised (summarise of its source log), and for replay --live who is told")
+	f.StringVar(&r.config, "config", "", "config that says how lines of logs are summarised (summarise of its source log), and for replay --live the service's")
 	f.StringVar(&r.cluster, "cluster-name", "", "name of the cluster in events and findings")
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/firebreak-io/firebreak/cmd/internal/replay"
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
-	"github.com/firebreak-io/firebreak/respond/guard"
 )
 
 // replayed are the flags of replay.
@@ -29,6 +28,8 @@ type replayed struct {
 	output, mode string
 	against      []string
 	live         bool
+	// namespace is the service's.
+	namespace string
 }
 
 func newReplay() *cobra.Command {
@@ -50,8 +51,10 @@ before it, the beginning of an event, or rejected with its reason.
 With --live plans are made in the cluster of --kubeconfig as it is now: what is
 there no more has no plan; else the plan says what each write is, what it would
 take away, and what the API server says to it (it is sent with dryRun=All, which
-changes nothing). Nobody is told anything: steps that page people are planned by
-the receivers and routes of --config, and say so where that is not given.
+changes nothing). Plans are made as the service makes them with the config of
+--config: by its guards, what it protects, its receivers, routes and functions. Where
+that is not given, steps that page people or call functions say so. Nobody is told
+anything, and nothing is called.
 
 The exit code is 0 when all input was read, whatever was found or rejected;
 1 when something is wrong with the rules or playbooks; 2 when a file can't be
@@ -73,6 +76,7 @@ removed (-), and those that say something else now (~).`,
 	f.StringVarP(&r.output, "output", "o", "text", "text or ndjson")
 	f.StringVar(&r.mode, "mode", string(event.ModeAct), "the ceiling: observe, ask or act; no playbook's mode exceeds it")
 	f.BoolVar(&r.live, "live", false, "plan in the cluster of --kubeconfig as it is now, and try each write without effect")
+	f.StringVarP(&r.namespace, "namespace", "n", "", "with --live: the service's own namespace (the account's own, or else firebreak)")
 	f.StringArrayVar(&r.against, "against", nil, "file or directory of older rules and playbooks (repeatable): say what would change")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return r.run(cmd) }
 	return cmd
@@ -178,9 +182,11 @@ func (r *replayed) place(ctx context.Context) (*replay.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan in the cluster: %w", err)
 	}
-	at := &replay.Cluster{Kube: kube.NewCache(c), Guards: guard.Options{Self: who}}
+	var by *config.Config
 	if r.config != "" {
-		at.Config, err = config.Load(r.config)
+		if by, err = config.Load(r.config); err != nil {
+			return nil, err
+		}
 	}
-	return at, err
+	return replay.NewCluster(kube.NewCache(c), who, r.namespace, by)
 }

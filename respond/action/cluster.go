@@ -76,7 +76,7 @@ type Deps struct {
 	Routes    notify.Routes
 	Outbox    Outbox
 	// Unconfigured says that the operator's config is not known, as in a replay:
-	// plans name receivers as the step does, and nothing can be sent.
+	// plans name receivers and functions as the step does, and nothing can be sent.
 	Unconfigured bool
 	// Drill says whether network policies are enforced; nil is that nobody knows.
 	Drill interface {

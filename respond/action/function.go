@@ -32,6 +32,9 @@ type JobTemplate struct {
 	Spec json.RawMessage
 }
 
+// noteNoFunctions is the note of what was planned without the config.
+const noteNoFunctions = "the operator's config was not read: whether it has this is not known, and nothing is called or run"
+
 // JobsLabel is a label of namespaces in which Firebreak may run Jobs.
 const JobsLabel = event.AnnotationPrefix + "functions"
 

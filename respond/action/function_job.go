@@ -35,11 +35,15 @@ func init() {
 				return nil, err
 			}
 			template, ok := d.Jobs[c.Job]
-			if !ok && !d.Offline {
+			if !ok && !d.Offline && !d.Unconfigured {
 				return nil, fmt.Errorf("%s: job %q is not in the config", functionJob, c.Job)
 			}
 			j := job{d, *c, template}
-			return jobRun{made{Deps: d, action: functionJob, objects: j.objects}}, nil
+			run := jobRun{made: made{Deps: d, action: functionJob, objects: j.objects}}
+			if !ok && d.Unconfigured {
+				run.unknown = c.Job
+			}
+			return run, nil
 		},
 	})
 }
@@ -91,6 +95,9 @@ func (c JobConfig) check() error {
 	return checkValues(functionJob, c.Env)
 }
 
+// noteOwn is the note of every Job.
+const noteOwn = "what the job does is its own: it is not known here, and not undone"
+
 type job struct {
 	Deps
 	JobConfig
@@ -128,7 +135,7 @@ func (j job) objects(_ context.Context, r Request) ([]own, string, []string, err
 		}
 	}
 	setAt(spec, []string{"template", "spec", "containers"}, containers)
-	notes := []string{"what the job does is its own: it is not known here, and not undone"}
+	notes := []string{noteOwn}
 	if _, ok := spec["ttlSecondsAfterFinished"]; !ok {
 		notes = append(notes, "its template has no ttlSecondsAfterFinished: the Job stays when it is done")
 	}
@@ -152,13 +159,29 @@ func (j job) env(r Request) []any {
 }
 
 // jobRun is a made Job, which is not taken away again.
-type jobRun struct{ made }
+type jobRun struct {
+	made
+	// unknown is the name of a Job of which nothing is known, since the config is not;
+	// empty is that it is known.
+	unknown string
+}
 
 // Plan is that of the Job, which has no undo.
 func (j jobRun) Plan(ctx context.Context, r Request) (event.Plan, error) {
+	if j.unknown != "" {
+		return event.Plan{Action: functionJob, Target: r.Target, Summary: "run job " + j.unknown, Notes: []string{noteNoFunctions, noteOwn}}, nil
+	}
 	p, err := j.made.Plan(ctx, r)
 	p.Reversible, p.Before = false, nil
 	return p, err
+}
+
+// Do makes the Job.
+func (j jobRun) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, error) {
+	if j.unknown != "" {
+		return event.Receipt{}, ErrOffline
+	}
+	return j.made.Do(ctx, r, p)
 }
 
 // Undo gives [ErrIrreversible].

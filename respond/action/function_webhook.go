@@ -35,7 +35,7 @@ func init() {
 				return nil, err
 			}
 			to, ok := d.Functions[c.Function]
-			if !ok && !d.Offline {
+			if !ok && !d.Offline && !d.Unconfigured {
 				return nil, fmt.Errorf("%s: function %q is not in the config", functionWebhook, c.Function)
 			}
 			return function{d, c.Function, maps.Clone(c.Values), to}, nil
@@ -72,13 +72,17 @@ func (f function) Plan(_ context.Context, r Request) (event.Plan, error) {
 	for k, v := range f.values {
 		values[k] = v
 	}
+	notes := []string{"what the function does is its own: it is not known here, and not undone"}
+	if f.Unconfigured {
+		notes = append([]string{noteNoFunctions}, notes...)
+	}
 	body, err := encode(object{
 		"version": 1, "key": r.Key, "run": r.Run.ID, "playbook": r.Run.Playbook, "incident": r.Run.Incident.ID, "values": values,
 		"target": object{"group": t.Group, "resource": t.Resource, "namespace": t.Namespace, "name": t.Name, "uid": t.UID, "node": t.Node},
 	})
 	return event.Plan{
 		Action: functionWebhook, Target: r.Target, Summary: fmt.Sprintf("call function %s", f.name),
-		Notes:  offlineNotes(f.Deps, []string{"what the function does is its own: it is not known here, and not undone"}),
+		Notes:  offlineNotes(f.Deps, notes),
 		Writes: []event.Write{{Verb: "post", Resource: "functions", Name: f.name, Body: body}},
 	}, err
 }

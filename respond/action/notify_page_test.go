@@ -88,6 +88,7 @@ func TestUnconfigured(t *testing.T) {
 	d := Deps{Cluster: Offline{}, Unconfigured: true}
 	for kind, config := range map[string]any{
 		notifyPage: &PageConfig{To: []string{"oncall"}}, notifyWebhook: &WebhookConfig{Webhook: "oncall"}, "routes": &PageConfig{},
+		functionWebhook: &FunctionConfig{Function: "oncall"}, functionJob: &JobConfig{Job: "oncall"},
 	} {
 		name := kind
 		if kind == "routes" {
@@ -100,12 +101,12 @@ func TestUnconfigured(t *testing.T) {
 			continue
 		}
 		p, err := act.Plan(t.Context(), Request{Key: "run1/tell"})
-		if err != nil || !slices.Contains(p.Notes, noteUnconfigured) || kind != "routes" && !strings.Contains(p.Summary, "oncall") || strings.Contains(p.Summary, "nobody") {
+		if err != nil || !slices.Contains(p.Notes, noteUnconfigured) && !slices.Contains(p.Notes, noteNoFunctions) || kind != "routes" && !strings.Contains(p.Summary, "oncall") || strings.Contains(p.Summary, "nobody") {
 			t.Errorf("%s: planned %q %q (%v)", kind, p.Summary, p.Notes, err)
 		}
 		if _, err := act.(interface {
 			Do(context.Context, Request, event.Plan) (event.Receipt, error)
-		}).Do(t.Context(), Request{Key: "run1/tell"}, p); err == nil && len(p.Writes) > 0 {
+		}).Do(t.Context(), Request{Key: "run1/tell"}, p); err == nil && (len(p.Writes) > 0 || kind == functionJob) {
 			t.Errorf("%s: it was sent", kind)
 		}
 	}

@@ -29,11 +29,11 @@ const (
 // as long as it is. It is pure. A finding that an incident has already leaves
 // it as it is (changed is false).
 func Group(open []event.Incident, f event.Finding) (incident event.Incident, changed bool) {
-	return groupInto(open, f, event.ImportanceNormal)
+	return GroupInto(open, f, event.ImportanceNormal)
 }
 
-// groupInto is Group for a finding whose subject is of some importance.
-func groupInto(open []event.Incident, f event.Finding, importance event.Importance) (incident event.Incident, changed bool) {
+// GroupInto is [Group] for a finding whose subject is of some importance.
+func GroupInto(open []event.Incident, f event.Finding, importance event.Importance) (incident event.Incident, changed bool) {
 	for _, in := range open {
 		if has(in, f.ID) {
 			return in, false

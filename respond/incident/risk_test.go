@@ -19,7 +19,7 @@ func TestRisk(t *testing.T) {
 			f.ID = string(rune('a' + i))
 			f.Subject = event.NodeRef("n")
 			change(&f)
-			in, _ := groupInto(open, f, importance)
+			in, _ := GroupInto(open, f, importance)
 			open = []event.Incident{in}
 		}
 		return open[0]

@@ -14,7 +14,7 @@ import (
 // stores it. The same finding again changes nothing.
 func (n *Store) Add(ctx context.Context, f event.Finding, importance event.Importance) (event.Incident, error) {
 	return n.write(ctx, &change{of: func(open []event.Incident) (event.Incident, bool) {
-		return groupInto(open, f, importance)
+		return GroupInto(open, f, importance)
 	}})
 }
 
@@ -30,7 +30,7 @@ func (n *Store) Begin(ctx context.Context, f event.Finding, importance event.Imp
 	go func() {
 		defer close(done)
 		in, err = n.write(ctx, &change{of: func(open []event.Incident) (event.Incident, bool) {
-			in, changed := groupInto(open, f, importance)
+			in, changed := GroupInto(open, f, importance)
 			select {
 			case known <- in:
 			default: // it is made again

@@ -17,8 +17,9 @@ type incidents struct {
 
 func newIncidents() *incidents { return &incidents{keys: map[string][]int{}} }
 
-// add puts a finding into its incident, by the rules of [incident.Group].
-func (n *incidents) add(f event.Finding) event.Incident {
+// add puts a finding whose subject is of some importance into its incident, by the
+// rules of [incident.Group].
+func (n *incidents) add(f event.Finding, importance event.Importance) event.Incident {
 	alone, _ := incident.Group(nil, f)
 	var near []int
 	for _, key := range alone.Keys {
@@ -35,7 +36,7 @@ func (n *incidents) add(f event.Finding) event.Incident {
 	}
 	// The live responder holds them in the order of their creation.
 	slices.SortStableFunc(open, func(a, b event.Incident) int { return a.Created.Compare(b.Created) })
-	in, _ := incident.Group(open, f)
+	in, _ := incident.GroupInto(open, f, importance)
 	at := slices.IndexFunc(near, func(i int) bool { return n.all[i].ID == in.ID })
 	if at >= 0 {
 		n.all[near[at]] = in

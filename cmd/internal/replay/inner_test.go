@@ -67,7 +67,7 @@ func TestIncidentsAreThoseOfTheResponder(t *testing.T) {
 			} else {
 				all = append(all, want)
 			}
-			if diff := cmp.Diff(want, fast.add(f)); diff != "" {
+			if diff := cmp.Diff(want, fast.add(f, event.ImportanceNormal)); diff != "" {
 				t.Fatal(diff)
 			}
 		}

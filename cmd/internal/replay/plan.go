@@ -6,13 +6,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/firebreak-io/firebreak/cmd/internal/config"
 	"github.com/firebreak-io/firebreak/internal/event"
-	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
-	"github.com/firebreak-io/firebreak/respond/notify"
 )
 
 // maxMoves bounds a run: each step is planned once, or a few times after a
@@ -29,32 +26,6 @@ type Run struct {
 	Verdicts []Verdict
 	// Live says that it was planned in a cluster.
 	Live bool
-}
-
-// Cluster is one that plans are made in: what is written there is dry run.
-type Cluster struct {
-	// Kube is read, and asked what it says to the writes of plans.
-	Kube *kube.Cache
-	// Guards are what the guards know of the place.
-	Guards guard.Options
-	// Config, if set, is the service's: steps that tell people are planned by its
-	// receivers and routes. Nothing is sent to them.
-	Config *config.Config
-}
-
-// told are the receivers and routes that plans name. None of the receivers can be
-// sent anything.
-func (c *Cluster) told(d *action.Deps) {
-	if d.Unconfigured = c.Config == nil; d.Unconfigured {
-		return
-	}
-	d.Receivers, d.Routes = notify.Receivers{}, c.Config.Notify.Routes
-	for _, w := range c.Config.Webhooks {
-		d.Receivers[w.Name] = &notify.Receiver{Name: w.Name, Kind: notify.WebhookKind}
-	}
-	for _, r := range c.Config.Notify.Receivers {
-		d.Receivers[r.Name] = &notify.Receiver{Name: r.Name, Kind: r.Kind}
-	}
 }
 
 // Verdict is what would become of a step: the strongest decision of its
@@ -83,6 +54,8 @@ type planner struct {
 	begun     map[string]bool
 	// live is the cluster in which targets are looked up; nil is none.
 	live action.Cluster
+	// importance is what the config says of an object; nil is nothing.
+	importance func(event.Ref) event.Importance
 }
 
 func newPlanner(o Options) *planner {
@@ -94,21 +67,9 @@ func newPlanner(o Options) *planner {
 		}
 		return p
 	}
-	guards := o.Live.Guards
-	guards.Control, guards.Cluster = control{o.Ceiling}, kube.Recent{Cache: o.Live.Kube}
-	p.live = readOnly{kube.Recent{Cache: o.Live.Kube}}
-	deps := action.Deps{Cluster: p.live, Logger: o.Logger}
-	o.Live.told(&deps)
-	p.executor = &respond.Executor{Deps: deps, Guards: guard.New(guards), Preview: o.Live.Kube}
+	p.executor, p.importance = o.Live.executor(o), o.Live.importance
+	p.live = p.executor.Deps.Cluster
 	return p
-}
-
-// readOnly is a cluster that is only read.
-type readOnly struct{ kube.Recent }
-
-// Apply always gives [action.ErrOffline].
-func (readOnly) Apply(context.Context, event.Write, kube.ApplyOptions) (string, string, error) {
-	return "", "", action.ErrOffline
 }
 
 // control never holds anything back.
@@ -123,8 +84,14 @@ func (p *planner) runs(ctx context.Context, f event.Finding, now time.Time) []Ru
 	if f.Silence != "" {
 		return nil
 	}
+	shown, importance := f.Subject.Labels, event.ImportanceNormal
 	f.Subject = p.target(ctx, f)
-	incident := p.incidents.add(f)
+	if p.importance != nil {
+		subject := f.Subject
+		subject.Labels = shown
+		importance = p.importance(subject)
+	}
+	incident := p.incidents.add(f, importance)
 	var runs []Run
 	for _, book := range p.books {
 		applies, err := book.Applies(respond.EnvFor(f, incident, f.Subject))

@@ -9,14 +9,13 @@ import (
 	"os"
 
 	"github.com/firebreak-io/firebreak/cmd/internal/config"
-	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/telemetry"
 	"github.com/firebreak-io/firebreak/respond/action"
 )
 
 // functions are those of the config: what steps may call, and run.
 func (s *service) functions() (map[string]action.Function, map[string]action.JobTemplate, error) {
-	calls, jobs := map[string]action.Function{}, map[string]action.JobTemplate{}
+	calls := map[string]action.Function{}
 	for _, w := range s.Config.Functions.Webhooks {
 		f, err := s.function(w)
 		if err != nil {
@@ -24,18 +23,8 @@ func (s *service) functions() (map[string]action.Function, map[string]action.Job
 		}
 		calls[w.Name] = f
 	}
-	for _, j := range s.Config.Functions.Jobs {
-		text, err := os.ReadFile(s.Config.Path(j.Template))
-		if err != nil {
-			return nil, nil, fmt.Errorf("job %s: %w", j.Name, err)
-		}
-		spec, err := kube.DecodeJobSpec(text)
-		if err != nil {
-			return nil, nil, fmt.Errorf("job %s: %s: %w", j.Name, j.Template, err)
-		}
-		jobs[j.Name] = action.JobTemplate{Namespace: j.Namespace, Spec: spec}
-	}
-	return calls, jobs, nil
+	jobs, err := s.Config.JobTemplates()
+	return calls, jobs, err
 }
 
 func (s *service) function(w config.FunctionWebhook) (action.Function, error) {

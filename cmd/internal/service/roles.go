@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,17 +236,9 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 
 // guards are what they know of this place.
 func (s *service) guards(control *respond.Control, self string) guard.Options {
-	o := guard.Options{
-		Control: control, Cluster: guardCluster(s), Ledger: guard.NewLedger(s.bus.Control()), Limits: s.Config.Respond.Guards,
-		Self: self, Namespace: os.Getenv("POD_NAMESPACE"), Node: os.Getenv("NODE_NAME"),
-		Namespaces: s.Config.Respond.Protected.Namespaces, Nodes: s.Config.Respond.Protected.Nodes,
-	}
-	// NATS in the cluster: without it no hold would end.
-	if u, err := url.Parse(s.Config.NATS.URL); err == nil {
-		if parts := strings.Split(u.Hostname(), "."); len(parts) > 2 && parts[2] == "svc" {
-			o.Namespaces = append(slices.Clone(o.Namespaces), parts[1])
-		}
-	}
+	o := s.Config.Guarded()
+	o.Control, o.Cluster, o.Ledger = control, guardCluster(s), guard.NewLedger(s.bus.Control())
+	o.Self, o.Namespace, o.Node = self, os.Getenv("POD_NAMESPACE"), os.Getenv("NODE_NAME")
 	if s.kube != nil {
 		if home := guard.Home(o); home != "" {
 			o.Switch = kube.NewSwitch(s.kube.Client, home, kube.ConfigMapName)
