@@ -86,7 +86,7 @@ func read(chosen Parser, text string, wrappers bool) (Message, bool) {
 	}
 	for _, p := range catalogue.text[text[0]] {
 		guess := p.Guess
-		if p.Wrapper && !wrappers || guess == nil && p.Name == chosen.Name {
+		if p.Wrapper && !wrappers || p.Unplaced && chosen.Name != "" || guess == nil && p.Name == chosen.Name {
 			continue
 		}
 		if guess == nil {

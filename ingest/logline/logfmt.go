@@ -22,7 +22,9 @@ func parseLogfmt(text string) (Message, bool) {
 		return Message{}, false
 	}
 	m := describe(fields)
-	m.Fields = fields
+	if m.Fields == nil {
+		m.Fields = fields
+	}
 	return m, true
 }
 

@@ -41,6 +41,7 @@ func describe(fields map[string]any) Message {
 	}
 	describeRequest(&m, fields)
 	describeLogin(&m, fields)
+	objectSaid(&m, fields)
 	return m
 }
 

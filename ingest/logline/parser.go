@@ -77,6 +77,10 @@ type Parser struct {
 	// Wrapper is a parser that gives what stands behind a prefix to the
 	// others, with [Within]; it is left out there.
 	Wrapper bool
+	// Unplaced is a parser that is asked only where no parser is chosen: one
+	// that is knows the lines that its program writes of the kind, and others
+	// may be of strangers' making.
+	Unplaced bool
 }
 
 // Order is a parser's place in recognition.

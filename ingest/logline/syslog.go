@@ -112,6 +112,9 @@ func syslogPrefix(text string) (syslogLine, bool) {
 	return l, l.rfc3164(rest, priority) && (priority || l.pid != "" || l.program == "kernel") && !isLevel(l.host)
 }
 
+// syslogLevels are the names of the severities of RFC 5424, by their number.
+var syslogLevels = [8]string{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
+
 // priority reads <N>: facility × 8 + severity.
 func (l *syslogLine) priority(text string) (string, bool) {
 	number, _, ok := strings.Cut(text[1:min(len(text), 8)], ">")
@@ -119,8 +122,7 @@ func (l *syslogLine) priority(text string) (string, bool) {
 	if !ok || err != nil || !digits(number) || n > 191 {
 		return text, false
 	}
-	levels := [8]string{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
-	l.level, l.facility = levels[n%8], strconv.Itoa(n/8)
+	l.level, l.facility = syslogLevels[n%8], strconv.Itoa(n/8)
 	return text[len(number)+2:], true
 }
 
