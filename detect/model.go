@@ -70,7 +70,7 @@ func placed(doc *conf.Document, err error) (_ error, known bool) {
 
 // modelForm changes with how models remember: what was saved otherwise can't be
 // read.
-const modelForm = 6
+const modelForm = 7
 
 // memory is the digest of what decides what the model remembers: one whose
 // title, message or budget changes goes on where it was.

@@ -78,10 +78,20 @@ type SilentSpec struct {
 
 // WarmUpSpec is what has to be seen before anything is found: both.
 type WarmUpSpec struct {
-	// Events are measurements, 512 if left open.
+	// Events are measurements, 512 if left open; never fewer than make a tree.
 	Events int `yaml:"events"`
 	// For is since the first one, an hour if left open.
 	For conf.Duration `yaml:"for"`
+}
+
+// unlearned is how many of the first measurements the forest does not learn: half,
+// as far as enough are left for a tree.
+func (w WarmUpSpec) unlearned(f ForestSpec) int {
+	sample := f.Sample
+	if sample == 0 {
+		sample = usualSample
+	}
+	return min(w.Events/2, max(0, w.Events-sample))
 }
 
 // BudgetSpec is how much is found: alerts_per_day (5, if all is left open), a
@@ -103,7 +113,9 @@ type BudgetSpec struct {
 type RolloutSpec struct {
 	// On is its version, an image's digest.
 	On conf.Expression `yaml:"on,required"`
-	// For is how long its own past counts less.
+	// For is how long its own past counts less: what is otherwise is excused as far
+	// as new versions of the model's entities go, and what is twice as far is not. How
+	// far they go is learned; nothing is known of the first.
 	For conf.Duration `yaml:"for,required"`
 	// Except are features that a new version is no reason for, as failed log-ins and
 	// how much is sent: they are held against the entity's past all the same.

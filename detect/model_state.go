@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -104,12 +105,15 @@ func (g *Engine) LoadModel(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(data) < len(stateHead) || string(data[:len(stateHead)]) != stateHead {
+	switch {
+	case bytes.HasPrefix(data, []byte(tableHead)):
+		return fmt.Errorf("load model %s: the state is of a table without a model", name)
+	case !bytes.HasPrefix(data, []byte(stateHead)):
 		return fmt.Errorf("load model %s: this is no state of a model", name)
 	}
 	in := pack.NewReader(data[len(stateHead):])
 	if memory := in.Text(); memory != s.Memory() {
-		return fmt.Errorf("load model %s: the state is of a model that measures something else", name)
+		return fmt.Errorf("load model %s: the state is of a model that measures something else, or of another version of Firebreak: train it again", name)
 	}
 	if err := m.Load(in); err != nil {
 		return fmt.Errorf("load model %s: %w", name, err)

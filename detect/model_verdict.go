@@ -151,6 +151,9 @@ func (m *modeller) ordered(e *event.Event, now Moment) bool {
 func (m *modeller) order(do string) {
 	switch do {
 	case event.ModelPin:
+		if len(m.pinned) > 0 { // what it was then is what it goes back to
+			return
+		}
 		var out pack.Writer
 		m.saveLearned(&out)
 		m.pinned = out.Data

@@ -149,8 +149,14 @@ func (t *Table) Load(data []byte) error {
 	}
 	t.rows = rows
 	t.forest.Load(in)
-	if err := errors.Join(in.Err(), t.budget.Load(in), in.Done()); err != nil {
-		return fmt.Errorf("load table: %w", err)
+	if err = in.Err(); err == nil {
+		err = t.budget.Load(in)
+	}
+	if err == nil {
+		err = in.Done()
+	}
+	if err != nil {
+		return fmt.Errorf("load table: %w, or of other numbers of trees and rows", err)
 	}
 	return nil
 }

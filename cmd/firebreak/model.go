@@ -24,6 +24,8 @@ type modelled struct {
 	streamed
 	tabular
 	state, output string
+	// mayBegin says that there need be no such file.
+	mayBegin bool
 }
 
 func newModel() *cobra.Command {
@@ -69,7 +71,7 @@ a name it lists all of those.`,
 		cmd *cobra.Command
 		run func(m *modelled, cmd *cobra.Command, name string) error
 	}{{train, (*modelled).train}, {score, (*modelled).score}, {look, (*modelled).show}} {
-		m := &modelled{}
+		m := &modelled{mayBegin: one.cmd == train}
 		m.selection.flags(one.cmd)
 		m.recorded.flags(one.cmd)
 		m.streamed.flags(one.cmd)
@@ -170,19 +172,26 @@ func (m *modelled) resume(g *detect.Engine, name string) error {
 	if err != nil || data == nil {
 		return err
 	}
-	return g.LoadModel(name, data)
+	if err := g.LoadModel(name, data); err != nil {
+		return fmt.Errorf("read %s: %w", m.state, err)
+	}
+	return nil
 }
 
 // maxState bounds a file of what a model has learned.
 const maxState = 1 << 30
 
-// learned is what the file has; nil where there is none.
+// learned is what the file has; nil where none is named, or where it may begin and
+// there is none.
 func (m *modelled) learned() ([]byte, error) {
 	if m.state == "" {
 		return nil, nil
 	}
 	info, err := os.Stat(m.state)
 	if os.IsNotExist(err) {
+		if !m.mayBegin {
+			return nil, fmt.Errorf("there is no %s", m.state)
+		}
 		return nil, nil
 	}
 	if err == nil && info.Size() > maxState {

@@ -53,42 +53,76 @@ func (m *modelled) open(cmd *cobra.Command, name string) (*rows, error) {
 		from, r.file = file, file
 	}
 	var err error
-	if r.in, err = table.New(bufio.NewReaderSize(from, 64<<10), m.label); err == nil {
+	if r.in, err = table.New(bufio.NewReaderSize(from, 64<<10), m.label); err != nil {
+		err = fmt.Errorf("read %s: %w", m.csv, err)
+	} else {
 		err = m.forest(r, name)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", m.csv, err), r.file.Close())
+		return nil, errors.Join(err, r.file.Close())
 	}
 	return r, nil
 }
 
-// forest is the model's, or one of the columns that there are.
+// forest is the model's, the one of the file of what was learned, or a new one of
+// the columns that there are.
 func (m *modelled) forest(r *rows, name string) (err error) {
 	data, err := m.learned()
 	if err != nil {
 		return err
 	}
-	if name == "" {
-		o := detect.TableOptions{Features: r.in.Features, Contamination: m.contamination, Forest: detect.ForestSpec{Trees: m.trees, Sample: m.sample}}
-		if r.to, err = detect.NewTable(o); err == nil && data != nil {
-			err = r.to.Load(data)
-		}
-		return err
+	switch {
+	case name != "":
+		r.engine, r.to, err = m.ofModel(name, data)
+	case data != nil:
+		r.to, err = m.ofState(data)
+	default:
+		r.to, err = m.table(r.in.Features)
 	}
-	rules, err := m.only(name)
 	if err != nil {
 		return err
 	}
-	r.engine = detect.NewEngine(rules, detect.EngineOptions{})
+	if err := r.in.Want(r.to.Features()); err != nil {
+		return fmt.Errorf("read %s: %w", m.csv, err)
+	}
+	return nil
+}
+
+// ofModel is a model's, with what it learned.
+func (m *modelled) ofModel(name string, data []byte) (*detect.Engine, *detect.Table, error) {
+	rules, err := m.only(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := detect.NewEngine(rules, detect.EngineOptions{})
 	if data != nil {
-		if err := r.engine.LoadModel(name, data); err != nil {
-			return err
+		if err := g.LoadModel(name, data); err != nil {
+			return nil, nil, fmt.Errorf("read %s: %w", m.state, err)
 		}
 	}
-	if r.to, err = r.engine.Table(name); err != nil {
-		return err
+	to, err := g.Table(name)
+	return g, to, err
+}
+
+// ofState is the one that a file is of.
+func (m *modelled) ofState(data []byte) (*detect.Table, error) {
+	features, _, err := detect.TableOf(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w: of a model's, say its name", m.state, err)
 	}
-	return r.in.Want(r.to.Features())
+	to, err := m.table(features)
+	if err == nil {
+		err = to.Load(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", m.state, err)
+	}
+	return to, nil
+}
+
+// table is one that knows nothing.
+func (m *modelled) table(features []string) (*detect.Table, error) {
+	return detect.NewTable(detect.TableOptions{Features: features, Contamination: m.contamination, Forest: detect.ForestSpec{Trees: m.trees, Sample: m.sample}})
 }
 
 // each gives all rows with what they are found to be; learn makes them usual,
@@ -129,8 +163,12 @@ func (m *modelled) trainTable(cmd *cobra.Command, name string) error {
 		return exit{2, err}
 	}
 	defer r.file.Close()
+	before := r.to.Rows()
 	if err := r.each(true, func(*table.Row, detect.Scored) error { return nil }); err != nil {
 		return exit{2, fmt.Errorf("read %s: %w", m.csv, err)}
+	}
+	if r.to.Rows() == before {
+		return exit{2, fmt.Errorf("read %s: it has no rows", m.csv)}
 	}
 	data := []byte(nil)
 	if r.engine == nil {
@@ -148,17 +186,14 @@ func (m *modelled) trainTable(cmd *cobra.Command, name string) error {
 func (m *modelled) showTable(cmd *cobra.Command, name string) error {
 	if m.csv == "" {
 		data, err := m.learned()
-		if err == nil && data == nil {
-			err = fmt.Errorf("there is no %s", m.state)
-		}
 		if err != nil {
 			return exit{2, err}
 		}
-		features, n, err := detect.TableOf(data)
+		to, err := m.ofState(data)
 		if err != nil {
-			return exit{2, fmt.Errorf("%w: of a model's, say its name", err)}
+			return exit{2, err}
 		}
-		return m.sayRows(cmd.OutOrStdout(), features, n)
+		return m.sayRows(cmd.OutOrStdout(), to)
 	}
 	r, err := m.open(cmd, name)
 	if err != nil {
@@ -172,14 +207,18 @@ func (m *modelled) sayTable(w io.Writer, r *rows, name string) error {
 	if r.engine != nil {
 		return m.say(w, r.engine, name)
 	}
-	return m.sayRows(w, r.to.Features(), r.to.Rows())
+	return m.sayRows(w, r.to)
 }
 
-func (m *modelled) sayRows(w io.Writer, features []string, n uint64) error {
+func (m *modelled) sayRows(w io.Writer, to *detect.Table) error {
 	if m.output == "ndjson" {
-		return json.NewEncoder(w).Encode(map[string]any{"features": features, "rows": n})
+		return json.NewEncoder(w).Encode(map[string]any{"features": to.Features(), "rows": to.Rows(), "missing": to.Missing()})
 	}
-	_, err := fmt.Fprintf(w, "features  %s\nrows      %d learned\n", tame(strings.Join(features, ", ")), n)
+	text := fmt.Sprintf("features  %s\nrows      %d learned\n", tame(strings.Join(to.Features(), ", ")), to.Rows())
+	if n := to.Missing(); n > 0 {
+		text += fmt.Sprintf("missing   %d rows before any is anomalous\n", n)
+	}
+	_, err := io.WriteString(w, text)
 	return err
 }
 
@@ -198,6 +237,8 @@ type scoredAll struct {
 	Type      string `json:"type"`
 	Rows      int    `json:"rows"`
 	Anomalous int    `json:"anomalous"`
+	// Missing is how many rows have to be learned yet before any is anomalous.
+	Missing int `json:"missing,omitempty"`
 	*table.Quality
 }
 
@@ -240,6 +281,7 @@ func (m *modelled) scoreTable(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return exit{2, errors.Join(fmt.Errorf("read %s: %w", m.csv, err), out.Flush())}
 	}
+	all.Missing = r.to.Missing()
 	if q, ok := judged.Quality(); ok {
 		all.Quality = &q
 	}
@@ -249,6 +291,9 @@ func (m *modelled) scoreTable(cmd *cobra.Command, name string) error {
 		fmt.Fprintf(out, "%d rows, %d of them anomalous", all.Rows, all.Anomalous)
 		if q := all.Quality; q != nil {
 			fmt.Fprintf(out, "; %d of %d are labelled so: ROC AUC %.4f, average precision %.4f", q.Odd, q.All, q.AUC, q.AveragePrecision)
+		}
+		if all.Missing > 0 {
+			fmt.Fprintf(out, "; none is before %d more are learned", all.Missing)
 		}
 		fmt.Fprintln(out)
 	}

@@ -121,10 +121,20 @@ func (b Basis) chance(expected float64) float64 {
 
 // Relative is by how many deviations a number of an entity is from what is
 // usual at that hour of the week, above 0 when it is larger; false as long as
-// too little is known.
+// too little is known. In its time of grace it is less, as far as new versions of
+// other entities went.
 func (s *Store) Relative(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
+	z, ok := s.off(e, number, x, b, now)
+	if ok && s.excused(e, number, now) {
+		z = s.graces[number].excuse(z)
+	}
+	return z, ok
+}
+
+// off is by how many deviations it is, whatever the version.
+func (s *Store) off(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return s.distance(e, number, x, q.expected(now), deviation(q.variance, q.n, s.spreads[number].slow), b, now)
+	return s.distance(q, number, x, q.expected(now), deviation(q.variance, q.n, s.spreads[number].slow), b)
 }
 
 // Lasting is by how many deviations a number is off, or, where that is more, the
@@ -147,24 +157,21 @@ func (s *Store) Lasting(e *Entity, number int, x float64, b Basis, now time.Time
 // Jump is [Store.Relative] against the last hour.
 func (s *Store) Jump(e *Entity, number int, x float64, b Basis, now time.Time) (float64, bool) {
 	q := &e.series[number]
-	return s.distance(e, number, x, q.fast, deviation(q.fastVariance, q.n, s.spreads[number].fast), b, now)
+	z, ok := s.distance(q, number, x, q.fast, deviation(q.fastVariance, q.n, s.spreads[number].fast), b)
+	if s.excused(e, number, now) {
+		z /= graced
+	}
+	return z, ok
 }
 
-func (s *Store) distance(e *Entity, number int, x, expected, dev float64, b Basis, now time.Time) (float64, bool) {
-	q := &e.series[number]
+func (s *Store) distance(q *series, number int, x, expected, dev float64, b Basis) (float64, bool) {
 	dev = q.wider() * math.Sqrt(float64(dev*dev)+b.chance(expected))
-	return q.distance(b.Trust*(squash(x, s.counts(number))-expected), dev, s.excused(e, number, now))
+	return q.distance(b.Trust*(squash(x, s.counts(number))-expected), dev)
 }
 
-// graced is how many times larger deviations are in the time of grace.
-const graced = 3
-
-func (s *series) distance(off, dev float64, grace bool) (float64, bool) {
+func (s *series) distance(off, dev float64) (float64, bool) {
 	if s.n < enough || math.IsNaN(off) {
 		return 0, false
-	}
-	if grace {
-		dev *= graced
 	}
 	return min(farthest, max(-farthest, off/max(dev, tiny))), true
 }
@@ -189,15 +196,18 @@ func (s *Store) Learn(e *Entity, number int, x float64, b Basis, now time.Time) 
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return
 	}
-	q := &e.series[number]
-	excused := s.excused(e, number, now)
-	if !excused {
-		if z, ok := s.Relative(e, number, x, b, now); ok {
-			q.peaks(z * q.wider())
-			q.noteLately(z)
-		}
+	q, g := &e.series[number], &s.graces[number]
+	z, ok := s.off(e, number, x, b, now)
+	quickly := s.excused(e, number, now)
+	if quickly && ok {
+		quickly = g.explains(z)
+		g.note(z)
 	}
-	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], excused)
+	if ok && !quickly {
+		q.peaks(z * q.wider())
+		q.noteLately(z)
+	}
+	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], quickly)
 }
 
 // excused says whether a new version excuses a number of an entity now.

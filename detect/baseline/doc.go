@@ -11,7 +11,7 @@
 // Of numbers it tells how many deviations they are from what is usual at that
 // hour of the week, slowly forgotten, and from the last hour; so a daily peak is
 // no anomaly and a jump is one. A new version of a workload has a time of grace,
-// in which its own past counts less.
+// in which its own past counts less, as far as new versions of others go.
 //
 // Memory is bounded by entities and bytes. What goes first is what came once, of
 // the namespace that has most; what has been there for long goes last. Before an

@@ -15,6 +15,10 @@ func (s *Store) Save(out *pack.Writer) {
 		out.Float(p.fast)
 		out.Float(p.n)
 	}
+	for _, g := range s.graces {
+		out.Float(g.far)
+		out.Float(g.n)
+	}
 	out.Len(len(s.groups))
 	for _, k := range s.groupKeys() {
 		g := s.groups[k]
@@ -45,6 +49,9 @@ func (s *Store) Load(in *pack.Reader) error {
 	}
 	for i := range s.spreads {
 		s.spreads[i] = spread{number(in), number(in), number(in)}
+	}
+	for i := range s.graces {
+		s.graces[i] = grace{number(in), number(in)}
 	}
 	s.stats.Bytes -= s.grouped
 	s.groups, s.grouped = map[Key]*group{}, 0

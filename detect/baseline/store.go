@@ -55,6 +55,7 @@ type Store struct {
 	groups   map[Key]*group
 	all      []table
 	spreads  []spread
+	graces   []grace
 	stats    Stats
 	// grouped is what groups take of the bytes.
 	grouped int
@@ -99,7 +100,7 @@ func New(o Options) *Store {
 	}
 	return &Store{
 		o: o, entities: map[Key]*Entity{}, groups: map[Key]*group{},
-		all: make([]table, o.Tables), spreads: make([]spread, o.Series),
+		all: make([]table, o.Tables), spreads: make([]spread, o.Series), graces: make([]grace, o.Series),
 	}
 }
 

@@ -71,7 +71,8 @@ func (v FindingVerdict) Event(now time.Time) Event {
 
 // What a [ModelOrder] may ask for.
 const (
-	// ModelPin stops a model from learning, and keeps what it is now.
+	// ModelPin stops a model from learning, and keeps what it is now. One that is
+	// pinned keeps what it was when it was pinned first.
 	ModelPin = "pin"
 	// ModelUnpin lets it learn again.
 	ModelUnpin = "unpin"

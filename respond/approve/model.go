@@ -59,6 +59,9 @@ func (a *API) verdict(c call) error {
 	case len(body.Why) > maxReason:
 		return problem{http.StatusBadRequest, fmt.Sprintf("why is over %d bytes", maxReason)}
 	}
+	if _, err := a.desk().Finding(c.r.Context(), id); err != nil { // a wrong id would be stored, and change nothing
+		return err
+	}
 	v := event.FindingVerdict{Finding: id, True: *body.True, Who: c.user.Name, Why: body.Why}
 	a.Logger.InfoContext(c.r.Context(), "verdict", "finding", id, "true", v.True, "user", v.Who)
 	now := a.now()
@@ -90,6 +93,13 @@ func (a *API) model(c call) error {
 	case len(body.Why) > maxReason:
 		return problem{http.StatusBadRequest, fmt.Sprintf("why is over %d bytes", maxReason)}
 	}
+	all, err := a.modelStates(c)
+	if err != nil {
+		return err
+	}
+	if err := all.bars(o); err != nil {
+		return err
+	}
 	a.Logger.InfoContext(c.r.Context(), "model", "model", o.Model, "do", o.Do, "user", o.Who)
 	return a.detectors(c, o.Event(a.now()))
 }
@@ -99,6 +109,36 @@ type Models struct {
 	// Sequence is how far they had read then.
 	Sequence uint64             `json:"sequence"`
 	Models   []event.ModelState `json:"models"`
+}
+
+// bars is why an order would do nothing, as far as the detectors said. While they
+// said nothing yet, any is stored for them.
+func (m Models) bars(o event.ModelOrder) error {
+	if len(m.Models) == 0 {
+		return nil
+	}
+	s, err := m.named(o.Model)
+	switch {
+	case err != nil:
+		return err
+	case s.Pinned && o.Do == event.ModelPin:
+		return problem{http.StatusConflict, s.Name + " is pinned already: rollback takes it back to what it was then, unpin lets it learn"}
+	case !s.Pinned && (o.Do == event.ModelUnpin || o.Do == event.ModelRollback):
+		return problem{http.StatusConflict, s.Name + " is not pinned: there is nothing to let go on, or to go back to"}
+	}
+	return nil
+}
+
+// named is the state of one.
+func (m Models) named(name string) (event.ModelState, error) {
+	i := slices.IndexFunc(m.Models, func(s event.ModelState) bool { return s.Name == name })
+	switch {
+	case i >= 0:
+		return m.Models[i], nil
+	case len(m.Models) == 0:
+		return event.ModelState{}, problem{http.StatusNotFound, "the detectors said nothing of any model yet"}
+	}
+	return event.ModelState{}, problem{http.StatusNotFound, fmt.Sprintf("there is no model %q: firebreak model show lists those that run", name)}
 }
 
 // models lists them.
@@ -124,11 +164,11 @@ func (a *API) modelState(c call) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all.Models, func(s event.ModelState) bool { return s.Name == name })
-	if i < 0 {
-		return problem{http.StatusNotFound, "there is no such model, or its detector said nothing yet"}
+	s, err := all.named(name)
+	if err != nil {
+		return err
 	}
-	answer(c.w, http.StatusOK, all.Models[i])
+	answer(c.w, http.StatusOK, s)
 	return nil
 }
 

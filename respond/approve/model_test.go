@@ -19,6 +19,13 @@ func TestVerdictsAndOrders(t *testing.T) {
 	for _, right := range []string{"ann create verdicts/", "ann update models/service-traffic", "pat get models/service-traffic", "rose list models/"} {
 		r.cluster.may[right] = true
 	}
+	data, err := json.Marshal(event.Finding{ID: event.HashID("f")})
+	if err == nil {
+		_, err = r.bus.Create(t.Context(), bus.SubjectFinding(event.HashID("f")), data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	long := `{"why":"` + strings.Repeat("x", maxReason+1) + `"}`
 	for name, c := range map[string]struct {
 		path, token, body string
@@ -31,6 +38,7 @@ func TestVerdictsAndOrders(t *testing.T) {
 		"without the right":         {verdict, "token-bob", `{"true":true}`, 403, "bob may not create verdicts.firebreak.io"},
 		"an order without":          {pin, "token-pat", "{}", 403, "pat may not update models.firebreak.io service-traffic"},
 		"an order to another model": {"/v1/models/api-identity/pin", "token-ann", "{}", 403, "update models.firebreak.io api-identity"},
+		"no finding":                {"/v1/findings/" + event.HashID("g") + "/verdict", "token-ann", `{"true":true}`, 404, "no such finding"},
 		"no finding's id":           {"/v1/findings/x/verdict", "token-ann", `{"true":true}`, 400, "no id of a finding"},
 		"neither":                   {verdict, "token-ann", `{}`, 400, "true or false"},
 		"a word":                    {verdict, "token-ann", `{"true":"yes"}`, 400, "can't be read"},
@@ -62,6 +70,42 @@ func TestVerdictsAndOrders(t *testing.T) {
 	}
 }
 
+// An order to a model that there is not, or that changes nothing, is refused: who
+// gives it has to know.
+func TestOrdersInVain(t *testing.T) {
+	r := newRig(t)
+	data, err := json.Marshal(Models{Sequence: 7, Models: []event.ModelState{{Name: "free"}, {Name: "held", Pinned: true}}})
+	if err == nil {
+		err = r.bus.Snapshots().Put(t.Context(), bus.SnapshotModels, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		model, do string
+		status    int
+		text      string
+	}{
+		{"fre", "pin", 404, `there is no model \"fre\"`},
+		{"held", "pin", 409, "held is pinned already"},
+		{"free", "unpin", 409, "free is not pinned"},
+		{"free", "rollback", 409, "free is not pinned"},
+		{"free", "pin", 202, "sequence"},
+		{"free", "approve", 202, "sequence"},
+		{"held", "rollback", 202, "sequence"},
+		{"held", "unpin", 202, "sequence"},
+		{"held", "approve", 202, "sequence"},
+	} {
+		r.cluster.may["ann update models/"+c.model] = true
+		if status, body := r.call("POST", "/v1/models/"+c.model+"/"+c.do, "token-ann", "{}"); status != c.status || !strings.Contains(body, c.text) {
+			t.Errorf("%s %s: answered %d %s", c.do, c.model, status, body)
+		}
+	}
+	if n := len(r.stored()); n != 5 {
+		t.Errorf("%d orders are stored", n)
+	}
+}
+
 // How a model stands is what its detector said last.
 func TestModelStates(t *testing.T) {
 	r := newRig(t)
@@ -85,7 +129,7 @@ func TestModelStates(t *testing.T) {
 		{"/v1/models", "token-rose", 200, `"sequence":7`},
 		{"/v1/models/service-traffic", "token-rose", 403, "get models.firebreak.io service-traffic"},
 		{"/v1/models/service-traffic", "token-pat", 200, `"missing":12,"missing_time":60000000000`},
-		{"/v1/models/other", "token-pat", 404, "no such model"},
+		{"/v1/models/other", "token-pat", 404, `there is no model \"other\"`},
 		{"/v1/models/service-traffic", "", 401, "bearer token"},
 	} {
 		if status, body := r.call("GET", c.path, c.token, ""); status != c.status || !strings.Contains(body, c.text) {

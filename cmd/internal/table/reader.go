@@ -55,6 +55,7 @@ type Reader struct {
 	csv     *csv.Reader
 	columns []int
 	special map[string]int
+	names   int // columns of the first line
 	n       int
 	row     Row
 }
@@ -77,6 +78,10 @@ func New(r io.Reader, label string) (*Reader, error) {
 	if len(names) > maxColumns {
 		return nil, fmt.Errorf("%d columns are more than %d", len(names), maxColumns)
 	}
+	if len(names) == 1 && strings.ContainsAny(names[0], ";\t") {
+		return nil, fmt.Errorf("line 1 is the one column %q: columns are separated by commas", cut(names[0]))
+	}
+	t.names = len(names)
 	seen := map[string]bool{}
 	for i, name := range names {
 		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
@@ -119,6 +124,10 @@ func (t *Reader) Want(features []string) error {
 // last.
 func (t *Reader) Read() (*Row, error) {
 	record, err := t.csv.Read()
+	if errors.Is(err, csv.ErrFieldCount) {
+		line, _ := t.csv.FieldPos(0)
+		return nil, fmt.Errorf("line %d has %d values, of %d columns", line, len(record), t.names)
+	}
 	if err != nil {
 		return nil, err
 	}
