@@ -25,7 +25,7 @@ func TestExplainModel(t *testing.T) {
 	looked(t, g, quickEvent(1, "web-1", 1, "/health")).want(t, StageWhen, "when is not true")
 	looked(t, g, quickEvent(2, "nobody", 1, "/")).want(t, StageUnless, "unless is true")
 	l := looked(t, g, quickEvent(3, "web-1", 1, "/"))
-	l.want(t, StageWarming, "300 measurements and 1m0s")
+	l.want(t, StageWarming, "406 measurements and 1m0s")
 	folded(t, plain, quickEvent(3, "web-1", 1, "/"))
 	usual(t, g, 4, 600)
 	usual(t, plain, 4, 600)

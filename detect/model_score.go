@@ -122,7 +122,7 @@ func (m *modeller) ready(now time.Time) bool {
 func (m *modeller) missing(now time.Time) (events int, left time.Duration) {
 	w, seen := m.d.Spec.WarmUp, int(min(m.warm.events, math.MaxInt32)) // #nosec G115 -- bounded
 	_, rows := m.forest.Ready()
-	events = max(w.Events-seen, rows+max(0, w.unlearned(m.d.Spec.Forest)-seen))
+	events = max(w.Events-seen, rows+max(0, w.unlearned()-seen))
 	left = w.For.Std()
 	if !m.warm.since.IsZero() {
 		left -= now.Sub(m.warm.since)
@@ -214,7 +214,7 @@ func (m *modeller) learn(o *observation, score float64, odd bool) {
 		}
 	}
 	// What came first was measured against hardly any past.
-	if m.warm.events > uint64(m.d.Spec.WarmUp.unlearned(m.d.Spec.Forest)) { // #nosec G115 -- not negative
+	if m.warm.events > uint64(m.d.Spec.WarmUp.unlearned()) { // #nosec G115 -- not negative
 		m.forest.Add(m.row, principal(o), o.at)
 	}
 }

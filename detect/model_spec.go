@@ -78,21 +78,16 @@ type SilentSpec struct {
 
 // WarmUpSpec is what has to be seen before anything is found: both.
 type WarmUpSpec struct {
-	// Events are measurements, 512 if left open; never fewer than make a tree.
+	// Events are measurements, 512 if left open. The forest learns none of the first
+	// half, and has to learn as many as make a tree.
 	Events int `yaml:"events"`
 	// For is since the first one, an hour if left open.
 	For conf.Duration `yaml:"for"`
 }
 
-// unlearned is how many of the first measurements the forest does not learn: half,
-// as far as enough are left for a tree.
-func (w WarmUpSpec) unlearned(f ForestSpec) int {
-	sample := f.Sample
-	if sample == 0 {
-		sample = usualSample
-	}
-	return min(w.Events/2, max(0, w.Events-sample))
-}
+// unlearned is how many of the first measurements the forest does not learn: they
+// were measured against hardly any past.
+func (w WarmUpSpec) unlearned() int { return w.Events / 2 }
 
 // BudgetSpec is how much is found: alerts_per_day (5, if all is left open), a
 // probability of false alarms p, or a contamination; and what has to hold
