@@ -27,6 +27,13 @@ type Executor struct {
 	// Preview, if set, says what plans would take away, and tries their writes
 	// without effect.
 	Preview Preview
+	// Asked, if set, gives those who decide elsewhere than on a run: whom a lockout
+	// leaves is said of them too. [NewWorker] sets it. OnCall are those who decide
+	// whatever is asked. Groups, if set, tells the
+	// groups in which a user is known to be.
+	Asked  func(of event.Run) []guard.Approvers
+	OnCall []guard.Approvers
+	Groups func(user string) []string
 }
 
 // Targets finds out what step i is about: live objects, each with its UID.
@@ -116,6 +123,8 @@ func (x *Executor) draft(ctx context.Context, book *Playbook, run event.Run, i i
 		p.Failure, p.Error = classify(err), err.Error()
 		return p
 	}
+	check.Losses = x.losses(book, run, p.Plan)
+	p.Plan.Notes = append(lossNotes(check.Losses), p.Plan.Notes...)
 	check.Plan = p.Plan
 	check.Approved, check.Yes = s.Approved != "" && s.Approved == p.Digest, s.Yes
 	p.Verdicts = x.Guards.Judge(ctx, check)
@@ -180,6 +189,7 @@ func (x *Executor) plan(ctx context.Context, p *Planned, book *Playbook, run eve
 func (x *Executor) Held(ctx context.Context, book *Playbook, run event.Run, i int, now time.Time) (reason string, held bool) {
 	s, c := run.Steps[i], check(book, run, i, now)
 	c.Plan, c.Approved = *s.Plan, s.Approved != ""
+	c.Losses = x.losses(book, run, *s.Plan)
 	verdicts := x.Guards.Judge(ctx, c)
 	decision, reason := Strongest(verdicts)
 	if decision == event.Deny || decision == event.Wait || decision == event.Ask && s.Approved == "" {

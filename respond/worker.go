@@ -86,6 +86,9 @@ func NewWorker(_ context.Context, o WorkerOptions) (*Worker, error) {
 	if w.clock == nil {
 		w.clock = func() time.Time { return time.Now().UTC() }
 	}
+	if o.Executor.Asked == nil {
+		o.Executor.Asked = w.asked
+	}
 	w.lease = &lease{kv: o.Bus.Control(), alone: o.Alone, clock: w.now}
 	w.begin(0)
 	return w, nil

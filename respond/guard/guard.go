@@ -45,6 +45,9 @@ type Check struct {
 	// Matches says whether the playbook is for the run's finding still if its
 	// target is now as it is given; nil asks nothing.
 	Matches func(live event.Ref) (bool, error)
+	// Losses are what the plan takes from those who decide, those first of whom too
+	// few are left.
+	Losses []Loss
 
 	// book is what the ledger holds. It is nil where none is kept.
 	book *Book

@@ -520,6 +520,11 @@ func TestEachGuard(t *testing.T) {
 			}
 		}), event.Ask, "6 of 6 runs"},
 
+		{"approvers", "no lockout", func(*world) {}, event.Pass, "takes nothing"},
+		{"approvers", "the last one", func(w *world) {
+			w.check.Losses = []Loss{{Approvers: Approvers{Of: "playbook contain", By: []string{"user/ann"}}, Out: []string{"user/ann"}}}
+		}, event.Ask, "NOBODY IS LEFT"},
+
 		{"steering", "nobody known", func(*world) {}, event.Pass, ""},
 		{"steering", "one actor, many targets", func(w *world) {
 			w.check.Run.Finding.Actor.Address = "203.0.113.9"

@@ -211,6 +211,10 @@ func (s *service) respond(ctx context.Context, group *errgroup.Group) error {
 			deps.Drill, options.Drill = held, held
 		}
 		executor := &respond.Executor{Deps: deps, Guards: guard.New(options)}
+		if s.Config.Slack != nil {
+			executor.Groups = s.Config.Slack.Groups
+			executor.OnCall = []guard.Approvers{{Of: "what is asked in Slack", By: s.Config.Slack.Deciders(), Need: 1}}
+		}
 		if s.kube != nil {
 			executor.Recent, executor.Preview = kube.Recent{Cache: s.kube}, s.kube
 		}

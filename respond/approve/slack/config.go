@@ -130,3 +130,25 @@ func (c Config) channel(in event.Incident) string {
 	}
 	return c.Channel
 }
+
+// Groups are those of Kubernetes that the config gives a user.
+func (c Config) Groups(user string) []string {
+	var all []string
+	for _, p := range c.People {
+		if p.User == user {
+			all = append(all, p.Groups...)
+		}
+	}
+	return all
+}
+
+// Deciders are the groups that the config lets approve, as approve.by names them.
+func (c Config) Deciders() []string {
+	var all []string
+	for _, r := range c.Rights {
+		if by := "group/" + r.Group; slices.Contains(r.Verbs, "approve playbooks") && !slices.Contains(all, by) {
+			all = append(all, by)
+		}
+	}
+	return all
+}
