@@ -387,7 +387,7 @@ func TestDrill(t *testing.T) {
 		}
 		return nil
 	})
-	d.paged(10, notify.Trigger, "could not be tried")
+	d.paged(14, notify.Trigger, "could not be tried")
 }
 
 // refused: admission refuses the quarantine, its policy, or a pod of the pair.
@@ -395,20 +395,22 @@ func TestDrill(t *testing.T) {
 // a drill works again when it is let through.
 func (d *drilled) refused() {
 	t := d.t
-	fixed := fixedLabels(t, d.admin, drillSpace)
-	before := d.target()
-	for range 2 {
-		if s := d.Once(t.Context()); s.Capability != drill.Refused || !strings.Contains(s.Note, fixed.name) {
-			t.Errorf("%+v", s)
+	for i, by := range []func(*testing.T, kubernetes.Interface, string) fixed{fixedLabels, fixedPolicies} {
+		fixed := by(t, d.admin, drillSpace)
+		before := d.target()
+		for range 2 {
+			if s := d.Once(t.Context()); s.Capability != drill.Refused || !strings.Contains(s.Note, fixed.name) {
+				t.Errorf("%+v", s)
+			}
+			if after := d.target(); marks(t, after.ObjectMeta) != marks(t, before.ObjectMeta) || hasPolicy(t, d.admin, drillSpace) {
+				t.Errorf("left over: %s", marks(t, after.ObjectMeta))
+			}
 		}
-		if after := d.target(); marks(t, after.ObjectMeta) != marks(t, before.ObjectMeta) || hasPolicy(t, d.admin, drillSpace) {
-			t.Errorf("left over: %s", marks(t, after.ObjectMeta))
-		}
+		d.paged(6+2*i, notify.Trigger, "is not proved")
+		fixed.remove()
+		d.works("the policy is forgotten")
+		d.paged(7+2*i, notify.Resolve, "works again")
 	}
-	d.paged(6, notify.Trigger, "is not proved")
-	fixed.remove()
-	d.works("the policy is forgotten")
-	d.paged(7, notify.Resolve, "works again")
 
 	none := resource.MustParse("0")
 	quotas := d.admin.CoreV1().ResourceQuotas(drillSpace)
@@ -423,22 +425,42 @@ func (d *drilled) refused() {
 		}
 		return err
 	})
-	if err := d.admin.CoreV1().Pods(drillSpace).Delete(t.Context(), "target-0", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
+	d.missing("exceeded quota: nothing", 10, func(ctx context.Context) error { return quotas.Delete(ctx, "nothing", metav1.DeleteOptions{}) })
+
+	// The shipped namespace takes restricted pods alone; the shipped pair is such.
+	asRoot := func(ctx context.Context, root string) error {
+		patch := fmt.Appendf(nil, `{"spec":{"template":{"spec":{"securityContext":{"runAsNonRoot":%s}}}}}`, root)
+		_, err := d.admin.AppsV1().StatefulSets(drillSpace).Patch(ctx, "target", "application/merge-patch+json", patch, metav1.PatchOptions{})
+		return err
+	}
+	if err := asRoot(t.Context(), "false"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a drill is told of the quota", func(ctx context.Context) error {
+	d.missing("violates PodSecurity", 12, func(ctx context.Context) error { return asRoot(ctx, "true") })
+}
+
+// missing: the target goes, and what refuses the next one is told with page number n;
+// once that is let go the pair is whole, and a drill works again.
+func (d *drilled) missing(refusal string, n int, let func(context.Context) error) {
+	t := d.t
+	t.Helper()
+	err := d.admin.CoreV1().Pods(drillSpace).Delete(t.Context(), "target-0", metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	eventually(t, "a drill is told: "+refusal, func(ctx context.Context) error {
 		s := d.Once(ctx)
-		if s.Capability != drill.Refused || !strings.Contains(s.Note, "exceeded quota: nothing") {
+		if s.Capability != drill.Refused || !strings.Contains(s.Note, refusal) {
 			return fmt.Errorf("it is %+v", s)
 		}
 		return nil
 	})
 	// Until the Event was there the pod was only gone, which was news by itself.
-	if last := d.pages.last(); len(d.pages.sent) > 9 || last.Op != notify.Trigger || !strings.Contains(last.Notice.Title, "is not proved") {
+	if last := d.pages.last(); len(d.pages.sent) > n+1 || last.Op != notify.Trigger || !strings.Contains(last.Notice.Title, "is not proved") {
 		t.Errorf("paged %+v", d.pages.sent)
 	}
-	d.pages.sent = append(d.pages.sent[:7:7], d.pages.last())
-	if err := quotas.Delete(t.Context(), "nothing", metav1.DeleteOptions{}); err != nil {
+	d.pages.sent = append(d.pages.sent[:n-1:n-1], d.pages.last())
+	if err := let(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// What it waits for before it tries again is its own: a change of it is looked at at once.
@@ -451,8 +473,8 @@ func (d *drilled) refused() {
 		return err
 	})
 	ready(t, d.admin, drillSpace, "app=firebreak-drill-target", 1)
-	d.works("the quota is gone")
-	d.paged(9, notify.Resolve, "works again")
+	d.works("nothing refuses any more: " + refusal)
+	d.paged(n+1, notify.Resolve, "works again")
 }
 
 // works waits until a drill finds that containment works.
@@ -467,34 +489,58 @@ func (d *drilled) works(why string) {
 	})
 }
 
-// fixed is an admission policy that lets nobody change labels of pods.
+// fixed is an admission policy that refuses something of everybody.
 type fixed struct {
 	name   string
 	remove func()
 }
 
-// fixedLabels makes it, and waits until the API server refuses by it.
+// fixedLabels lets nobody change labels of pods.
 func fixedLabels(t *testing.T, client kubernetes.Interface, space string) fixed {
+	t.Helper()
+	rule := admissionv1.RuleWithOperations{
+		Operations: []admissionv1.OperationType{admissionv1.Update},
+		Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+	}
+	return inForce(t, client, space, "fixed-labels", rule, "object.metadata.?labels == oldObject.metadata.?labels", func(ctx context.Context) error {
+		_, err := client.CoreV1().Pods(space).Patch(ctx, "prober-0", "application/merge-patch+json", []byte(`{"metadata":{"labels":{"x":"y"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	})
+}
+
+// fixedPolicies lets nobody make network policies.
+func fixedPolicies(t *testing.T, client kubernetes.Interface, space string) fixed {
+	t.Helper()
+	rule := admissionv1.RuleWithOperations{
+		Operations: []admissionv1.OperationType{admissionv1.Create},
+		Rule:       admissionv1.Rule{APIGroups: []string{networkingv1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"networkpolicies"}},
+	}
+	return inForce(t, client, space, "fixed-policies", rule, "false", func(ctx context.Context) error {
+		_, err := client.NetworkingV1().NetworkPolicies(space).Create(ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "tried"}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	})
+}
+
+// inForce makes such a policy, and waits until the API server refuses by it what is
+// tried.
+func inForce(t *testing.T, client kubernetes.Interface, space, name string, rule admissionv1.RuleWithOperations, unless string, try func(context.Context) error) fixed {
 	t.Helper()
 	api := client.AdmissionregistrationV1()
 	deny := admissionv1.Fail
 	policy := &admissionv1.ValidatingAdmissionPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "fixed-labels"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: &deny,
 			MatchConstraints: &admissionv1.MatchResources{
 				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: space}},
-				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-					Operations: []admissionv1.OperationType{admissionv1.Update},
-					Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-				}}},
+				ResourceRules:     []admissionv1.NamedRuleWithOperations{{RuleWithOperations: rule}},
 			},
-			Validations: []admissionv1.Validation{{Expression: "object.metadata.?labels == oldObject.metadata.?labels", Message: "labels of pods are fixed"}},
+			Validations: []admissionv1.Validation{{Expression: unless, Message: "this is fixed"}},
 		},
 	}
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "fixed-labels"},
-		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: "fixed-labels", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
 	}
 	if _, err := api.ValidatingAdmissionPolicies().Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -506,21 +552,20 @@ func fixedLabels(t *testing.T, client kubernetes.Interface, space string) fixed 
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		err := errors.Join(
-			api.ValidatingAdmissionPolicyBindings().Delete(ctx, "fixed-labels", metav1.DeleteOptions{}),
-			api.ValidatingAdmissionPolicies().Delete(ctx, "fixed-labels", metav1.DeleteOptions{}))
+			api.ValidatingAdmissionPolicyBindings().Delete(ctx, name, metav1.DeleteOptions{}),
+			api.ValidatingAdmissionPolicies().Delete(ctx, name, metav1.DeleteOptions{}))
 		if err != nil {
 			t.Error(err)
 		}
 	})
 	t.Cleanup(remove)
-	eventually(t, "labels of pods are fixed", func(ctx context.Context) error {
-		_, err := client.CoreV1().Pods(space).Patch(ctx, "prober-0", "application/merge-patch+json", []byte(`{"metadata":{"labels":{"x":"y"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
-		if err == nil {
-			return errors.New("a label is taken")
+	eventually(t, name+" is in force", func(ctx context.Context) error {
+		if try(ctx) == nil {
+			return errors.New("nothing is refused")
 		}
 		return nil
 	})
-	return fixed{"fixed-labels", remove}
+	return fixed{name, remove}
 }
 
 // void: while the last drill saw no enforcement, a quarantine is said to be void.
