@@ -22,6 +22,7 @@ import (
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/respond/guard"
 	"github.com/firebreak-io/firebreak/respond/runlog"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 const stormBook = `apiVersion: firebreak.io/v1alpha1
@@ -54,7 +55,9 @@ type storm struct {
 
 // TestStorm lets hostile findings about every pod of a cluster rain on four
 // responders, of which some die and others begin: at each write to the cluster
-// the budgets hold, and every finding has a run that waits for people or holds.
+// the budgets hold, and every finding has a run that waits for people or holds. Those
+// that wait are asked one by one up to a bound, and all others once, in sum: an answer
+// to that is one to each of them, and to no other.
 func TestStorm(t *testing.T) {
 	pods, again, kills := 120, 10, 6
 	if os.Getenv("FIREBREAK_TORTURE") != "" {
@@ -74,6 +77,29 @@ func TestStorm(t *testing.T) {
 	}
 	states := s.rest(pods)
 	s.check(pods, states)
+	s.asked(states[event.RunAwaiting])
+}
+
+// StormDesk asks people as the desk does that is built on this package: it gives how
+// many questions are asked one by one and how many in sum, and a no to the sum.
+var StormDesk func(ctx context.Context, b *bus.Bus, c *Control) (alone, summed int, deny func() (told int, err error), err error)
+
+// asked is that of those that wait each is in one question, and none is lost by the
+// answer to the sum.
+func (s *storm) asked(waiting int) {
+	s.t.Helper()
+	alone, summed, deny, err := StormDesk(s.t.Context(), s.bus, s.control)
+	if err != nil || alone != 100 || summed != waiting-100 || summed < 1 {
+		s.t.Fatalf("of %d that wait %d are asked one by one, %d in sum (%v)", waiting, alone, summed, err)
+	}
+	told, err := deny()
+	if err != nil || told != summed {
+		s.t.Fatalf("the answer to %d in sum is one to %d (%v)", summed, told, err)
+	}
+	wait.Until(s.t, "just those of the sum are denied", func() bool {
+		states := s.states()
+		return states[event.RunAwaiting] == alone && states[event.RunDenied] == summed && states[event.RunHolding] == 10
+	})
 }
 
 func newStorm(t *testing.T, pods int) *storm {
@@ -183,13 +209,7 @@ func (s *storm) rest(pods int) map[event.RunState]int {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		states := map[event.RunState]int{}
-		for rec, err := range runlog.New(s.bus, 0).All(s.t.Context()) {
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			states[rec.Run.State]++
-		}
+		states := s.states()
 		if states[event.RunHolding]+states[event.RunAwaiting] == pods {
 			return states
 		}
@@ -199,6 +219,19 @@ func (s *storm) rest(pods int) map[event.RunState]int {
 			s.t.Fatalf("runs are %v after ten minutes", states)
 		}
 	}
+}
+
+// states are how many runs are in each.
+func (s *storm) states() map[event.RunState]int {
+	s.t.Helper()
+	states := map[event.RunState]int{}
+	for rec, err := range runlog.New(s.bus, 0).All(s.t.Context()) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		states[rec.Run.State]++
+	}
+	return states
 }
 
 func (s *storm) check(pods int, states map[event.RunState]int) {
