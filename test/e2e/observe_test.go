@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -48,7 +50,34 @@ spec:
       action: notify.event
       with: {reason: Contained, note: "contained for ${finding.rule}"}
     - {name: page, action: notify.page, with: {to: [oncall], note: "look at ${target.name}"}, on_failure: continue} # a replay knows no receivers
+---
+apiVersion: firebreak.io/v1alpha1
+kind: Playbook
+metadata: {name: call}
+spec:
+  when: finding.rule == "container-escape"
+  mode: ask
+  approve: {by: [group/oncall], need: 1, within: 10m}
+  steps:
+    - {name: edge, action: function.webhook, with: {function: edge, values: {pod: "${target.name}"}}, on_failure: continue}
+    - {name: snapshot, action: function.job, with: {job: collect}}
 `
+
+// calling adds the functions that playbooks call to the config of a service.
+func (l *loop) calling() {
+	l.t.Helper()
+	l.write("job.yaml", "template: {spec: {restartPolicy: Never, containers: [{name: collect, image: collect}]}}\n")
+	path := filepath.Join(l.dir, "config.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.write("config.yaml", string(text)+`  functions:
+    hosts: [edge.example]
+    webhooks: [{name: edge, url: "https://edge.example/block"}]
+    jobs: [{name: collect, namespace: default, template: job.yaml}]
+`)
+}
 
 // TestObserveWritesNothing runs a service in mode observe, with Slack and a pager,
 // and a replay that plans in the cluster, against a real API server: from the
@@ -71,6 +100,7 @@ func TestObserveWritesNothing(t *testing.T) {
 	l := loop{process: p, admin: client, plane: plane(t)}
 	l.talk()
 	l.pagedBy()
+	l.calling()
 	p.start()
 	t.Cleanup(p.stop)
 	for _, pod := range []corev1.Pod{suspect, refused} {
@@ -96,6 +126,7 @@ func TestObserveWritesNothing(t *testing.T) {
 	t.Logf("runs show:\n%s", shown)
 	l.planned(viewer, run)
 	replayed(t, p, suspect)
+	l.replayedAlike(viewer, suspect)
 
 	if after := marked(); after != before {
 		t.Errorf("the pod was changed: before %s, after %s", before, after)
@@ -202,6 +233,90 @@ func replayed(t *testing.T, p *process, pod corev1.Pod) {
 		return
 	}
 	t.Errorf("no run in\n%s", out)
+}
+
+// shippedAlerts are of a kind for each playbook that is shipped and is about pods of
+// which Falco tells.
+var shippedAlerts = []string{"Terminal shell in container", "Detect release_agent File Container Escapes", "Drop and execute new binary in container"}
+
+// foreseen is what a plan comes to, whoever made it.
+type foreseen struct {
+	Step, Action, Summary string
+	Writes, Guards        []string
+}
+
+// replayedAlike: a replay in the cluster with the service's config plans what the
+// service does, of each kind of playbook.
+func (l *loop) replayedAlike(viewer string, pod corev1.Pod) {
+	t := l.t
+	t.Helper()
+	var lines strings.Builder
+	for _, rule := range shippedAlerts {
+		body, err := json.Marshal(map[string]any{
+			"hostname": "node-1", "priority": "Critical", "rule": rule, "source": "syscall", "time": time.Now().UTC().Format(time.RFC3339Nano), "output": rule, "tags": []string{"container"},
+			"output_fields": map[string]any{
+				"container.id": containerID(pod.Status.ContainerStatuses[0].ContainerID), "evt.time": time.Now().UnixNano(), "k8s.ns.name": pod.Namespace, "k8s.pod.name": pod.Name,
+				"proc.cmdline": "sh -i", "proc.name": "sh", "proc.tty": 34816, "user.name": "root",
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&lines, "%s\n", body)
+		if _, err := l.process.call(t.Context(), http.MethodPost, "/v1/falco", l.process.token, json.RawMessage(body), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string][]foreseen{}
+	for _, book := range []string{"contain", "contain-terminal-shell", "contain-container-escape", "contain-malicious-program", "call"} {
+		run := l.run(viewer, book, pod.Name, event.RunObserved)
+		for i, s := range run.Steps {
+			want[book] = append(want[book], foresee(s.Name, s.Action, run.Steps[i].Plan, s.Verdicts))
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), command.Path(t), "replay", "--live", "--kubeconfig", filepath.Join(l.dir, "kubeconfig"), "--config", filepath.Join(l.dir, "config.yaml"), "--mode", "observe",
+		"--playbooks", filepath.Join(l.dir, "playbooks.yaml"), "--falco", l.write("alerts.json", lines.String()), "-o", "ndjson")
+	var faults strings.Builder
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, faults.String())
+	}
+	got := map[string][]foreseen{}
+	for line := range strings.Lines(string(out)) {
+		var r struct {
+			Type, Playbook string
+			Steps          []struct {
+				Name, Action string
+				Plan         *event.Plan
+				Guards       []event.Verdict
+			}
+		}
+		if json.Unmarshal([]byte(line), &r) != nil || r.Type != "run" {
+			continue
+		}
+		for _, s := range r.Steps {
+			got[r.Playbook] = append(got[r.Playbook], foresee(s.Name, s.Action, s.Plan, s.Guards))
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("a replay plans otherwise than the service (-service +replay):\n%s", d)
+	}
+}
+
+// foresee is what a plan comes to.
+func foresee(name, action string, p *event.Plan, guards []event.Verdict) foreseen {
+	f := foreseen{Step: name, Action: action}
+	if p != nil {
+		f.Summary = p.Summary
+		for _, w := range p.Writes {
+			f.Writes = append(f.Writes, strings.Join([]string{w.Verb, w.Resource, w.Namespace}, " "))
+		}
+	}
+	for _, g := range guards {
+		f.Guards = append(f.Guards, g.Guard+" "+string(g.Decision))
+	}
+	return f
 }
 
 // writes are what a user changed, by the API server's audit log, and how many
