@@ -59,7 +59,7 @@ func decodeFalco(raw []byte, o Origin) (event.Event, error) {
 		top.unclash("rule")
 	}
 	fields := top.object("output_fields")
-	fields.unclash("container.id", "container.name", "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id",
+	fields.unclash("container.id", "container.name", "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id", "k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid",
 		"user.name", "proc.cmdline", "ka.user.name", "ka.verb", "ka.target.name", "ka.target.namespace", "ka.target.resource")
 	e := event.Event{
 		ID: obj.id(event.SourceFalco, "uuid"), Source: event.SourceFalco, From: o.From, Cluster: o.Cluster,

@@ -22,10 +22,12 @@ func falcoRuntime(e *event.Event, source string) {
 	e.Class = falcoClass(e, source)
 	e.Verb = known(f, "evt.type")
 	e.Actor = event.Actor{User: known(f, "user.name"), Process: known(f, "proc.cmdline")}
+	// The k8smeta plugin has the pod under names of its own; what the runtime
+	// said comes first.
 	e.Object = event.Ref{
-		Namespace: known(f, "k8s.ns.name"),
-		Name:      known(f, "k8s.pod.name"),
-		UID:       known(f, "k8s.pod.uid", "k8s.pod.id"),
+		Namespace: known(f, "k8s.ns.name", "k8smeta.ns.name"),
+		Name:      known(f, "k8s.pod.name", "k8smeta.pod.name"),
+		UID:       known(f, "k8s.pod.uid", "k8s.pod.id", "k8smeta.pod.uid"),
 		Node:      known(f, "k8s.node.name"),
 		Container: known(f, "container.name", "k8s.container.name"),
 		Image:     falcoImage(f),
