@@ -12,9 +12,17 @@ import (
 type Judge func(from, to End, protocol string, port int) bool
 
 // Compare asks a judge about every connection that each pod of the state could
-// have, and says where package reach says otherwise. It gives how many
+// have, by each pair of addresses that [Between] gives, and says where package reach says otherwise. It gives how many
 // connections were compared.
-func Compare(s State, judge Judge) (int, error) {
+func Compare(s State, one Judge) (int, error) {
+	judge := func(from, to End, protocol string, port int) bool {
+		for _, pair := range Between(from, to) {
+			if one(pair[0], pair[1], protocol, port) {
+				return true
+			}
+		}
+		return false
+	}
 	state, err := s.Reach()
 	if err != nil {
 		return 0, err
@@ -66,7 +74,7 @@ func (s State) peers(of int) []End {
 	}
 	for i := range s.Nodes {
 		if n := &s.Nodes[i]; n.Name != own {
-			out = append(out, End{Node: n, Address: n.Status.Addresses[0].Address})
+			out = append(out, End{Node: n})
 		}
 	}
 	for _, a := range Outside() {

@@ -17,15 +17,57 @@ type End struct {
 	Node *corev1.Node
 }
 
+// addresses are all that an end has.
+func (e End) addresses() (all []string) {
+	switch {
+	case e.Pod != nil:
+		for _, ip := range e.Pod.Status.PodIPs {
+			all = append(all, ip.IP)
+		}
+		return all
+	case e.Node != nil:
+		for _, a := range e.Node.Status.Addresses {
+			all = append(all, a.Address)
+		}
+		return all
+	}
+	return []string{e.Address}
+}
+
+// at is the end at one of its addresses.
+func (e End) at(address string) End {
+	e.Address = address
+	return e
+}
+
+// four says whether an address is of IPv4.
+func four(address string) bool { return net.ParseIP(address).To4() != nil }
+
+// Between are the ends at each pair of addresses by which they can talk: those of
+// one family. Where a pair has none in common, and where one end is an address
+// outside, something between may translate: then each pair counts.
+func Between(from, to End) (pairs [][2]End) {
+	outside := func(e End) bool { return e.Pod == nil && e.Node == nil }
+	var all [][2]End
+	for _, a := range from.addresses() {
+		for _, b := range to.addresses() {
+			pair := [2]End{from.at(a), to.at(b)}
+			all = append(all, pair)
+			if four(a) == four(b) {
+				pairs = append(pairs, pair)
+			}
+		}
+	}
+	if len(pairs) == 0 || outside(from) || outside(to) {
+		return all
+	}
+	return pairs
+}
+
 // bound says that policies bind this end: it is a pod of its own network.
 func (e End) bound() bool { return e.Pod != nil && !e.Pod.Spec.HostNetwork }
 
-func (e End) address() string {
-	if e.Pod != nil {
-		return e.Pod.Status.PodIP
-	}
-	return e.Address
-}
+func (e End) address() string { return e.Address }
 
 // node is the node whose network the end uses or on which it runs.
 func (e End) node() string {
@@ -38,7 +80,8 @@ func (e End) node() string {
 	return ""
 }
 
-// Allowed says whether a new connection is let through by all policies.
+// Allowed says whether a new connection is let through by all policies, between
+// these addresses of the ends.
 func (s State) Allowed(from, to End, protocol string, port int) bool {
 	// A node's own traffic with the pods that run on it is never stopped.
 	if from.bound() != to.bound() && from.node() != "" && from.node() == to.node() {

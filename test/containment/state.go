@@ -68,6 +68,12 @@ type Options struct {
 	Plain bool
 }
 
+// Where the addresses of nodes and pods are, of both families.
+const (
+	nodeFour, nodeSix = "172.16.0.%d", "fd00:16::%d"
+	podFour, podSix   = "10.0.0.%d", "fd00:10::%d"
+)
+
 // The words of the generated clusters: few, so that they meet.
 var (
 	values    = []string{"x", "y"}
@@ -76,13 +82,13 @@ var (
 	ports     = []int{53, 80, 81, 443, 8080, 8090}
 	cidrs     = []string{
 		"0.0.0.0/0", "10.0.0.0/24", "10.0.0.0/29", "10.0.0.2/32", "192.0.2.0/24", "192.0.2.128/25", "192.0.2.128/26",
-		"198.51.100.0/24", "172.16.0.0/24", "::/0", "2001:db8::/32",
+		"198.51.100.0/24", "172.16.0.0/24", "::/0", "2001:db8::/32", "fd00:10::/64", "fd00:10::/125", "fd00:10::2/128", "fd00:16::/64",
 	}
 )
 
 // Outside are addresses that no pod or node of a generated cluster has.
 func Outside() []string {
-	return []string{"10.0.0.200", "192.0.2.7", "192.0.2.130", "192.0.2.200", "198.51.100.9", "203.0.113.1", "2001:db8::1", "2001:dead::1"}
+	return []string{"10.0.0.200", "192.0.2.7", "192.0.2.130", "192.0.2.200", "198.51.100.9", "203.0.113.1", "2001:db8::1", "2001:dead::1", "fd00:10::c8"}
 }
 
 // Ports are those that connections are tried on.
@@ -100,11 +106,11 @@ func Draw(t *rapid.T, o Options) State {
 	for i := range 2 {
 		s.Nodes = append(s.Nodes, corev1.Node{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("n%d", i), Labels: g.labels("zone", values)},
-			Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("172.16.0.%d", i+1)}}},
+			Status:     corev1.NodeStatus{Addresses: g.nodeAddresses(i + 1)},
 		})
 	}
 	for i := range g.upTo(2, 6) {
-		s.Pods = append(s.Pods, g.pod(i, o))
+		s.Pods = append(s.Pods, g.pod(i, s.Nodes[i%2], o))
 	}
 	for i := range g.upTo(0, 4) {
 		s.Policies = append(s.Policies, g.policy(i))
@@ -140,17 +146,35 @@ func (g generator) labels(pairs ...any) map[string]string {
 	return m
 }
 
-func (g generator) pod(i int, o Options) corev1.Pod {
+// addresses are one of either family or one of each, the first one first.
+func (g generator) addresses(four, six string, n int) []string {
+	a, b := fmt.Sprintf(four, n), fmt.Sprintf(six, n)
+	return pick(g, [][]string{{a}, {b}, {a, b}, {b, a}})
+}
+
+func (g generator) nodeAddresses(n int) (all []corev1.NodeAddress) {
+	for _, a := range g.addresses(nodeFour, nodeSix, n) {
+		all = append(all, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a})
+	}
+	return all
+}
+
+func (g generator) pod(i int, node corev1.Node, o Options) corev1.Pod {
 	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: fmt.Sprintf("p%d", i), Namespace: pick(g, []string{"a", "b", "c"}), Labels: g.labels("app", apps, "role", values),
 	}}
-	p.Spec.NodeName = fmt.Sprintf("n%d", i%2)
-	ip := fmt.Sprintf("10.0.0.%d", i+1)
+	p.Spec.NodeName = node.Name
+	ips := g.addresses(podFour, podSix, i+1)
 	if !o.Plain && g.one(6) {
-		p.Spec.HostNetwork = true
-		ip = fmt.Sprintf("172.16.0.%d", i%2+1)
+		p.Spec.HostNetwork, ips = true, nil
+		for _, a := range node.Status.Addresses {
+			ips = append(ips, a.Address)
+		}
 	}
-	p.Status.PodIP, p.Status.PodIPs = ip, []corev1.PodIP{{IP: ip}}
+	p.Status.PodIP = ips[0]
+	for _, ip := range ips {
+		p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: ip})
+	}
 	var c corev1.Container
 	used := map[string]bool{}
 	for range g.upTo(0, 3) {

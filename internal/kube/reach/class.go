@@ -90,6 +90,10 @@ func (w *World) key(key []byte, p *endpoint, parts []part, blocks bool) []byte {
 	if w.accounts {
 		put(p.account)
 	}
+	for _, a := range p.addresses { // by which addresses of the subject they can talk
+		key = strconv.AppendBool(key, a.Is4())
+	}
+	put("")
 	// Pods are told of by workload: one that has none stands for itself.
 	put(p.workload)
 	if blocks {

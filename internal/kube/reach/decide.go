@@ -25,25 +25,44 @@ func (w *World) stack(subject *endpoint, d Direction) stack {
 	return s
 }
 
-// allowed are the ports that the subject's policies let through between it and
-// a peer, each with who decided. The destination is who names ports. A peer of
-// several addresses (two families, or a node's) gets through by any of them: what
-// a rule denies by address is that address, and no more.
-func (s stack) allowed(subject, peer *endpoint, d Direction) []piece {
-	if len(peer.addresses) < 2 || !s.asksAddresses() {
-		return s.through(subject, peer, d)
+// way is a pair of addresses by which two ends can talk: the ends, each with that
+// one alone.
+type way struct{ subject, peer *endpoint }
+
+// ways are all pairs of addresses of one family. A connection goes by one of them,
+// and both ends' policies are asked of that one: what a rule denies by address is
+// that address, and no more. Where two ends have no family in common, something
+// between may translate: then each pair counts, as it does of addresses outside of
+// the cluster. Of an end whose addresses are not known nothing is asked by them.
+func ways(subject, peer *endpoint) []way {
+	if len(subject.addresses) < 2 && len(peer.addresses) < 2 {
+		return []way{{subject, peer}}
 	}
-	var out []piece
-	for _, a := range peer.addresses {
-		one := *peer
-		one.addresses = []netip.Addr{a}
-		for _, p := range s.through(subject, &one, d) {
-			if i := slices.IndexFunc(out, func(o piece) bool { return o.by == p.by }); i >= 0 {
-				out[i].ports = out[i].ports.union(p.ports)
-			} else {
-				out = append(out, p)
+	var all, same []way
+	for _, a := range subject.each() {
+		for _, b := range peer.each() {
+			all = append(all, way{a, b})
+			if len(a.addresses) > 0 && len(b.addresses) > 0 && a.addresses[0].Is4() == b.addresses[0].Is4() {
+				same = append(same, way{a, b})
 			}
 		}
+	}
+	if len(same) == 0 || peer.kind == kindAddress {
+		return all
+	}
+	return same
+}
+
+// each is the end once for each of its addresses.
+func (e *endpoint) each() []*endpoint {
+	if len(e.addresses) < 2 {
+		return []*endpoint{e}
+	}
+	var out []*endpoint
+	for _, a := range e.addresses {
+		one := *e
+		one.addresses = []netip.Addr{a}
+		out = append(out, &one)
 	}
 	return out
 }
@@ -55,7 +74,8 @@ func (s stack) asksAddresses() bool {
 	})
 }
 
-// through is allowed for a peer of one address.
+// through are the ports that the subject's policies let through between it and a
+// peer of one address, each with who decided. The destination is who names ports.
 func (s stack) through(subject, peer *endpoint, d Direction) []piece {
 	destination := subject
 	if d == Egress {

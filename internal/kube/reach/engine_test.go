@@ -213,27 +213,40 @@ func TestAdminTraps(t *testing.T) {
 }
 
 // TestTwoFamilies: what is denied by the addresses of one family is open by those
-// of the other, at peers that have both.
+// of the other, at peers that have both, and for a pod that has both.
 func TestTwoFamilies(t *testing.T) {
-	open := strings.ReplaceAll(open, "prod", "dev")
+	const both = `{apiVersion: v1, kind: Pod, metadata: {name: both, namespace: dev}, spec: {nodeName: n2}, status: {podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}, {ip: "fd00::9"}]}}
+---
+`
+	open := strings.ReplaceAll(open, "prod", "dev") + both
 	deny := func(networks string) string {
 		return admin("d", `{tier: Admin, priority: 0, subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [`+networks+`]}]}]}`)
 	}
 	// prod/web has addresses of both families, prod/db of one, node n1 of one.
 	for _, c := range []struct{ name, networks, want string }{
 		{"IPv4", "0.0.0.0/0", "pod prod/web on all ports by NetworkPolicy dev/open | ::/0 on all ports by NetworkPolicy dev/open"},
-		{"IPv6", `"::/0"`, "all 2 other pods of the cluster on all ports by NetworkPolicy dev/open | node n1 on all ports by NetworkPolicy dev/open | 0.0.0.0/0 on all ports by NetworkPolicy dev/open"},
+		{"IPv6", `"::/0"`, "all 3 other pods of the cluster on all ports by NetworkPolicy dev/open | node n1 on all ports by NetworkPolicy dev/open | 0.0.0.0/0 on all ports by NetworkPolicy dev/open"},
 		{"both", `0.0.0.0/0, "::/0"`, ""},
 		{"one address", "10.0.0.1/32", "*"},
 	} {
-		got := of(report(t, open+deny(c.networks), "dev/tool").Egress)
-		if c.want == "*" && !strings.HasPrefix(got, "all 2 other pods") || c.want != "*" && got != c.want {
+		got := of(report(t, open+deny(c.networks), "dev/both").Egress)
+		if c.want == "*" && !strings.HasPrefix(got, "all 3 other pods") || c.want != "*" && got != c.want {
 			t.Errorf("%s: egress %s\nwant %s", c.name, got, c.want)
 		}
 	}
 	// Calico's deny by address is the same.
 	four := calico("GlobalNetworkPolicy", "name: g", `{order: 1, selector: "all()", types: [Egress], egress: [{action: Deny, destination: {nets: [0.0.0.0/0]}}, {action: Allow}]}`)
-	if got := of(report(t, four, "dev/tool").Egress); !strings.HasPrefix(got, "pod prod/web on all ports by Calico GlobalNetworkPolicy g") || strings.Contains(got, "db") {
+	if got := of(report(t, four+both, "dev/both").Egress); !strings.HasPrefix(got, "pod prod/web on all ports by Calico GlobalNetworkPolicy g") || strings.Contains(got, "db") {
 		t.Errorf("Calico: egress %s", got)
+	}
+	// A pod of IPv4 alone can't talk by the other one, whoever allows it.
+	if got := of(report(t, open+deny("0.0.0.0/0"), "dev/tool").Egress); got != "::/0 on all ports by NetworkPolicy dev/open" {
+		t.Errorf("a pod of one family: egress %s", got)
+	}
+	// What one side denies by one family and the other side by the other is closed.
+	sides := admin("d", `{tier: Admin, priority: 0, subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: dev}}}, egress: [{action: Deny, to: [{networks: [0.0.0.0/0]}]}]}`) +
+		policyText(`{podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}`)
+	if got := of(report(t, open+sides, "dev/both").Egress); got != "::/0 on all ports by NetworkPolicy dev/open" {
+		t.Errorf("each side by another family: egress %s", got)
 	}
 }

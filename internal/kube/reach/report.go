@@ -210,6 +210,35 @@ type edge struct {
 	far   []Policy
 }
 
+// add adds what gets through both sides by one way.
+func (f *flow) add(near, far []piece) {
+	for _, a := range near {
+		e := edge{near: a.by}
+		for _, b := range far {
+			if ports := a.ports.intersect(b.ports); !ports.Empty() {
+				e.ports = e.ports.union(ports)
+				if b.by.Kind != "" {
+					e.far = append(e.far, b.by)
+				}
+			}
+		}
+		at := slices.IndexFunc(f.edges, func(o edge) bool { return o.near == e.near })
+		switch {
+		case e.ports.Empty():
+		case at < 0:
+			f.edges = append(f.edges, e)
+		default:
+			old := &f.edges[at]
+			old.ports = old.ports.union(e.ports)
+			for _, by := range e.far {
+				if !slices.Contains(old.far, by) {
+					old.far = append(old.far, by)
+				}
+			}
+		}
+	}
+}
+
 // flows evaluates both sides for every class of peers.
 func (w *World) flows(subject *endpoint, d Direction, own stack) []flow {
 	other := Ingress
@@ -218,28 +247,21 @@ func (w *World) flows(subject *endpoint, d Direction, own stack) []flow {
 	}
 	var out []flow
 	for _, c := range w.classes(subject, own) {
-		near := own.allowed(subject, c.endpoint, d)
-		if len(near) == 0 {
-			continue
-		}
-		far := []piece{{ports: AllPorts()}}
+		var theirs stack
 		if c.kind == kindPod && !local(subject, c.endpoint) {
-			far = apart(w.stack(c.endpoint, other).allowed(c.endpoint, subject, other))
+			theirs = w.stack(c.endpoint, other)
+		}
+		pairs := []way{{subject, c.endpoint}}
+		if own.asksAddresses() || theirs.asksAddresses() {
+			pairs = ways(subject, c.endpoint)
 		}
 		f := flow{class: c}
-		for _, a := range near {
-			e := edge{near: a.by}
-			for _, b := range far {
-				if ports := a.ports.intersect(b.ports); !ports.Empty() {
-					e.ports = e.ports.union(ports)
-					if b.by.Kind != "" {
-						e.far = append(e.far, b.by)
-					}
-				}
+		for _, one := range pairs {
+			near, far := own.through(one.subject, one.peer, d), []piece{{ports: AllPorts()}}
+			if len(near) > 0 && len(theirs) > 0 {
+				far = apart(theirs.through(one.peer, one.subject, other))
 			}
-			if !e.ports.Empty() {
-				f.edges = append(f.edges, e)
-			}
+			f.add(near, far)
 		}
 		if len(f.edges) > 0 {
 			out = append(out, f)

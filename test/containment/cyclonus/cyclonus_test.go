@@ -75,7 +75,7 @@ func typed(n *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 func peer(e containment.End, spaces map[string]map[string]string) *matcher.TrafficPeer {
 	switch {
 	case e.Pod != nil:
-		return &matcher.TrafficPeer{IP: e.Pod.Status.PodIP, Internal: &matcher.InternalPeer{
+		return &matcher.TrafficPeer{IP: e.Address, Internal: &matcher.InternalPeer{
 			PodLabels: e.Pod.Labels, NamespaceLabels: spaces[e.Pod.Namespace], Namespace: e.Pod.Namespace,
 		}}
 	}
