@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -104,7 +105,11 @@ func (a revoke) list(ctx context.Context, r Request) ([]event.Write, []event.Ref
 	var also []event.Ref
 	notes := []string{"tokens that were issued for no pod and no Secret (kubectl create token) stay valid until they run out"}
 	if !a.Offline {
-		notes = append(notes, a.unnamed(account))
+		notes = append(notes, cachedToken, a.unnamed(account))
+	}
+	users, err := a.users(ctx, r.Target.Namespace)
+	if err != nil {
+		return nil, nil, summary, nil, err
 	}
 	for _, name := range a.Secrets {
 		o, err := a.Cluster.Get(ctx, "", "v1", "secrets", r.Target.Namespace, name)
@@ -118,6 +123,10 @@ func (a revoke) list(ctx context.Context, r Request) ([]event.Write, []event.Ref
 			notes = append(notes, fmt.Sprintf("Secret %s holds no token of this account and stays", name))
 		default:
 			writes, also = append(writes, secrets.on("delete", o)), append(also, secrets.ref(o))
+			if pods := users[name]; len(pods) > 0 {
+				notes = append(notes, fmt.Sprintf("Secret %s is used by pods %s: what they have read of it they keep, it is no good to them any more, and others like them do not start without it", name, shortList(pods)))
+			}
+			notes = append(notes, fmt.Sprintf("who else uses the token of Secret %s, a pipeline or a script outside, can't be seen here, and is shut out too", name))
 		}
 	}
 	if !a.KeepPods {
@@ -133,6 +142,58 @@ func (a revoke) list(ctx context.Context, r Request) ([]event.Write, []event.Ref
 		return nil, nil, summary, nil, refuse(r.Target, "%d objects would be deleted, more than %d", len(writes), maxElsewhere)
 	}
 	return writes, also, summary, notes, nil
+}
+
+// cachedToken is what a real API server does: it asks about a token again after ten
+// seconds.
+const cachedToken = "an API server takes a token that it saw just before for some seconds more (ten, as it comes)"
+
+// users are the pods that read Secrets, by the names of those.
+func (a revoke) users(ctx context.Context, namespace string) (map[string][]string, error) {
+	users := map[string][]string{}
+	if len(a.Secrets) == 0 || a.Offline {
+		return users, nil
+	}
+	pods, err := a.Cluster.Pods(ctx, namespace, "")
+	if err != nil {
+		return nil, err
+	}
+	for i := range pods {
+		for name := range secretsOf(&pods[i].Spec) {
+			users[name] = append(users[name], pods[i].Name)
+		}
+	}
+	return users, nil
+}
+
+// secretsOf are the names of the Secrets that a pod's containers read.
+func secretsOf(spec *corev1.PodSpec) map[string]bool {
+	names := map[string]bool{}
+	for _, v := range spec.Volumes {
+		if v.Secret != nil {
+			names[v.Secret.SecretName] = true
+		}
+		if v.Projected != nil {
+			for _, s := range v.Projected.Sources {
+				if s.Secret != nil {
+					names[s.Secret.Name] = true
+				}
+			}
+		}
+	}
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, e := range c.Env {
+			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+				names[e.ValueFrom.SecretKeyRef.Name] = true
+			}
+		}
+		for _, e := range c.EnvFrom {
+			if e.SecretRef != nil {
+				names[e.SecretRef.Name] = true
+			}
+		}
+	}
+	return names
 }
 
 // unnamed says what of the account's token Secrets stays: Firebreak may read those
@@ -173,6 +234,7 @@ func (a revoke) ofPod(ctx context.Context, r Request) ([]event.Write, []event.Re
 	w.Verb = "delete"
 	return []event.Write{w}, nil, summary, []string{
 		"its token is valid until the pod is gone, at the latest after its grace period",
+		cachedToken,
 		"other pods of the same service account keep theirs",
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
 	"github.com/firebreak-io/firebreak/internal/kube"
@@ -154,6 +155,14 @@ func TestRevoke(t *testing.T) {
 		p.Spec.ServiceAccountName = runs
 		f.put(t, "pods", p)
 	}
+	reads := corev1.EnvVar{Name: "T", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "bot-token"}}}}
+	uses := pod("uses", nil)
+	uses.Spec.InitContainers = []corev1.Container{{Name: "i", Env: []corev1.EnvVar{reads}}}
+	uses.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "db-token"}}}}
+	f.put(t, "pods", uses)
+	mounts := pod("mounts", nil)
+	mounts.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "bot-token"}}}}
+	f.put(t, "pods", mounts)
 	a := build(t, identityRevoke, Deps{Cluster: f}, &RevokeConfig{Secrets: []string{"bot-token", "old-token", "db-token", "none"}})
 	p, done := must(t, a, r)
 	var gone []string
@@ -168,6 +177,10 @@ func TestRevoke(t *testing.T) {
 	}
 	// It may not look for Secrets that the step does not name, and says so.
 	if !has(p.Notes, "get secrets --field-selector type="+tokenSecret) || !has(p.Notes, "the account itself names other-token") || has(p.Notes, "names bot-token") {
+		t.Error(p.Notes)
+	}
+	// Who uses what goes is said, and that the API server knows of it a moment later.
+	if !has(p.Notes, "Secret bot-token is used by pods mounts, uses") || has(p.Notes, "Secret db-token is used") || !has(p.Notes, "for some seconds more") {
 		t.Error(p.Notes)
 	}
 	if seen, err := a.(Verifier).Verify(t.Context(), r, p, done); err != nil || seen.Result != event.ResultApplied {
