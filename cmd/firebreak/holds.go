@@ -46,6 +46,10 @@ It takes the right to list runs.firebreak.io, with --namespace in that one alone
 
 // unclaimed prints the holds, and by hand what no command can free.
 func unclaimed(w io.Writer, list []respond.Unclaimed) {
+	if len(list) == 0 {
+		fmt.Fprintln(w, "nothing is held whose record is lost; firebreak runs says what runs hold")
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RUN\tSTEP\tACTION\tOBJECT\tENDS")
 	for _, u := range list {
@@ -174,10 +178,14 @@ func unlessOnRecord(ctx context.Context, api *client.Client, prefix string, err 
 	if errors.As(err, &refused) && refused.Status != http.StatusNotFound {
 		return err
 	}
-	if run, found := api.Find(ctx, prefix); found == nil {
-		return fmt.Errorf("run %s is on record, it is %s: firebreak undo ends what it holds", run.ID, run.State)
+	run, found := api.Find(ctx, prefix)
+	switch {
+	case found != nil:
+		return err
+	case run.State.Terminal():
+		return fmt.Errorf("run %s is on record, it is %s: it holds nothing", run.ID, run.State)
 	}
-	return err
+	return fmt.Errorf("run %s is on record, it is %s: firebreak undo ends what it holds", run.ID, run.State)
 }
 
 // freed waits until the run's new record says that all is put back, and shows it.

@@ -230,8 +230,8 @@ func TestEachGuard(t *testing.T) {
 		{"loop", "nobody, outside a cluster", func(w *world) { w.o.Self = "" }, event.Pass, ""},
 
 		{"mode", "act", func(*world) {}, event.Pass, "act"},
-		{"mode", "ask under act", func(w *world) { w.check.Run.Mode = event.ModeAsk }, event.Ask, "mode ask under ceiling act"},
-		{"mode", "act under ask", func(w *world) { w.control.ceiling = event.ModeAsk }, event.Ask, "mode act under ceiling ask"},
+		{"mode", "ask under act", func(w *world) { w.check.Run.Mode = event.ModeAsk }, event.Ask, "mode ask"},
+		{"mode", "act under ask", func(w *world) { w.control.ceiling = event.ModeAsk }, event.Ask, "mode act, but the ceiling is ask"},
 		{"mode", "act under observe", func(w *world) { w.control.ceiling = event.ModeObserve }, event.Deny, "ceiling is observe"},
 		{"mode", "unreadable", func(w *world) { w.control.err = away }, event.Wait, "can't be read: away"},
 		{"mode", "observe writes nothing", func(w *world) { w.check.Run.Mode = event.ModeObserve; w.control.err = away }, event.Pass, ""},

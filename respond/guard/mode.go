@@ -29,8 +29,10 @@ func (g mode) Judge(ctx context.Context, c Check) (event.Decision, string) {
 		return event.Deny, "the ceiling is observe"
 	case c.Run.Drill:
 		return event.Pass, "a drill is what the config asks for"
-	case ceiling == event.ModeAsk || c.Run.Mode == event.ModeAsk:
-		return event.Ask, fmt.Sprintf("mode %s under ceiling %s", c.Run.Mode, ceiling)
+	case c.Run.Mode == event.ModeAsk:
+		return event.Ask, "mode ask"
+	case ceiling == event.ModeAsk:
+		return event.Ask, fmt.Sprintf("mode %s, but the ceiling is ask", c.Run.Mode)
 	}
 	return event.Pass, "mode act"
 }

@@ -15,6 +15,10 @@ import (
 // Queue prints what waits for people: a line a question, the gravest first, and
 // what is over in a few lines.
 func Queue(w io.Writer, q approve.Queue) {
+	if len(q.Questions) == 0 && len(q.Ends) == 0 && q.Rest == nil {
+		fmt.Fprintln(w, "nothing waits for people")
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RUN\tPRIORITY\tRISK\tPLAYBOOK\tTARGET\tYES\tEXPIRES\tWHY")
 	for _, x := range q.Questions {

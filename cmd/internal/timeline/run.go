@@ -64,7 +64,7 @@ func (p *page) run(r event.Run) {
 		p.line("", "done by %s", clean(strings.Join(strings.Fields(f.Actor.User+" "+f.Actor.Address), " from "), 200))
 	}
 	if in := r.Incident; in.ID != "" {
-		p.line("", "incident %s: risk %d, confidence %d, %d findings", short(in.ID), in.Risk, in.Confidence, in.Count)
+		p.line("", "incident %s: risk %d, confidence %d, findings %d", short(in.ID), in.Risk, in.Confidence, in.Count)
 	}
 	switch r.Starter {
 	case "":
