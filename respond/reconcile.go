@@ -29,6 +29,9 @@ const (
 	// watchEvery is every how many rounds it is looked whether all that a hold
 	// made or changed stands. The holds are spread over these rounds.
 	watchEvery = 6
+	// maxFreed is how many holds of one object a round frees: somebody who may
+	// annotate it can make up thousands, and the others' turn would not come.
+	maxFreed = 16
 )
 
 // reconciler compares, again and again, the holds that the runs have with
@@ -97,7 +100,7 @@ func (r *reconciler) once(key, text string, args ...any) {
 // free ends the holds that no run has.
 func (r *reconciler) free(ctx context.Context, list []action.Holding) error {
 	var errs []error
-	still := map[string]time.Time{}
+	still, freed := map[string]time.Time{}, map[string]int{}
 	for _, h := range list {
 		id := h.Action + " " + h.Target.UID + " " + h.Key
 		verdict, err := r.judge(ctx, h)
@@ -112,9 +115,11 @@ func (r *reconciler) free(ctx context.Context, list []action.Holding) error {
 			since = time.Now()
 		}
 		still[id] = since
-		if verdict == unknownYet || verdict != overdue && time.Since(since) < r.age {
+		object := cmp.Or(h.Object.UID, h.Object.String())
+		if verdict == unknownYet || verdict != overdue && time.Since(since) < r.age || freed[object] == maxFreed {
 			continue
 		}
+		freed[object]++
 		if err := r.end(ctx, h); err != nil {
 			errs = append(errs, err)
 			continue

@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -53,6 +54,40 @@ func TestForgedHoldIsFreed(t *testing.T) {
 	r.until("it is freed", func() bool { return len(r.pod("b").Annotations) == 0 })
 	if v, _ := r.cluster.label("a", "suspect"); v != "yes" {
 		t.Error("the true one was freed")
+	}
+}
+
+// TestMadeUpHoldsTakeTurns: thousands of holds that somebody made up on one object
+// don't keep a round from the others; what a round leaves is freed in the next.
+func TestMadeUpHoldsTakeTurns(t *testing.T) {
+	r := newRig(t, newCluster("a", "b"), actBook)
+	r.every = time.Hour
+	r.start()
+	forge := func(pod string, n int) {
+		runs := map[string]any{}
+		for i := range n {
+			runs[event.HashID(pod, fmt.Sprint(i))+"/isolate"] = map[string]any{"until": "2026-01-02T03:04:05Z"}
+		}
+		data, err := json.Marshal(map[string]any{"suspect": map[string]any{"value": "yes", "runs": runs}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.cluster.meddle(pod, func(p *corev1.Pod) {
+			p.Labels = map[string]string{"suspect": "yes", action.HeldKey: action.HeldYes}
+			p.Annotations = map[string]string{action.LabelKey: string(data)}
+		})
+	}
+	forge("a", maxFreed+3)
+	forge("b", 1)
+	rec := newReconciler(r.worker, 0)
+	for _, want := range []int{3, 0} {
+		if err := rec.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		list, err := action.HoldingsOf(event.Ref{}, nil, r.pod("a").Annotations)
+		if err != nil || len(list) != want || len(r.pod("b").Annotations) != 0 {
+			t.Errorf("%d are left of those on one object, want %d (%v); the other has %v", len(list), want, err, r.pod("b").Annotations)
+		}
 	}
 }
 

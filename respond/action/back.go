@@ -42,32 +42,53 @@ func (b *Back) kubectl(verb string, o event.Ref, rest ...string) {
 	}
 }
 
-// quarantineBack is that of a quarantine.
-func quarantineBack(o event.Ref, rec quarantineRecord, key string) Back {
-	var b Back
-	if others := rec.Runs.others(key); len(others) > 0 {
-		b.say("it stays held by %s", strings.Join(others, ", "))
-	}
+// quarantineBack is that of a quarantine, for each of its holders. What it says of
+// the pod is made once: whoever may annotate a pod can make up thousands of holders
+// and of labels.
+func quarantineBack(o event.Ref, rec quarantineRecord) func(key string) Back {
+	var all Back
 	labels := []string{HoldKey + "-", ProbesKey + "-"}
 	for _, k := range slices.Sorted(maps.Keys(rec.Labels)) {
-		b.say("label %s=%s is put back", k, rec.Labels[k])
+		all.say("label %s=%s is put back", k, rec.Labels[k])
 		labels = append(labels, k+"="+rec.Labels[k])
 	}
-	b.say("label %s is taken off: all traffic that was denied passes again", HoldKey)
-	b.kubectl("label", o, labels...)
-	b.kubectl("annotate", o, HoldKey+"-")
-	return b
+	all.say("label %s is taken off: all traffic that was denied passes again", HoldKey)
+	all.kubectl("label", o, labels...)
+	all.kubectl("annotate", o, HoldKey+"-")
+	keys := slices.Sorted(maps.Keys(rec.Runs))
+	return func(key string) Back {
+		if len(keys) < 2 {
+			return all
+		}
+		b := Back{Commands: all.Commands}
+		b.say("it stays held by %s", someBut(keys, key))
+		b.Says = append(b.Says, all.Says[:min(len(all.Says), maxBack-1)]...)
+		return b
+	}
 }
 
-// labelsBack is that of labels that a step set.
-func labelsBack(o event.Ref, rec labelRecord, key string) Back {
+// someBut names the first few of several keys but one, and how many more there are.
+func someBut(keys []string, but string) string {
+	const most = 3
+	var some []string
+	for _, k := range keys[:min(len(keys), most+1)] {
+		if k != but && len(some) < most {
+			some = append(some, k)
+		}
+	}
+	text := strings.Join(some, ", ")
+	if more := len(keys) - 1 - len(some); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// labelsBack is that of the labels that a step set.
+func labelsBack(o event.Ref, rec labelRecord, mine []string) Back {
 	var b Back
 	labels := []string{"--overwrite", HeldKey + "-"}
-	for _, k := range slices.Sorted(maps.Keys(rec)) {
+	for _, k := range mine {
 		hold := rec[k]
-		if _, mine := hold.Runs[key]; !mine {
-			continue
-		}
 		back := ""
 		if hold.Before != nil {
 			back = *hold.Before
@@ -88,14 +109,11 @@ func labelsBack(o event.Ref, rec labelRecord, key string) Back {
 	return b
 }
 
-// fieldsBack is that of fields that a step set.
-func fieldsBack(o event.Ref, rec fieldRecord, key string) Back {
+// fieldsBack is that of the fields that a step set.
+func fieldsBack(o event.Ref, rec fieldRecord, mine []string) Back {
 	var b Back
-	for _, id := range slices.Sorted(maps.Keys(rec)) {
+	for _, id := range mine {
 		hold := rec[id]
-		if _, mine := hold.Runs[key]; !mine {
-			continue
-		}
 		was := "absent"
 		if hold.Before != nil {
 			was = canonical(hold.Before)

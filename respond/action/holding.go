@@ -160,7 +160,7 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 	}
 	quarantine, _, err := parseQuarantine(annotations)
 	errs = append(errs, err)
-	add(podQuarantine, HoldKey, quarantine.Runs, func(key string) Back { return quarantineBack(target, quarantine, key) }, nil)
+	add(podQuarantine, HoldKey, quarantine.Runs, quarantineBack(target, quarantine), nil)
 	rec, err := parseLabels(annotations)
 	errs = append(errs, err)
 	by := map[string]map[string]string{}
@@ -174,16 +174,18 @@ func HoldingsOf(target event.Ref, labels, annotations map[string]string) ([]Hold
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(holders)) {
-		add(podLabel, HeldKey, Holders{key: holders[key]}, func(key string) Back { return labelsBack(target, rec, key) }, &LabelConfig{Labels: by[key]})
+		add(podLabel, HeldKey, Holders{key: holders[key]}, func(key string) Back { return labelsBack(target, rec, slices.Sorted(maps.Keys(by[key]))) }, &LabelConfig{Labels: by[key]})
 	}
 	held, err := parseFields(annotations)
 	errs = append(errs, err)
-	steps := Holders{}
-	for _, hold := range held {
-		maps.Copy(steps, hold.Runs)
+	steps, fields := Holders{}, map[string][]string{}
+	for _, id := range slices.Sorted(maps.Keys(held)) {
+		for key, h := range held[id].Runs {
+			steps[key], fields[key] = h, append(fields[key], id)
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(steps)) {
-		add(steps[key].Action, HeldKey, Holders{key: steps[key]}, func(key string) Back { return fieldsBack(target, held, key) }, nil)
+		add(steps[key].Action, HeldKey, Holders{key: steps[key]}, func(key string) Back { return fieldsBack(target, held, fields[key]) }, nil)
 	}
 	h, ok, err := ownHolding(target, labels, annotations)
 	if ok {
