@@ -61,8 +61,8 @@ func TestForgedHoldIsFreed(t *testing.T) {
 // don't keep a round from the others; what a round leaves is freed in the next.
 func TestMadeUpHoldsTakeTurns(t *testing.T) {
 	r := newRig(t, newCluster("a", "b"), actBook)
-	r.every = time.Hour
 	r.start()
+	r.crash() // its own rounds would be among those that are counted
 	forge := func(pod string, n int) {
 		runs := map[string]any{}
 		for i := range n {
