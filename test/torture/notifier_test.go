@@ -38,7 +38,14 @@ func notifier() error {
 			continue
 		}
 		d := &notify.Deliverer{Outbox: notify.NewOutbox(notify.On(b), to, nil), Metrics: telemetry.Nop().Metrics(), Logger: logger}
-		return errors.Join(d.Run(ctx), errors.New("it ended by itself"))
+		err = d.Run(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return errors.Join(err, errors.New("it ended by itself"))
+		}
+		// It could not begin: a NATS that was just killed had no answer. A service
+		// ends then, and is started anew.
+		fmt.Fprintln(os.Stderr, err)
+		_ = b.Close()
 	}
 }
 
