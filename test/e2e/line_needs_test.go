@@ -15,6 +15,7 @@ import (
 	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/respond/action"
 	"github.com/firebreak-io/firebreak/test/controlplane/crd"
+	"github.com/firebreak-io/firebreak/test/wait"
 )
 
 // needs sees that the kind declares what it uses, and nothing more, and that
@@ -143,7 +144,11 @@ func (c *trial) least(of func(permission string) bool) map[string]bool {
 		r := c.request(c.target())
 		err := c.once(r)
 		c.tap.user = whole
-		if _, undone := c.act.Undo(c.ctx(), r, event.Receipt{}, c.end()); undone != nil && c.kind.Reversible {
+		undone := answered(func() error {
+			_, err := c.act.Undo(c.ctx(), r, event.Receipt{}, c.end())
+			return err
+		})
+		if undone != nil && c.kind.Reversible {
 			c.t.Errorf("undo after what was forbidden: %v", undone)
 		}
 		proved[l.permission] = true
@@ -186,6 +191,21 @@ func verbs(all []kube.Permission) map[string]bool {
 
 // once goes all the way, and gives the first error.
 func (c *trial) once(r action.Request) error {
+	return answered(func() error { return c.way(r) })
+}
+
+// answered does something again for as long as the API server can't answer just
+// now, as a run does: while one set-up installs its kinds, their group is there
+// for a moment before they are, and all actions on networks ask for it.
+func answered(do func() error) (err error) {
+	wait.Within(wait.Patience, func() bool {
+		err = do()
+		return !errors.Is(err, kube.ErrBusy)
+	})
+	return err
+}
+
+func (c *trial) way(r action.Request) error {
 	p, done, err := c.attempt(r)
 	if err != nil {
 		return err
