@@ -108,9 +108,12 @@ func (g *Engine) use(set *RuleSet, before map[string]slot) {
 			continue // it was compiled when it was loaded
 		}
 		s.run = run
-		if old, ok := before[d.Name()]; ok && old.Memory() == d.Memory() {
-			if err := handOver(old.run, run); err != nil {
+		if old, ok := before[d.Name()]; ok {
+			if old.Memory() != d.Memory() {
+				carryOver(old.run, run, g.now)
+			} else if err := handOver(old.run, run); err != nil {
 				s.run, _ = d.Open(limits)
+				carryOver(old.run, s.run, g.now)
 			}
 			delete(before, d.Name())
 		}

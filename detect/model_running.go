@@ -44,6 +44,8 @@ type modeller struct {
 	told   tellings
 	warm   warming
 	pinned []byte // what was pinned, for rollback
+	// decided is what people decided, beside what the others remember of it.
+	decided decided
 
 	now *observation
 	row []float64

@@ -203,7 +203,7 @@ func (m *modeller) learn(o *observation, score float64, odd bool) {
 			m.base.Learn(o.e, c.number, c.given, c.basis, o.at)
 		}
 	}
-	if odd {
+	if odd || m.withheld(o) {
 		return
 	}
 	for _, c := range m.measures {

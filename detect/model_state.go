@@ -43,6 +43,8 @@ func (m *modeller) state(now time.Time) event.ModelState {
 			st.Waiting++
 		}
 	}
+	st.Waiting += m.decided.waiting()
+	st.Anew = m.decided.anew(st.Ready)
 	c := m.budget.Counts()
 	st.Budget.Scores, st.Budget.Found, st.Budget.Held, st.Budget.Helped, st.Budget.True, st.Budget.False = c.Scores, c.Found, c.Held, c.Helped, c.True, c.False
 	// Of less than a day nobody knows the rate of a day.

@@ -81,6 +81,7 @@ func (m *modeller) hold(o *observation, f *event.Finding, p float64, named uint6
 
 // timeout learns what waited long enough.
 func (m *modeller) timeout(now time.Time) {
+	m.decided.timeout(now)
 	for i := range m.wait.list {
 		if w := &m.wait.list[i]; !w.done && !w.until.After(now) {
 			m.release(w, now)
@@ -106,27 +107,36 @@ func (m *modeller) release(w *waits, now time.Time) {
 func (m *modeller) verdict(finding string, right bool, now time.Time) {
 	i := slices.IndexFunc(m.wait.list, func(w waits) bool { return w.finding == finding })
 	if i < 0 {
+		if k := m.decided.verdict(finding, right); k != nil {
+			m.adjust(k.Entity, k.Label, right, now)
+		}
 		return
 	}
 	w := &m.wait.list[i]
-	entity := entityNumber(w.who)
-	effect := m.budget.Verdict(entity, now, right)
-	word := "false alarm"
+	m.adjust(w.who.Entity, w.who.Label, right, now)
 	if right {
-		word = "right"
 		m.forest.Drop(w.row())
 		m.budget.Forget(w.as, w.score)
 	} else if !w.done {
 		m.release(w, now)
 	}
-	said := word + " for " + w.who.Label + ": it needs p " + short(effect.NeedAfter) + " instead of " + short(effect.NeedBefore)
+	m.wait.list = slices.Delete(m.wait.list, i, i+1)
+}
+
+// adjust gives the budget a verdict on an entity, and keeps what that changed.
+func (m *modeller) adjust(entity baseline.Key, label string, right bool, now time.Time) {
+	effect := m.budget.Verdict(entityNumber(baseline.Who{Entity: entity}), now, right)
+	word := "false alarm"
+	if right {
+		word = "right"
+	}
+	said := word + " for " + label + ": it needs p " + short(effect.NeedAfter) + " instead of " + short(effect.NeedBefore)
 	if effect.PerDayAfter > 0 {
 		said += ", the model spends " + short(effect.PerDayAfter) + " alerts a day instead of " + short(effect.PerDayBefore)
 	}
 	if m.wait.said = append(m.wait.said, said); len(m.wait.said) > maxSaid {
 		m.wait.said = slices.Delete(m.wait.said, 0, 1)
 	}
-	m.wait.list = slices.Delete(m.wait.list, i, i+1)
 }
 
 // ordered does what a control event says, if it is for models.
@@ -140,7 +150,7 @@ func (m *modeller) ordered(e *event.Event, now Moment) bool {
 		return true
 	case event.VerbModel:
 		if field("model") == m.d.name {
-			m.order(field("do"))
+			m.order(field("do"), now.Now)
 		}
 		return true
 	}
@@ -148,9 +158,10 @@ func (m *modeller) ordered(e *event.Event, now Moment) bool {
 }
 
 // order pins the model, lets it go on, takes it back or approves it.
-func (m *modeller) order(do string) {
+func (m *modeller) order(do string, now time.Time) {
 	switch do {
 	case event.ModelPin:
+		m.decided.answered()
 		if len(m.pinned) > 0 { // what it was then is what it goes back to
 			return
 		}
@@ -159,6 +170,7 @@ func (m *modeller) order(do string) {
 		m.pinned = out.Data
 	case event.ModelUnpin:
 		m.pinned = nil
+		m.decided.answered()
 	case event.ModelRollback:
 		if len(m.pinned) == 0 {
 			return
@@ -170,5 +182,6 @@ func (m *modeller) order(do string) {
 		m.base, m.forest, m.budget = fresh.base, fresh.forest, fresh.budget
 	case event.ModelApprove:
 		m.forest.Approve()
+		m.decided.Approved = now
 	}
 }

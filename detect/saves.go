@@ -31,6 +31,8 @@ type saves struct {
 	silences string
 	// told is what was told of models last.
 	told stateOfModels
+	// anew is when models began anew, by name, as far as that was logged.
+	anew map[string]time.Time
 	// wanted are the rules of the files, when the snapshot had others.
 	wanted *RuleSet
 }
@@ -152,6 +154,7 @@ func (w *Worker) beginSave(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.saves.anew = w.logAnew(ctx, states.states, w.saves.anew)
 	g.begin()
 	w.saves.frames, w.saves.now = 0, s
 	out := pack.Writer{Data: line}

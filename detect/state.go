@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/firebreak-io/firebreak/detect/pack"
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -16,7 +17,23 @@ const stateVersion = 3
 func handOver(from, to Running) error {
 	var out pack.Writer
 	from.Save(&out)
-	return to.Load(pack.NewReader(out.Data))
+	if err := to.Load(pack.NewReader(out.Data)); err != nil {
+		return err
+	}
+	before, _ := from.(deciding)
+	if after, is := to.(deciding); is && before != nil {
+		return after.resumeDecided(before.saveDecided())
+	}
+	return nil
+}
+
+// carryOver gives one detector what people decided about another, of which it can't
+// take what that remembers.
+func carryOver(from, to Running, now time.Time) {
+	before, _ := from.(deciding)
+	if after, is := to.(deciding); is && before != nil {
+		after.carryDecided(before.saveDecided(), now)
+	}
 }
 
 // Save writes all that the engine remembers, but for the ids of events (see
@@ -50,7 +67,18 @@ func (g *Engine) saveSlot(out *pack.Writer, i int, before uint64) {
 	out.Text(s.Memory())
 	out.Uint(max(before, s.from))
 	out.Bytes(one.Data)
+	if d, is := s.run.(deciding); is { // who does not know it passes it over
+		out.Bool(true)
+		out.Text(decidedOf(s.Name()))
+		out.Text("")
+		out.Uint(0)
+		out.Bytes(d.saveDecided())
+	}
 }
+
+// decidedOf is the name under which a detector's decisions are saved; no document
+// has it.
+func decidedOf(name string) string { return "decided of " + name }
 
 // saveTail writes what is the same for all pieces, or known only behind them:
 // all of them are as they were before that frame or one before it.
@@ -83,7 +111,7 @@ type savedSlot struct {
 
 // Load reads what Save wrote, into an engine that has seen nothing. Detectors
 // that the state does not know, or that remember other things now, begin anew;
-// they are in fresh. After an error the engine is of no use.
+// they are in fresh, and go on with what people decided about them. After an error the engine is of no use.
 func (g *Engine) Load(in *pack.Reader) (fresh []string, err error) {
 	if v := in.Uint(); v != stateVersion && in.Err() == nil {
 		return nil, fmt.Errorf("load state: version %d is not known", v)
@@ -108,13 +136,22 @@ func (g *Engine) Load(in *pack.Reader) (fresh []string, err error) {
 		s := &g.running[i]
 		s.off = g.off[s.Name()] == s.Version()
 		one, ok := known[s.Name()]
+		d, decides := s.run.(deciding)
+		decided, told := known[decidedOf(s.Name())]
 		if !ok || one.memory != s.Memory() {
 			s.from = g.from // what was before was evaluated by other rules
 			fresh = append(fresh, s.Name())
+			if decides && ok {
+				d.carryDecided(decided.state, g.now)
+			}
 			continue
 		}
 		s.from = one.from
-		if err := s.run.Load(pack.NewReader(one.state)); err != nil {
+		err := s.run.Load(pack.NewReader(one.state))
+		if err == nil && decides && told {
+			err = d.resumeDecided(decided.state)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("load state of %s: %w", s.Name(), err)
 		}
 	}

@@ -45,7 +45,7 @@ func (w *Worker) states(sequence uint64, now time.Time) (data []byte, next state
 func urgent(all []event.ModelState) string {
 	var text []byte
 	for _, s := range all {
-		text = fmt.Appendf(text, "%s %s %v %v %v %d %d %d %d;", s.Name, s.Version, s.Ready, s.Pinned, s.Silent > 0, s.Anchors, s.Budget.True, s.Budget.False, s.Budget.Found)
+		text = fmt.Appendf(text, "%s %s %v %v %v %v %d %d %d %d;", s.Name, s.Version, s.Ready, s.Pinned, s.Anew != nil && s.Anew.Unpinned, s.Silent > 0, s.Anchors, s.Budget.True, s.Budget.False, s.Budget.Found)
 	}
 	return string(text)
 }

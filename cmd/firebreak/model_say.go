@@ -72,6 +72,12 @@ func tame(text string) string { return telemetry.Tame(text, 300) }
 // standing is whether a model finds anything, and learns.
 func standing(s event.ModelState) string {
 	switch {
+	case s.Anew != nil && s.Anew.Unpinned && !s.Ready:
+		return "pin lost, warming up"
+	case s.Anew != nil && s.Anew.Unpinned:
+		return "pin lost, learning"
+	case !s.Ready && s.Anew != nil:
+		return "warming up anew"
 	case !s.Ready:
 		return "warming up"
 	case s.Pinned:
@@ -82,6 +88,15 @@ func standing(s event.ModelState) string {
 
 func sayModel(w io.Writer, s event.ModelState) {
 	fmt.Fprintf(w, "model       %s, version %.12s, %s\n", tame(s.Name), tame(s.Version), standing(s))
+	if a := s.Anew; a != nil {
+		fmt.Fprintf(w, "anew        it began anew at %s: this version of Firebreak, or of the model, can't read what it had learned\n", a.Since.UTC().Format(time.RFC3339))
+		for _, text := range a.Kept {
+			fmt.Fprintf(w, "  kept      %s\n", tame(text))
+		}
+		for _, text := range a.Gone {
+			fmt.Fprintf(w, "  gone      %s\n", tame(text))
+		}
+	}
 	ready := "ready"
 	if !s.Ready {
 		ready = fmt.Sprintf("%d measurements and %s missing before anything is found", s.Missing, s.MissingTime.Round(time.Second))

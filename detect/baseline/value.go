@@ -3,12 +3,31 @@ package baseline
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 )
 
 // Key names an entity or a peer group: a hash of its values, so that its size
 // does not depend on what somebody wrote.
 type Key [16]byte
+
+// MarshalText writes the key in hexadecimal.
+func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (k *Key) UnmarshalText(text []byte) error {
+	data, err := hex.DecodeString(string(text))
+	if err == nil && len(data) != len(k) {
+		err = errors.New("its length is another")
+	}
+	if err != nil {
+		return fmt.Errorf("read key of an entity: %w", err)
+	}
+	copy(k[:], data)
+	return nil
+}
 
 // Value is one of a category. Its hash can't be worked backwards: nobody writes
 // something that counts as another's usual.

@@ -63,6 +63,44 @@ func (b *Budget) Verdict(entity uint64, now time.Time, right bool) Effect {
 	return e
 }
 
+// Verdicts are what people said of findings, for a budget that begins anew.
+type Verdicts struct {
+	// Right and Wrong are how many there were.
+	Right uint64 `json:"right,omitempty"`
+	Wrong uint64 `json:"wrong,omitempty"`
+	// Entities are those whose thresholds they moved, in order of their numbers.
+	Entities []EntityVerdict `json:"entities,omitempty"`
+}
+
+// EntityVerdict is what verdicts made of the threshold of an entity.
+type EntityVerdict struct {
+	Entity uint64 `json:"entity"`
+	// By is how much higher it was at a time, in units of ln p; half of that is
+	// forgotten in 30 days.
+	By float64   `json:"by"`
+	At time.Time `json:"at"`
+}
+
+// Verdicts are those that were given, of all and of each entity.
+func (b *Budget) Verdicts() Verdicts {
+	out := Verdicts{Right: b.count.True, Wrong: b.count.False}
+	for _, entity := range slices.Sorted(maps.Keys(b.verdict.entities)) {
+		a := b.verdict.entities[entity]
+		out.Entities = append(out.Entities, EntityVerdict{entity, a.by, a.at})
+	}
+	return out
+}
+
+// TakeVerdicts goes on with verdicts that were given before, in place of its own.
+// What is beyond the bounds of verdicts counts as far as those.
+func (b *Budget) TakeVerdicts(v Verdicts) {
+	b.count.True, b.count.False = v.Right, v.Wrong
+	b.verdict = verdicts{entities: map[uint64]adjusted{}, right: float64(v.Right), wrong: float64(v.Wrong)}
+	for _, e := range v.Entities[:min(len(v.Entities), maxVerdicts)] {
+		b.verdict.entities[e.Entity] = adjusted{min(mostFalse, max(mostTrue, e.By)), e.At.UTC()}
+	}
+}
+
 // worth is the share of the budget that is spent, from a quarter to all of it.
 func (v *verdicts) worth() float64 {
 	const doubt = 4 // as if so many had been right already

@@ -46,6 +46,8 @@ func newModelView(m event.ModelState) modelView {
 		Moved: fmt.Sprintf("%.3f", m.Moved), Last: at(m.Last), Said: lines(m.Said, maxLine, 10), State: "ready",
 	}
 	switch {
+	case m.Anew != nil && m.Anew.Unpinned:
+		out.State = "was pinned and learns again: what it was pinned to can't be read. Pin or unpin it"
 	case m.Pinned:
 		out.State = "pinned: it learns no more"
 	case !m.Ready:

@@ -53,8 +53,24 @@ type ModelState struct {
 	SilentSince time.Time `json:"silent_since,omitzero"`
 	// Pinned says that it learns no more.
 	Pinned bool `json:"pinned"`
+	// Anew says what became of people's decisions when the model could not go on
+	// with what it had learned: nil when it could, and once that is history.
+	Anew *ModelAnew `json:"anew,omitempty"`
 	// Said is what the last verdicts changed, for people.
 	Said []string `json:"said,omitempty"`
+}
+
+// ModelAnew is a model that began anew: what it had learned was of another form,
+// or of a model that measured something else.
+type ModelAnew struct {
+	// Since is when it began anew.
+	Since time.Time `json:"since"`
+	// Kept is what people decided that still holds, Gone what does not, for people.
+	Kept []string `json:"kept,omitempty"`
+	Gone []string `json:"gone,omitempty"`
+	// Unpinned says that it was pinned and learns all the same, since there is
+	// nothing left to judge by. It stays until somebody pins or unpins the model.
+	Unpinned bool `json:"unpinned,omitempty"`
 }
 
 // ModelFeature is one number that a model measures.

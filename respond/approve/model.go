@@ -118,12 +118,17 @@ func (m Models) bars(o event.ModelOrder) error {
 		return nil
 	}
 	s, err := m.named(o.Model)
+	lost := s.Anew != nil && s.Anew.Unpinned
 	switch {
 	case err != nil:
 		return err
 	case s.Pinned && o.Do == event.ModelPin:
 		return problem{http.StatusConflict, s.Name + " is pinned already: rollback takes it back to what it was then, unpin lets it learn"}
-	case !s.Pinned && (o.Do == event.ModelUnpin || o.Do == event.ModelRollback):
+	case o.Do == event.ModelPin && !s.Ready:
+		return problem{http.StatusConflict, s.Name + " is warming up: pinned now it would never find anything"}
+	case lost && o.Do == event.ModelRollback:
+		return problem{http.StatusConflict, s.Name + " began anew, and what it was pinned to can't be read: pin it when it is ready, or unpin it to say that it may learn"}
+	case !s.Pinned && !lost && (o.Do == event.ModelUnpin || o.Do == event.ModelRollback):
 		return problem{http.StatusConflict, s.Name + " is not pinned: there is nothing to let go on, or to go back to"}
 	}
 	return nil

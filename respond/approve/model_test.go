@@ -74,7 +74,7 @@ func TestVerdictsAndOrders(t *testing.T) {
 // gives it has to know.
 func TestOrdersInVain(t *testing.T) {
 	r := newRig(t)
-	data, err := json.Marshal(Models{Sequence: 7, Models: []event.ModelState{{Name: "free"}, {Name: "held", Pinned: true}}})
+	data, err := json.Marshal(Models{Sequence: 7, Models: []event.ModelState{{Name: "free", Ready: true}, {Name: "held", Ready: true, Pinned: true}, {Name: "cold"}, {Name: "lost", Ready: true, Anew: &event.ModelAnew{Unpinned: true}}}})
 	if err == nil {
 		err = r.bus.Snapshots().Put(t.Context(), bus.SnapshotModels, data)
 	}
@@ -95,13 +95,17 @@ func TestOrdersInVain(t *testing.T) {
 		{"held", "rollback", 202, "sequence"},
 		{"held", "unpin", 202, "sequence"},
 		{"held", "approve", 202, "sequence"},
+		{"cold", "pin", 409, "pinned now it would never find anything"},
+		{"lost", "rollback", 409, "what it was pinned to can't be read"},
+		{"lost", "unpin", 202, "sequence"},
+		{"lost", "pin", 202, "sequence"},
 	} {
 		r.cluster.may["ann update models/"+c.model] = true
 		if status, body := r.call("POST", "/v1/models/"+c.model+"/"+c.do, "token-ann", "{}"); status != c.status || !strings.Contains(body, c.text) {
 			t.Errorf("%s %s: answered %d %s", c.do, c.model, status, body)
 		}
 	}
-	if n := len(r.stored()); n != 5 {
+	if n := len(r.stored()); n != 7 {
 		t.Errorf("%d orders are stored", n)
 	}
 }
