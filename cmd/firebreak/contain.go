@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -99,7 +101,7 @@ func (c *checked) state(cmd *cobra.Command) (reach.State, error) {
 		if err != nil {
 			return reach.State{}, err
 		}
-		return reach.Read(cmd.Context(), client)
+		return readSettled(cmd.Context(), client)
 	}
 	var all []byte
 	for _, name := range c.from {
@@ -119,6 +121,23 @@ func (c *checked) state(cmd *cobra.Command) (reach.State, error) {
 		all = append(append(all, "\n---\n"...), text...)
 	}
 	return reach.Decode(all)
+}
+
+// readSettled reads again while an API that others brought may yet begin to answer: it
+// is waited for no longer than [kube.ErrBusy] says.
+func readSettled(ctx context.Context, client *kube.Client) (state reach.State, err error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if state, err = reach.Read(ctx, client); !errors.Is(err, kube.ErrBusy) {
+			return state, err
+		}
+		select {
+		case <-ctx.Done():
+			return state, err
+		case <-tick.C:
+		}
+	}
 }
 
 func newContainRole() *cobra.Command {

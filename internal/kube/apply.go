@@ -38,10 +38,22 @@ type ApplyOptions struct {
 // manager: it carries what the write has of UID and resourceVersion, and a field
 // that is another manager's is ErrConflict.
 //
+// A write of a kind that others brought may be [ErrUnanswered]: whether it landed is
+// as little known as of any write that fails.
+//
 // What the API server only hands on (exec, a proxy) is not sent: that is for
 // [Client.Command] and [Client.Call].
 func (c *Client) Apply(ctx context.Context, w event.Write, o ApplyOptions) (uid, resourceVersion string, err error) {
-	object, err := c.apply(ctx, w, o)
+	var object *unstructured.Unstructured
+	send := func(ctx context.Context) (err error) {
+		object, err = c.apply(ctx, w, o)
+		return err
+	}
+	if foreign(w.Group) {
+		err = c.silent.ask(ctx, w.Verb+" "+w.Resource+"."+w.Group, toAny, send)
+	} else {
+		err = send(ctx)
+	}
 	if err != nil || object == nil {
 		return "", "", err
 	}

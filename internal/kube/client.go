@@ -44,6 +44,7 @@ type Client struct {
 	typed   kubernetes.Interface
 	dynamic dynamic.Interface
 	failing failing
+	silent  silences
 }
 
 // New makes a client. It does not connect: use [Client.Who] to try.
@@ -56,6 +57,11 @@ func New(o Options) (*Client, error) {
 		config = rest.AnonymousClientConfig(config)
 		config.BearerToken = o.Token
 	}
+	return newClient(config, o)
+}
+
+// newClient makes a client that reaches its cluster so.
+func newClient(config *rest.Config, o Options) (c *Client, err error) {
 	if o.QPS == 0 {
 		o.QPS = DefaultQPS
 	}
@@ -69,8 +75,8 @@ func New(o Options) (*Client, error) {
 	// One limiter for both clients: each would make its own.
 	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(o.QPS, o.Burst)
 	config.WarningHandler = rest.NoWarnings{}
-	c := &Client{config: config}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &c.failing} })
+	c = &Client{config: config}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &c.failing, &c.silent.away} })
 	typed := rest.CopyConfig(config)
 	// It is less work for both sides.
 	typed.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON

@@ -75,14 +75,26 @@ func decodeObjects(manifest []byte) ([]*unstructured.Unstructured, error) {
 }
 
 // List reads the objects of one resource that a label selector in kubectl's
-// form matches; namespace is empty for what has none, and for all.
+// form matches; namespace is empty for what has none, and for all. Of a kind that
+// others brought it may be an error of which [Unread] says so.
 func (c *Client) List(ctx context.Context, group, version, resource, namespace, selector string) ([]unstructured.Unstructured, error) {
 	at := schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
-	list, err := c.resource(at, namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, request{"list", group, resource, namespace, ""}.fail(err)
+	var items []unstructured.Unstructured
+	ask := func(ctx context.Context) error {
+		list, err := c.resource(at, namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+		if err != nil {
+			return request{"list", group, resource, namespace, ""}.fail(err)
+		}
+		items = list.Items
+		return nil
 	}
-	return list.Items, nil
+	var err error
+	if foreign(group) {
+		err = c.silent.ask(ctx, at.String()+" of "+namespace+selector, toRead, ask)
+	} else {
+		err = ask(ctx)
+	}
+	return items, err
 }
 
 // CreateToken makes a token of a service account that is good for a while. It

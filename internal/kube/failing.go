@@ -3,6 +3,7 @@ package kube
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,16 +49,23 @@ func (f *failing) share(now time.Time) (float64, int) {
 }
 
 // counting is a transport that counts. A request failed when no answer came, or
-// one of 500 and above, or that the server has too much to do.
+// one of 500 and above, or that the server has too much to do. What others brought
+// to the cluster says nothing of the API server, and is not counted.
 type counting struct {
 	next http.RoundTripper
 	to   *failing
+	// away is set to when a read got no answer, or that the server is not there, in
+	// Unix nanoseconds.
+	away *atomic.Int64
 }
 
 func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := c.next.RoundTrip(r)
 	// A request that was given up by us says nothing of the server.
-	if err == nil || r.Context().Err() == nil {
+	if (err == nil || r.Context().Err() == nil) && !foreignPath(r.URL.Path) {
+		if r.Method == http.MethodGet && (err != nil || resp.StatusCode == http.StatusServiceUnavailable) {
+			c.away.Store(time.Now().UnixNano())
+		}
 		c.to.count(time.Now(), err != nil || resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests)
 	}
 	return resp, err

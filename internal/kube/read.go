@@ -85,14 +85,25 @@ func (c *Client) NetworkPolicy(ctx context.Context, namespace, name string) (*ne
 }
 
 // Get reads any object, but of a Secret only its metadata; namespace is empty
-// for what has none.
+// for what has none. Of a kind that others brought it may be [ErrUnanswered].
 func (c *Client) Get(ctx context.Context, group, version, resource, namespace, name string) (*unstructured.Unstructured, error) {
 	if group == "" && resource == "secrets" {
 		return c.secret(ctx, namespace, name)
 	}
 	at := schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
-	object, err := c.resource(at, namespace).Get(ctx, name, metav1.GetOptions{})
-	return answer(object, err, request{"get", group, resource, namespace, name})
+	var object *unstructured.Unstructured
+	ask := func(ctx context.Context) (err error) {
+		object, err = c.resource(at, namespace).Get(ctx, name, metav1.GetOptions{})
+		object, err = answer(object, err, request{"get", group, resource, namespace, name})
+		return err
+	}
+	var err error
+	if foreign(group) {
+		err = c.silent.ask(ctx, "get "+at.String(), toAny, ask)
+	} else {
+		err = ask(ctx)
+	}
+	return object, err
 }
 
 // secret reads the metadata of a Secret: what it holds does not leave the API

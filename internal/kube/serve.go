@@ -11,7 +11,9 @@ import (
 
 // Serves says whether the cluster has a resource in this group and version. Who
 // may talk to the API server at all may ask that. An API server that can't say it
-// just now is an error, never a no: who takes it for one makes do with less.
+// just now is an error, never a no: who takes it for one makes do with less. Where
+// others brought the group, that is [ErrBusy] for 10 s at the most, and then an
+// error of which [Unread] says so: nobody is to wait for good on what others broke.
 func (c *Client) Serves(ctx context.Context, group, version, resource string) (bool, error) {
 	names, err := c.served(ctx, group, version)
 	return slices.Contains(names, resource), err
@@ -43,10 +45,19 @@ func (c *Client) served(ctx context.Context, group, version string) ([]string, e
 		path = "/api/" + version
 	}
 	var list metav1.APIResourceList
-	asked := request{"discover", group, version, "", ""}
-	err := asked.fail(c.typed.Discovery().RESTClient().Get().AbsPath(path).Do(ctx).Into(&list))
-	if errors.Is(err, ErrNotFound) && group != "" {
-		return nil, asked.fail(c.surelyAbsent(ctx, group, version))
+	asked := request{"discover", group, version, "", group}
+	ask := func(ctx context.Context) error {
+		err := asked.fail(c.typed.Discovery().RESTClient().Get().AbsPath(path).Do(ctx).Into(&list))
+		if errors.Is(err, ErrNotFound) && group != "" {
+			return asked.fail(c.surelyAbsent(ctx, group, version))
+		}
+		return err
+	}
+	err := error(nil)
+	if foreign(group) {
+		err = c.silent.ask(ctx, group+"/"+version, toRead, ask)
+	} else if err = ask(ctx); errors.Is(err, ErrNotFound) && group != "" {
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
 	}
 	if err != nil {
 		return nil, err
@@ -60,11 +71,12 @@ func (c *Client) served(ctx context.Context, group, version string) ([]string, e
 
 // surelyAbsent asks once more for a version that was not found. While an API
 // server starts, and when a definition is new, it answers 404 for custom resources
-// that it has: what its groups say is kept apart from that, and is there first.
+// that it has: what its groups say is kept apart from that, and is there first. So
+// it is for good with a definition whose names are taken by another.
 func (c *Client) surelyAbsent(ctx context.Context, group, version string) error {
 	versions, err := c.Versions(ctx, group)
 	if err == nil && slices.Contains(versions, version) {
-		err = fmt.Errorf("%w: the API server has %s/%s and does not answer for it yet", ErrBusy, group, version)
+		err = fmt.Errorf("%w, although the API server lists %s/%s", ErrNotFound, group, version)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 // elsewhere is an action that changes fields of other objects than its target:
@@ -129,10 +130,11 @@ func (e elsewhere) held(ctx context.Context, r Request) ([]event.Ref, error) {
 		}
 	}
 	for _, x := range e.at {
-		if ok, err := e.Cluster.Serves(ctx, x.Group, x.Version, x.Resource); err != nil || !ok {
-			if err != nil {
-				return nil, err
-			}
+		ok, err := e.Cluster.Serves(ctx, x.Group, x.Version, x.Resource)
+		if err != nil && !errors.Is(err, kube.ErrUnserved) {
+			return nil, err
+		}
+		if !ok {
 			continue
 		}
 		list, err := e.Cluster.List(ctx, x.Group, x.Version, x.Resource, "", HeldKey)

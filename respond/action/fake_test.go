@@ -35,6 +35,8 @@ type fake struct {
 	before, after func(w event.Write) error
 	// bare says that the cluster serves nothing but what Kubernetes ships.
 	bare bool
+	// silent are the groups that the cluster has and that can't be read, and why.
+	silent map[string]error
 	// kinds are what it serves beside what Kubernetes ships; nil is all.
 	kinds []string
 }
@@ -175,6 +177,9 @@ func (f *fake) List(_ context.Context, group, _, resource, ns, selector string) 
 // Serves says yes to all but Calico's network policies, which the fake would
 // mistake for those of Kubernetes: it knows no groups.
 func (f *fake) Serves(_ context.Context, group, _, resource string) (bool, error) {
+	if err := f.silent[group]; err != nil {
+		return false, err
+	}
 	return !f.bare && (f.kinds == nil || slices.Contains(f.kinds, resource)) && (resource != "networkpolicies" || group == "networking.k8s.io"), nil
 }
 

@@ -36,10 +36,17 @@ type wall struct {
 // for, and renders the barrier with it. key is the step's, to leave its own
 // policy out of what others' allow.
 func (b barrier) build(ctx context.Context, c Cluster, by, key string) (wall, error) {
-	have, err := served(ctx, c, by)
+	have, without, err := served(ctx, c, by)
 	if err != nil {
 		return wall{}, err
 	}
+	w, err := b.with(ctx, c, have, key)
+	w.notes = append(w.notes, without...)
+	return w, err
+}
+
+// with is build with what the cluster has.
+func (b barrier) with(ctx context.Context, c Cluster, have map[string]bool, key string) (wall, error) {
 	switch deny, _ := b.tier(); {
 	case have[meansTier] && deny.Kind != "" && !b.ingress:
 		return b.byTier(deny), nil
@@ -85,30 +92,34 @@ func (b barrier) byTier(o own) wall {
 	}}
 }
 
-// served says which means the cluster has, of those that are asked for.
-func served(ctx context.Context, c Cluster, by string) (map[string]bool, error) {
+// served says which means the cluster has, of those that are asked for. without says
+// which it may have, and nobody answers for: those are done without.
+func served(ctx context.Context, c Cluster, by string) (have map[string]bool, without []string, err error) {
 	resources := map[string]Resource{meansTier: clusterPolicies, meansAdmin: adminPolicies, meansCilium: ciliumPolicies, meansCalico: calicoPolicies}
-	have := map[string]bool{meansPlain: by == meansAuto || by == meansPlain}
+	have = map[string]bool{meansPlain: by == meansAuto || by == meansPlain}
+	var failed []error
 	for _, means := range allMeans() {
 		x, optional := resources[means]
 		if !optional || by != meansAuto && by != means {
 			continue
 		}
 		ok, err := c.Serves(ctx, x.Group, x.Version, x.Resource)
-		if err != nil {
-			return nil, err
-		}
 		if ok && means == meansCalico {
-			if ok, err = hasTier(ctx, c); err != nil {
-				return nil, err
-			}
+			ok, err = hasTier(ctx, c)
 		}
-		if !ok && by == means {
-			return nil, fmt.Errorf("%w: the cluster has no %s", ErrRefused, x.Resource+"."+x.Group)
+		switch what := x.Resource + "." + x.Group; {
+		case kube.Unread(err) && by == means:
+			return nil, nil, fmt.Errorf("%w: the cluster has no %s that answers: %w", ErrRefused, what, err)
+		case kube.Unread(err):
+			without = append(without, fmt.Sprintf("not by %s: %v", what, err))
+		case err != nil:
+			failed = append(failed, err)
+		case !ok && by == means:
+			return nil, nil, fmt.Errorf("%w: the cluster has no %s", ErrRefused, what)
 		}
-		have[means] = ok
+		have[means] = ok && err == nil
 	}
-	return have, nil
+	return have, without, errors.Join(failed...)
 }
 
 // hasTier says whether somebody made Calico's tier for Firebreak.

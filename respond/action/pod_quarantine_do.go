@@ -14,8 +14,8 @@ import (
 
 // Do makes the policies first, so that the label never stands without them, then
 // patches the pod. Nothing is written to the pod when a policy's name is taken
-// by somebody else's. A deny tier that it has no right to make is left out, and
-// the receipt says so.
+// by somebody else's. A deny tier that it has no right to make, or for which nobody
+// answers any more, is left out, and the receipt says so.
 func (q quarantine) Do(ctx context.Context, r Request, p event.Plan) (event.Receipt, error) {
 	policy, above, patch, err := q.writes(r, p)
 	if err != nil {
@@ -49,7 +49,7 @@ func (q quarantine) ensure(ctx context.Context, policy event.Write, above []even
 		return nil, err
 	}
 	err := ensureTier(ctx, q.Cluster, above)
-	if errors.Is(err, kube.ErrForbidden) {
+	if kube.Unread(err) || errors.Is(err, kube.ErrNotFound) {
 		return []string{noTier + err.Error()}, nil
 	}
 	return nil, err

@@ -29,10 +29,11 @@ func (q quarantine) Undo(ctx context.Context, r Request, done event.Receipt, end
 	if err := sweep(ctx, q.Cluster, r.Target.Namespace, false); err != nil {
 		return event.Receipt{}, err
 	}
-	if err := sweepTiers(ctx, q.Cluster, r.Target.Namespace); err != nil {
+	left, err := sweepTiers(ctx, q.Cluster, r.Target.Namespace)
+	if err != nil {
 		return event.Receipt{}, err
 	}
-	return receipt(r, result, notes...), nil
+	return receipt(r, result, append(notes, left...)...), nil
 }
 
 func (q quarantine) leave(ctx context.Context, r Request, done event.Receipt, remove bool) (event.Result, []string, error) {

@@ -125,7 +125,8 @@ func Sweep(ctx context.Context, c Cluster, namespace string) error {
 	if err := sweep(ctx, c, namespace, true); err != nil {
 		return err
 	}
-	return sweepTiers(ctx, c, namespace)
+	_, err := sweepTiers(ctx, c, namespace)
+	return err
 }
 
 // sweep removes the policy when no pod is held. When one is, it makes the

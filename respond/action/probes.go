@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 	"github.com/firebreak-io/firebreak/internal/kube/reach"
 )
 
@@ -42,6 +43,9 @@ func (q quarantine) keepOut(ctx context.Context, best containment, around reach.
 	best.cut = true
 	o := probesTier().objects[0]
 	served, err := q.Cluster.Serves(ctx, o.Group, o.Version, o.Resource.Resource)
+	if kube.Unread(err) {
+		return best, nil // said with the policies that could not be read
+	}
 	if err != nil || !served {
 		return best, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/firebreak-io/firebreak/internal/event"
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 const rateHTTP = "rate.http"
@@ -173,6 +174,8 @@ func (h httpRate) by(ctx context.Context, target event.Ref) (whole, error) {
 func (h httpRate) mesh(ctx context.Context, target event.Ref) (whole, error) {
 	x, ok, err := first(ctx, h.Cluster, envoyFilters, envoyConfigs)
 	switch {
+	case kube.Unread(err):
+		return nil, refuse(target, "whether the cluster has Istio's EnvoyFilter or Cilium's CiliumEnvoyConfig can't be known: %v", err)
 	case err != nil:
 		return nil, err
 	case !ok && !h.Offline:

@@ -100,13 +100,18 @@ func readObject(ctx context.Context, d Deps, x Resource, target event.Ref) (*uns
 }
 
 // first is the first of some resources that the cluster serves; false if it
-// serves none. It is how an action finds the best means that a cluster has.
+// serves none. It is how an action finds the best means that a cluster has. One for
+// which nobody answers is none while there is another, else the error says so.
 func first(ctx context.Context, c Cluster, list ...Resource) (Resource, bool, error) {
+	var without error
 	for _, x := range list {
 		ok, err := c.Serves(ctx, x.Group, x.Version, x.Resource)
-		if err != nil || ok {
+		switch {
+		case kube.Unread(err):
+			without = errors.Join(without, err)
+		case err != nil || ok:
 			return x, ok, err
 		}
 	}
-	return Resource{}, false, nil
+	return Resource{}, false, without
 }

@@ -94,8 +94,11 @@ func (a authenticate) objects(ctx context.Context, r Request) ([]own, string, []
 	if a.Offline {
 		selector = map[string]string{"app": "unknown"}
 	} else if served, err := a.Cluster.Serves(ctx, authorizationPolicies.Group, authorizationPolicies.Version, authorizationPolicies.Resource); err != nil || !served {
-		if err != nil {
+		if err != nil && !kube.Unread(err) {
 			return nil, summary, nil, err
+		}
+		if err != nil {
+			return nil, summary, nil, refuse(r.Target, "whether the cluster has Istio can't be known: %v", err)
 		}
 		return nil, summary, nil, refuse(r.Target, "the cluster has no Istio: it serves no AuthorizationPolicy")
 	}

@@ -122,13 +122,14 @@ func (t tier) reachObjects(namespace string) ([]reach.Object, error) {
 	return out, err
 }
 
-// servedTiers are those that the cluster has.
+// servedTiers are those that the cluster has. One for which nobody answers is none: it
+// is said with the policies that could not be read.
 func servedTiers(ctx context.Context, c Cluster) ([]tier, error) {
 	var list []tier
 	for _, t := range tiers() {
 		o := t.objects[0]
 		served, err := c.Serves(ctx, o.Group, o.Version, o.Resource.Resource)
-		if err != nil {
+		if err != nil && !kube.Unread(err) {
 			return nil, err
 		}
 		if served {
@@ -200,14 +201,20 @@ func ensureObject(ctx context.Context, c Cluster, w event.Write) error {
 }
 
 // sweepTiers removes the objects of every tier that nothing held needs any more,
-// those of a namespace and the cluster's. Who may not look has made none.
-func sweepTiers(ctx context.Context, c Cluster, namespace string) error {
+// those of a namespace and the cluster's. Who may not look has made none. Where nobody
+// answers they may stay, which is said: they are about held pods alone, and looked for
+// again with the next hold that ends in the namespace.
+func sweepTiers(ctx context.Context, c Cluster, namespace string) (notes []string, err error) {
 	held := map[[2]string]bool{}
 	for _, t := range everyTier() {
 		for _, o := range slices.Backward(t.objects) {
 			served, err := c.Serves(ctx, o.Group, o.Version, o.Resource.Resource)
+			if kube.Unread(err) {
+				notes = append(notes, unswept(o, err)...)
+				continue
+			}
 			if err != nil {
-				return err
+				return notes, err
 			}
 			if !served {
 				continue
@@ -216,19 +223,30 @@ func sweepTiers(ctx context.Context, c Cluster, namespace string) error {
 			if _, known := held[at]; !known {
 				pods, err := c.Pods(ctx, o.in(namespace), o.Label)
 				if err != nil {
-					return err
+					return notes, err
 				}
 				held[at] = len(pods) > 0
 			}
 			if held[at] {
 				continue
 			}
-			if err := sweepObject(ctx, c, o, namespace); err != nil && !errors.Is(err, kube.ErrForbidden) {
-				return err
+			err = sweepObject(ctx, c, o, namespace)
+			if kube.Unread(err) {
+				notes = append(notes, unswept(o, err)...)
+			} else if err != nil {
+				return notes, err
 			}
 		}
 	}
-	return nil
+	return notes, nil
+}
+
+// unswept says that an object may stay. What is not served has none.
+func unswept(o tierObject, err error) []string {
+	if !errors.Is(err, kube.ErrUnanswered) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s %s was not looked for, and may stay: %v", o.Kind, o.Name, err)}
 }
 
 // sweepObject deletes one object, and makes it again if a pod was held between

@@ -26,7 +26,8 @@ type Cluster interface {
 }
 
 // Read reads all of a cluster that says who reaches whom. What the identity has
-// no right to read is in [State.Missing].
+// no right to read is in [State.Missing], and so are kinds of others for which
+// nobody answers.
 func Read(ctx context.Context, c Cluster) (State, error) {
 	s, err := readPolicies(ctx, c, "")
 	if err != nil {
@@ -88,42 +89,50 @@ func readPolicies(ctx context.Context, c Cluster, namespace string) (State, erro
 	if err != nil {
 		return s, err
 	}
+	// All are asked before it fails: who answers none of them is waited for once.
+	var failed []error
 	for _, k := range Kinds() {
-		served, err := c.Serves(ctx, k.Group, k.Version, k.Resource)
-		if err != nil {
-			return s, err
-		}
-		if !served {
-			if err := s.elsewhere(ctx, c, k); err != nil {
-				return s, err
-			}
-			continue
-		}
-		in := ""
-		if k.Namespaced {
-			in = namespace
-		}
-		list, err := granted(&s, k.Resource+"."+k.Group, func() ([]unstructured.Unstructured, error) {
-			return c.List(ctx, k.Group, k.Version, k.Resource, in, "")
-		})
-		if err != nil {
-			return s, err
-		}
-		for i := range list {
-			body, err := json.Marshal(list[i].Object)
-			if err != nil {
-				return s, fmt.Errorf("encode %s %s: %w", k.Resource, list[i].GetName(), err)
-			}
-			s.Objects = append(s.Objects, Object{k.Group, k.Version, k.Kind, list[i].GetNamespace(), list[i].GetName(), body})
+		if err := s.readKind(ctx, c, k, namespace); err != nil {
+			failed = append(failed, err)
 		}
 	}
-	return s, nil
+	return s, errors.Join(failed...)
+}
+
+// readKind reads the policies of a kind that others brought.
+func (s *State) readKind(ctx context.Context, c Cluster, k Kind, namespace string) error {
+	what := k.Resource + "." + k.Group
+	served, err := granted(s, what, func() (bool, error) { return c.Serves(ctx, k.Group, k.Version, k.Resource) })
+	if err != nil {
+		return err
+	}
+	if !served {
+		return s.elsewhere(ctx, c, k)
+	}
+	if !k.Namespaced {
+		namespace = ""
+	}
+	list, err := granted(s, what, func() ([]unstructured.Unstructured, error) {
+		return c.List(ctx, k.Group, k.Version, k.Resource, namespace, "")
+	})
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		body, err := json.Marshal(list[i].Object)
+		if err != nil {
+			return fmt.Errorf("encode %s %s: %w", k.Resource, list[i].GetName(), err)
+		}
+		s.Objects = append(s.Objects, Object{k.Group, k.Version, k.Kind, list[i].GetNamespace(), list[i].GetName(), body})
+	}
+	return nil
 }
 
 // elsewhere notes a kind that the cluster has in no version that is known here: what
 // its policies say is not known then, which is not that there are none.
 func (s *State) elsewhere(ctx context.Context, c Cluster, k Kind) error {
-	versions, err := c.Versions(ctx, k.Group)
+	what := k.Resource + "." + k.Group
+	versions, err := granted(s, what, func() ([]string, error) { return c.Versions(ctx, k.Group) })
 	if err != nil {
 		return err
 	}
@@ -131,7 +140,7 @@ func (s *State) elsewhere(ctx context.Context, c Cluster, k Kind) error {
 		if version == k.Version {
 			continue
 		}
-		served, err := c.Serves(ctx, k.Group, version, k.Resource)
+		served, err := granted(s, what+" of "+version, func() (bool, error) { return c.Serves(ctx, k.Group, version, k.Resource) })
 		if err != nil {
 			return err
 		}
@@ -143,14 +152,16 @@ func (s *State) elsewhere(ctx context.Context, c Cluster, k Kind) error {
 	return nil
 }
 
-// granted reads a list; a missing permission is noted instead.
-func granted[T any](s *State, what string, read func() ([]T, error)) ([]T, error) {
-	list, err := read()
-	if errors.Is(err, kube.ErrForbidden) {
+// granted reads something. That it must not be read, or that whoever brought the
+// kind does not answer for it, is noted instead.
+func granted[T any](s *State, what string, read func() (T, error)) (T, error) {
+	found, err := read()
+	if kube.Unread(err) {
+		var none T
 		s.Missing = append(s.Missing, fmt.Sprintf("%s were not read: %v", what, err))
-		return nil, nil
+		return none, nil
 	}
-	return list, err
+	return found, err
 }
 
 // Permissions are what [Read] needs.

@@ -2,13 +2,18 @@ package reach
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/firebreak-io/firebreak/internal/kube"
 )
 
 // newer is a cluster without policies, which serves kinds of the admin tiers, each in
@@ -16,6 +21,9 @@ import (
 type newer struct {
 	Cluster
 	kinds map[string][]string
+	// silent is why nobody says which kinds there are, asked how often that was asked.
+	silent error
+	asked  *int
 }
 
 func (newer) NetworkPolicies(context.Context, string) ([]networkingv1.NetworkPolicy, error) {
@@ -31,6 +39,10 @@ func (newer) List(context.Context, string, string, string, string, string) ([]un
 }
 
 func (n newer) Serves(_ context.Context, group, version, resource string) (bool, error) {
+	if n.silent != nil {
+		*n.asked++
+		return false, n.silent
+	}
 	return group == "policy.networking.k8s.io" && slices.Contains(n.kinds[resource], version), nil
 }
 
@@ -72,5 +84,21 @@ func TestKindsOfUnknownVersions(t *testing.T) {
 				t.Errorf("doubts %q, %v", r.Doubts, err)
 			}
 		})
+	}
+}
+
+// What others broke is said of every kind, and is no error; what may only be new is one,
+// once all kinds were asked for, so that they are waited for together.
+func TestKindsThatAreBroken(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "u"}}
+	for _, why := range []error{kube.ErrUnserved, kube.ErrUnanswered, kube.ErrForbidden} {
+		s, err := ReadAround(t.Context(), newer{silent: fmt.Errorf("%w: a reason", why), asked: new(int)}, pod)
+		if err != nil || len(s.Missing) < len(Kinds()) || !strings.HasSuffix(s.Missing[0], "a reason") {
+			t.Errorf("%v: missing %q, %v", why, s.Missing, err)
+		}
+	}
+	asked := 0
+	if _, err := ReadAround(t.Context(), newer{silent: kube.ErrBusy, asked: &asked}, pod); !errors.Is(err, kube.ErrBusy) || asked != len(Kinds()) {
+		t.Errorf("%v, after %d of %d kinds", err, asked, len(Kinds()))
 	}
 }
