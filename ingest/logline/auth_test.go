@@ -21,7 +21,6 @@ func TestNearMissAuth(t *testing.T) {
 		"Accepted 10 requests",
 		"Invalid user input from form",
 		"Invalid user name in request from 10.0.0.1 was dropped",
-		"User ops logged in",
 		"Connection from 10.0.0.1 established",
 		"Connection closed by 10.0.0.1",
 		"Connection closed by peer",

@@ -37,7 +37,11 @@ func nextcloudObject(fields map[string]any) (Message, bool) {
 }
 
 func nextcloudSaid(m *Message, s string) {
-	if rest, ok := strings.CutPrefix(s, "Login failed: "); ok {
+	rest, ok := strings.CutPrefix(s, "Login failed: ")
+	if !ok {
+		rest, ok = strings.CutPrefix(s, "Two-factor challenge failed: ")
+	}
+	if ok {
 		m.login(event.OutcomeFailure)
 		m.Fields["kind"] = "failed"
 		// The name is a stranger's, what follows it the server's.

@@ -13,8 +13,8 @@ import (
 func init() {
 	register(Parser{
 		Name: "said",
-		Doc: "A line of no known form that says in words that a login failed, and from which address: applications, mail, file and " +
-			"telephone servers. Whose words they are nobody knows.",
+		Doc: "A line of no known form that says in words that a login failed or succeeded, and from which address or as whom: " +
+			"applications, mail, file and telephone servers. Whose words they are nobody knows.",
 		Order:    OrderGeneral + 1,
 		Unplaced: true,
 		Parse:    parseSaid,
@@ -26,7 +26,7 @@ const maxSaid = 2048
 
 func parseSaid(text string) (Message, bool) {
 	m := Message{Text: text}
-	if !holdsAddress(head(text, maxSaid)) || !saidLogin(&m, head(text, maxSaid)) {
+	if text := head(text, maxSaid); !holdsAddress(text) && !holdsName(text) || !saidLogin(&m, text) {
 		return Message{}, false
 	}
 	leadingTime(&m)
@@ -57,25 +57,34 @@ func holdsAddress(text string) bool {
 	return false
 }
 
-// saidLogin makes a login that failed of a message when the text says so, and
-// the message or the text tells the client's address: without one it is
-// anybody's guess who failed, and often the program itself.
+// holdsName says whether a text may name a user. It keeps a plain line cheap.
+func holdsName(text string) bool {
+	return slices.ContainsFunc([]string{"user", "User", "USER", " for ", " as ", "ccount", "mail"}, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// saidLogin makes a login of a message when the text says that one failed or
+// succeeded, and the message or the text tells the client's address or names
+// the user: without both it is anybody's guess who it was, and often the
+// program itself.
 func saidLogin(m *Message, text string) bool {
-	lower := strings.ToLower(text)
+	lower, outcome := strings.ToLower(text), event.OutcomeFailure
 	if !saysFailure(lower) {
-		return false
+		if !saysSuccess(lower) {
+			return false
+		}
+		outcome = event.OutcomeSuccess
 	}
 	client, doubtful := m.Address, false
 	if client == "" {
 		client, doubtful = clientSaid(lower)
 	}
-	if client == "" && !doubtful {
+	if client == "" && !doubtful && !unplacedLogin(m.User, text, lower) {
 		return false
 	}
 	if m.Fields == nil {
 		m.Fields = map[string]any{}
 	}
-	m.login(event.OutcomeFailure)
+	m.login(outcome)
 	m.Address = client
 	if doubtful {
 		m.Fields["doubtful"] = true
@@ -83,17 +92,25 @@ func saidLogin(m *Message, text string) bool {
 	if m.User == "" {
 		m.User = userSaid(text)
 	}
-	if unknownUser.MatchString(lower) {
+	if outcome == event.OutcomeFailure && unknownUser.MatchString(lower) {
 		m.Fields["invalid_user"] = true
 	}
 	return true
+}
+
+// unplacedLogin says whether a text that tells no client is still of a login
+// here: the user is named so that it can be no other word, no address stands
+// there, which would be a server's, and no library speaks with which the
+// program itself logs in somewhere.
+func unplacedLogin(user, text, lower string) bool {
+	return !holdsAddress(text) && !ownLogin.MatchString(lower) && (user != "" || namedUser.MatchString(text))
 }
 
 // A word of failure and one of logins stand in each text that is looked at
 // closer.
 var (
 	failureWords = []string{"fail", "invalid", "incorrect", "denied", "wrong", "unsuccessful", "unknown user", "no such user", "mismatch", "bad ", "auth-error", "auth error",
-		"nonexistent", "reject", "refused", "not authori", "might not", "authentication error", "nt_status", "unable to log"}
+		"nonexistent", "locked user", "reject", "refused", "not authori", "might not", "authentication error", "nt_status", "unable to log"}
 	loginWords = []string{"log", "auth", "sign", "pass", "cred", "user", "account", "registration"}
 )
 
@@ -113,6 +130,7 @@ var (
 		`|\b(no such|unknown|nonexistent) user\b|\binvalid user [^ ]{1,64} from\b|\buser (name )?(was |is )?(unknown|does not exist|doesn't exist)` +
 		`|http access denied: user|\bauthentication request for .{1,128} (has been )?denied|\b(login|authentication)( attempt)? from .{1,160} (failed|denied|might not have worked)` +
 		`|\bregistration from .{1,256} failed for|has failed authentication|(failed|unable) to (log ?in|sign ?in)\b` +
+		`|\bsecurityevent="(invalidaccountid|challengeresponsefailed)"|\battempt was made to authenticate the locked user\b` +
 		`|nt_status_(no_such_user|wrong_password|logon_failure|account_locked_out)|disconnected: not authori[sz]ed`)
 	// notOne are texts about logins that tell of none: counts, limits, pardons
 	// and settings, and a program that could not connect somewhere itself.
@@ -123,8 +141,30 @@ var (
 	elsewhere = regexp.MustCompile(`\b(log(ging)?|sign(ing)?)[ -]?(in|on) to\b|\bauthenticat(e|ing|ion) (to|at|against)\b`)
 	fromWhere = regexp.MustCompile(`\bfrom[: ]+([a-z]+ ){0,2}[^a-z0-9 ]{0,3}[0-9a-f]{1,4}[.:]`)
 
-	unknownUser = regexp.MustCompile(`\b(no such|unknown|nonexistent) user\b|\buser (name )?(was |is )?(not found|unknown|does not exist|doesn't exist)|could not find (a login|user)|no user found|no_such_user`)
+	// ownLogin are the words of libraries and programs that log in elsewhere.
+	ownLogin = regexp.MustCompile(`\b(pq|psycopg2?|pgx|sqlalchemy|operationalerror|jdbc|hikari(cp|pool)?(-[0-9]+)?|pdo(exception)?|mysqli|mysql2?|ora-[0-9]+|wrongpass|mongo(server)?error|mongoose|` +
+		`p?sqlexception|smtp(exception|error)?|imaplib|ldap|registry|pull|image|git|remote|proxy|broker|backend|webhook|client|api[ _-]?key|token|certificate)\b`)
+	// namedUser is a user who is named for certain, quoted or behind a word that
+	// says what it is, or at the end of the sentence.
+	namedUser = regexp.MustCompile(`(?i)\b(user|user[ _-]?name|login|account|uname|acct)[=:] ?["'<]?[^ ="'<>]|\b(user|user ?name|account|for|as) ["'\x60<\[][^"'\x60<>\[\]]{1,128}["'\x60>\]]` +
+		`|\b(user|user ?name) [^ "'<>(),;:\[\]]{1,128} (failed|log|denied)|\b(failed|failure|denied|rejected|refused|attempt|login|password|credentials) (for|as|of|by) ((invalid |unknown )?(user(name)?|account) )?[^ "'<>(),;:\[\]]{1,128}([.,;]|$)` +
+		`|\binvalid user [^ ]{1,64}$|\buser [^ ]{1,64} (not found|unknown|does not exist)`)
+
+	unknownUser = regexp.MustCompile(`\b(no such|unknown|nonexistent) user\b|\buser (name )?(was |is )?(not found|unknown|does not exist|doesn't exist)|could not find (a login|user)|no user found|no_such_user|"invalidaccountid"`)
+
+	// saysLoggedIn is a login that succeeded; notSucceeded are texts of earlier
+	// ones, of conditions and of logins elsewhere.
+	saysLoggedIn = regexp.MustCompile(`\b(log(ged)?|sign(ed)?)[ -]?(in|on) (was )?(success(ful(ly)?)?|succeeded)\b|\b(auth|authentication) (was )?(success(ful(ly)?)?|succeeded)\b` +
+		`|\bsuccess(ful(ly)?)? (web |ssh |api |ftp |user )?((log(ged)?|sign(ed)?)[ -]?(in|on)|auth(entication|enticated)?)\b` +
+		`|\bis now logged in\b|\bok login\b|\bauth-success\b|\b(imap|pop3|submission|managesieve)-login: (info: )?login: user=|\bsecurityevent="successfulauth"` +
+		`|\buser( [^ ]{1,64})? (has )?logged in\b`)
+	notSucceeded = regexp.MustCompile(`\b(last|previous|since|not|no|without|until|if|unless|before|after|when|must|fail(ed|ure|s)?|logged (in|on) to|in to|redirect[a-z]*)\b`)
 )
+
+func saysSuccess(lower string) bool {
+	return (strings.Contains(lower, "succe") || strings.Contains(lower, "logged in") || strings.Contains(lower, "login")) &&
+		saysLoggedIn.MatchString(lower) && !notSucceeded.MatchString(lower) && !notOne.MatchString(lower) && !elsewhere.MatchString(lower)
+}
 
 func saysFailure(lower string) bool {
 	contained := func(word string) bool { return strings.Contains(lower, word) }
@@ -138,7 +178,7 @@ var saidAddress = regexp.MustCompile(`(^|[^0-9a-f.])((?:::ffff:)?[0-9]{1,3}(?:[.
 var (
 	clientMark = regexp.MustCompile("(?:^|[^a-z])(from|by|client|clientip|ip|ip[ _-]?addr(ess)?|rip|rhost|addr|remote|remote[ _.-]?(addr(ess)?|ip|host)|peer|peername|source|src|failed for|with)" +
 		"[ =:\"'`(<\\[/]*(private |public )?((ip|host|address|client|user)[ =:\"'`(<\\[]+)*(tcp://|udp://|tls://|(ipv[46]|udp|tcp|tls)[:/]){0,2}/?$|(?:^|[ :])\\([^ ()@:]*@$")
-	serverMark = regexp.MustCompile("(\\b(to|at|on|lip|local|localaddr(ess)?|local[ _.-]?(host|ip|addr(ess)?)|server|host|dst|dest|destination|via|against|listen(er|ing)?|bind|through|url|target)[ =:\"'`(<\\[/]*((ip|host|ipv[46]|udp|tcp|tls)[ =:/]*)*|@['\"]?|->|[a-z]://[^ |]*)$")
+	serverMark = regexp.MustCompile("(\\b(to|at|on|lip|local|localaddr(ess)?|local[ _.-]?(host|ip|addr(ess)?)|server|host|dst|dest|destination|via|against|listen(er|ing)?|bind|through|url|target|i)[ =:\"'`(<\\[/]*((ip|host|ipv[46]|udp|tcp|tls)[ =:/]*)*|@['\"]?|->|[a-z]://[^ |]*)$")
 	plainMark  = regexp.MustCompile("(^|[\\[({|\"'`<,]|[.:] )$")
 )
 
@@ -158,6 +198,9 @@ func clientSaid(lower string) (client string, doubtful bool) {
 			port = lower[at+i[6] : at+i[7]]
 		}
 		ahead := lower[max(at+i[4]-64, 0) : at+i[4]]
+		if text[0] == '[' {
+			ahead += "["
+		}
 		at += i[5]
 		a := address(strings.Trim(text, "[]"))
 		if a == "" {
@@ -202,10 +245,15 @@ func isServerPort(port string) bool { return port != "" && len(port) < 5 }
 
 // The forms in which a text names a user, the plainest first.
 var userForms = []*regexp.Regexp{
+	regexp.MustCompile(`\buser=<([^<>]{1,128})>`),
+	regexp.MustCompile(`\[([^\[\]]{1,128})\] (?:FAIL|OK) LOGIN: Client "`),
+	regexp.MustCompile(`(?:^|\] )([^ ]{1,128}) is now logged in`),
+	regexp.MustCompile(`(?i)(?:^|,)AccountID="([^"]{1,128})"`),
+	regexp.MustCompile(`\b(?:sql|passwd-file|pam|ldap|shadow|lua|oauth2|static)\(([^ ,()]{1,128}),`),
 	regexp.MustCompile(`(?i)"(?:user(?:[ _-]?name)?|login|email)" ?: ?"([^"]{1,128})"`),
 	regexp.MustCompile(`(?i)(?:^|[ (\[{,;|])(?:db:[^ ]{1,64} )?(?:user(?:[ _-]?name)?|login|email|uname|set_id|sasl_username|acct)[=:] ?([^ =,;)\]"'<>]{1,128})(?:$|[ ,;)\]"'>])`),
 	regexp.MustCompile("(?i)\\b(?:user(?:[ _-]?name)?|login|account(?:id)?|email|for|as)[ =:]*(?:\"([^\"]{1,128})\"|'([^']{1,128})'|`([^`]{1,128})`|<([^<>]{1,128})>|\\[(?:[^\\[\\]]*\\]\\\\\\[)?([^\\[\\]]{1,128})\\]|\\(([^()]{1,128})\\))"),
-	regexp.MustCompile(`(?i)\b(?:(?:for|as) (?:(?:invalid |unknown |nonexistent )?user(?:name)? )?|user )([^ "'<>(),;:\[\]]{1,128})(?: |$|[,.;:)])`),
+	regexp.MustCompile(`(?i)\b(?:(?:for|as) (?:(?:(?:invalid |unknown |nonexistent )?user(?:name)?|account) )?|user )([^ "'<>(),;:\[\]]{1,128})(?: |$|[,.;:)])`),
 }
 
 // userSaid is whom the text names, as it is written; empty when that is not
@@ -273,12 +321,25 @@ func objectSaid(m *Message, fields map[string]any) {
 	if m.User == "" {
 		m.User = wordAt(fields, "email", "login", "identifier", "account", "context.username", "user_login", "principal")
 	}
+	if m.User == "" {
+		m.User = vaultUser(textAt(fields, "request.path"))
+	}
 	if !saidLogin(m, head(text, maxSaid)) {
 		*m = before
 	} else if m.Fields != nil {
 		// The object's own fields stay what they are.
 		m.Fields = withSaid(fields, m.Fields)
 	}
+}
+
+// vaultUser is whom a path of Vault's or OpenBao's API logs in:
+// auth/MOUNT/login/NAME.
+func vaultUser(path string) string {
+	rest, ok := strings.CutPrefix(path, "auth/")
+	if _, name, login := strings.Cut(rest, "/login/"); ok && login && !strings.Contains(name, "/") {
+		return name
+	}
+	return ""
 }
 
 // withSaid is an object's fields and what was read out of its text.

@@ -26,9 +26,21 @@ func TestSaidNot(t *testing.T) {
 		`Login page opened from 203.0.113.7`,
 		`Failed to fetch auth config from 10.0.0.3: EOF`,
 		`authorization denied for user bob from 203.0.113.7 on pods`,
-		`Invalid password`, `Login failed`, `Login failed for user bob`, `authentication failed`,
+		`Invalid password`, `Login failed`, `authentication failed`, `Login failed for reasons unknown to us`,
 		`Listening on 203.0.113.7:8080, login enabled, failed: 0`,
-		`{"msg":"Login failed","user":"bob"}`,
+		`pq: password authentication failed for user "app"`,
+		`level=error msg="pq: password authentication failed for user \"app\""`,
+		`org.postgresql.util.PSQLException: FATAL: password authentication failed for user "app"`,
+		`HikariPool-1 - Exception during pool initialization. password authentication failed for user "app"`,
+		`password authentication failed for user "app" at 10.0.0.9:5432`,
+		`failed to pull image: authentication required, login failed for user "x" at registry`,
+		`User bob could not be loaded: auth config invalid`,
+		`validation failed for user input field password: invalid length`,
+		`unable to authenticate client: token invalid for user system`,
+		`Last successful login of user bob yesterday`,
+		`user alice logged in to Docker Hub`,
+		`Successfully authenticated to Vault as user app`,
+		`imap-login: Info: Disconnected: Connection closed (no auth attempts in 0 secs): user=<>, rip=203.0.113.9, lip=10.0.0.1, session=<x>`,
 		`{"msg":"logged in","user":"bob","ip":"203.0.113.7"}`,
 		`{"msg":"dial tcp 10.0.0.9:5432: password authentication failed","addr":"10.0.0.9:5432"}`,
 		`level=info msg="login page served" remote_ip=203.0.113.7`,
@@ -55,6 +67,42 @@ func TestSaidForged(t *testing.T) {
 	} {
 		if m := Recognise(text); m.Class != event.ClassLogin || m.Address != want {
 			t.Errorf("%q is %s from %q, want %q", text, m.Class, m.Address, want)
+		}
+	}
+}
+
+// What applications and servers say of logins: who, from where if they tell,
+// and whether it succeeded.
+func TestSaid(t *testing.T) {
+	type said struct {
+		user, address string
+		outcome       event.Outcome
+	}
+	const failure, success = event.OutcomeFailure, event.OutcomeSuccess
+	for text, want := range map[string]said{
+		`time="2024-01-10T10:00:00Z" level=warning msg="User alice failed login 3 time(s)"`:                                {"alice", "", failure},
+		`time="2024-01-10T10:00:00Z" level=info msg="user admin logged in"`:                                                {"admin", "", success},
+		`2024-01-10 10:00:00.123456+00:00 [error] <0.1234.0> PLAIN login refused: user 'alice' - invalid credentials`:      {"alice", "", failure},
+		`2024-01-10 10:00:00.123 [warning] <0.1234.0> HTTP access denied: user 'guest' - invalid credentials`:              {"guest", "", failure},
+		`{"type":"response","request":{"path":"auth/userpass/login/alice"},"error":"invalid username or password"}`:        {"alice", "", failure},
+		`{"request":{"path":"auth/ldap/login/bob","remote_address":"203.0.113.9"},"error":"invalid username or password"}`: {"bob", "203.0.113.9", failure},
+		`{"level":"warn","msg":"Login failed","user":"bob"}`:                                                               {"bob", "", failure},
+		`{"msg":"user logged in","user":"bob","ip":"203.0.113.9"}`:                                                         {"bob", "203.0.113.9", success},
+		`Login failed for user bob`:                          {"bob", "", failure},
+		`Failed login attempt for account alice@example.com`: {"alice@example.com", "", failure},
+		`[ERROR] Invalid password for user bob`:              {"bob", "", failure},
+		`10-Jan-2024 10:00:00.123 WARNING [exec-1] LockOutRealm An attempt was made to authenticate the locked user [admin]`:                             {"admin", "", failure},
+		`pure-ftpd: (?@host.example) [WARNING] Authentication failed for user [alice]`:                                                                   {"alice", "", failure},
+		`pure-ftpd: (?@203.0.113.9) [INFO] alice is now logged in`:                                                                                       {"alice", "203.0.113.9", success},
+		`Wed Jan 10 10:00:00 2024 [pid 2] [alice] OK LOGIN: Client "::ffff:203.0.113.9"`:                                                                 {"alice", "203.0.113.9", success},
+		`imap-login: Login: user=<alice>, method=PLAIN, rip=2001:db8::9, lip=2001:db8::1, mpid=123, TLS`:                                                 {"alice", "2001:db8::9", success},
+		`pop3-login: Aborted login (auth failed, 1 attempts in 2 secs): user=<a b>, rip=203.0.113.9, lip=10.0.0.1`:                                       {"a b", "203.0.113.9", failure},
+		`plain_server authenticator failed for h.example (User) [2001:db8::9]:41922 I=[10.0.0.1]:25: 535 Incorrect authentication data (set_id=alice)`:   {"alice", "2001:db8::9", failure},
+		`SecurityEvent="ChallengeResponseFailed",AccountID="admin",LocalAddress="IPV4/TCP/198.51.100.1/5038",RemoteAddress="IPV4/TCP/203.0.113.9/44444"`: {"admin", "203.0.113.9", failure},
+	} {
+		m := Recognise(text)
+		if got := (said{m.User, m.Address, m.Outcome}); m.Class != event.ClassLogin || got != want {
+			t.Errorf("%q is %q %+v, want a login %+v", text, m.Class, got, want)
 		}
 	}
 }
