@@ -146,7 +146,8 @@ func (m move) void(reason string) {
 // authorised by the cluster before the input was stored; who was locked out since
 // then is not heard.
 func (m move) person(in event.Input, denied []event.Identity) {
-	if in.Kind != event.InputVote && locked(denied, in.User, nil) {
+	// What the desk refused says itself what was tried.
+	if in.Kind != event.InputVote && in.Kind != event.InputRefused && locked(denied, in.User, nil) {
 		in.Kind, in.Reason = event.InputRefused, string(in.Kind)+" of this run"
 	}
 	switch in.Kind {
@@ -190,12 +191,17 @@ func (m move) withdraw(denied []event.Identity) {
 	}
 }
 
-// maxSaid bounds what is recorded of what people asked for.
-const maxSaid = 100
+const (
+	// maxSaid bounds what is recorded of what people asked for.
+	maxSaid = 100
+	// maxTriesSaid bounds it for those who are refused, so that they can't fill the
+	// record before somebody else undoes the run.
+	maxTriesSaid = maxSaid / 2
+)
 
 // note records who asked for what, and why.
 func (m move) note(in event.Input) {
-	if len(m.run.Said) >= maxSaid {
+	if n := len(m.run.Said); n >= maxSaid || in.Kind == event.InputRefused && n >= maxTriesSaid {
 		return
 	}
 	m.run.Said = append(m.run.Said[:len(m.run.Said):len(m.run.Said)], event.Saying{
@@ -276,6 +282,15 @@ func shortest(a event.Approval) time.Duration {
 		}
 	}
 	return least
+}
+
+// Uncounted says why a vote on what a run asks would not count as its record stands;
+// empty is that it would.
+func Uncounted(run event.Run, v event.Vote, now time.Time) string {
+	if run.Approval == nil {
+		return "the run waits for no approval"
+	}
+	return move{run: &run, now: now}.refused(*run.Approval, v)
 }
 
 // refused says why a vote does not count; empty means that it does.

@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/firebreak-io/firebreak/internal/event"
@@ -16,18 +17,23 @@ const AlarmLocked = "locked-out"
 const triedAgain = time.Hour
 
 // Tried notes that somebody tried to decide on something whom a run locks out, and
-// says whether that is news: the same is told once an hour.
+// says whether that is news: the same is told once an hour of each run, in whose
+// record it is to stand.
 func (c *Control) Tried(ctx context.Context, user, what, run string, now time.Time) (news bool, err error) {
 	err = set(ctx, c.kv, "people."+event.HashID("person", user), func(h habits) (habits, error) {
-		kept := map[string]time.Time{}
+		kept, of := map[string]time.Time{}, 0
 		for k, at := range h.Tried {
 			if now.Sub(at) < triedAgain {
 				kept[k] = at
+				if strings.HasPrefix(k, run+" ") {
+					of++
+				}
 			}
 		}
-		_, known := kept[what]
-		if news = !known && len(kept) < maxTried; news {
-			kept[what] = now
+		key := run + " " + what
+		_, known := kept[key]
+		if news = !known && of < maxTried; news {
+			kept[key] = now
 		}
 		h.Tried = kept
 		return h, nil
@@ -41,7 +47,8 @@ func (c *Control) Tried(ctx context.Context, user, what, run string, now time.Ti
 	})
 }
 
-// maxTried is how many different things are told that one person tried in an hour.
+// maxTried is how many different things are told that one person tried in an hour
+// while one run locked them out.
 const maxTried = 24
 
 // lockedOut are those whom the runs lock out that are moved here.

@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,17 @@ func TestLockedOutVotes(t *testing.T) {
 	w.input(Input{Person: &event.Input{Kind: event.InputUndo, User: "mallet"}, Denied: mallet})
 	if said := w.run.Said; w.run.State != event.RunAwaiting || len(said) != 1 || said[0].Kind != event.InputRefused || said[0].Reason != "undo of this run" {
 		t.Errorf("an undo: run is %s, said %+v", w.run.State, said)
+	}
+	const what = "approve playbooks contain in namespace shop"
+	w.input(Input{Person: &event.Input{Kind: event.InputRefused, User: "mallet", Reason: what}, Denied: mallet})
+	if said := w.run.Said; len(said) != 2 || said[1].Reason != what {
+		t.Errorf("what the desk refused: said %+v", said)
+	}
+	for range 2 * maxSaid {
+		w.input(Input{Person: &event.Input{Kind: event.InputRefused, User: "mallet", Reason: what}, Denied: mallet})
+	}
+	if n := len(w.run.Said); n != maxTriesSaid {
+		t.Errorf("%d attempts fill the record", n)
 	}
 	if w.vote("bob", true); w.run.State != event.RunHolding {
 		t.Errorf("others decide: run is %s, votes %+v", w.run.State, w.run.Approval.Votes)
@@ -84,6 +96,15 @@ func TestTriedIsTold(t *testing.T) {
 	}
 	if all, err := w.control.PeopleAlarms(t.Context()); err != nil || len(all) != 3 || all[0].Kind != AlarmLocked || all[1].Text != "locked out by run r1, tried to undo playbooks" {
 		t.Errorf("alarms %+v %v", all, err)
+	}
+	// Who fills what is told of one run is on the record of the next all the same.
+	for i := range 2 * maxTried {
+		if _, err := w.control.Tried(t.Context(), "mallet", fmt.Sprint("update models ", i), "r1", now.Add(triedAgain)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if news, err := w.control.Tried(t.Context(), "mallet", "approve playbooks", "r2", now.Add(triedAgain)); err != nil || !news {
+		t.Errorf("of another run: news %v %v", news, err)
 	}
 	w2 := play(t, book()).turn()
 	run := w2.run

@@ -39,6 +39,7 @@ func TestLoop(t *testing.T) {
 	t.Run("the glass is broken, and reviewed by another", func(t *testing.T) { l.on(t).glass() })
 	t.Run("decided in the page", func(t *testing.T) { l.on(t).page() })
 	t.Run("identity, group, image and address by hand", func(t *testing.T) { l.on(t).things() })
+	t.Run("who is locked out decides nothing", func(t *testing.T) { l.on(t).barred() })
 	t.Run("killed between storing and acting", func(t *testing.T) { l.on(t).killed() })
 	t.Run("one verb fewer", func(t *testing.T) { l.on(t).forbidden() })
 	t.Run("fifty alerts at once", func(t *testing.T) { l.on(t).fifty() })

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func (l *loop) account() {
 		t.Fatal(err)
 	}
 	account := kube.Account{Namespace: "firebreak", Name: "firebreak"}
-	manifest, err := kube.RoleManifest(account, append(permissions, kube.IndexPermissions()...))
+	manifest, err := kube.RoleManifest(account, slices.Concat(permissions, kube.IndexPermissions(), thingGrants()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,14 @@ import (
 )
 
 // thingActions are those of thingBooks; the account's role has them too.
-func thingActions() []string { return []string{"identity.deny", "admission.deny", "function.webhook"} }
+func thingActions() []string {
+	return []string{"identity.deny", "admission.deny", "function.webhook", "identity.unbind"}
+}
+
+// thingGrants are what the parameters of thingBooks need besides.
+func thingGrants() []kube.Permission {
+	return []kube.Permission{{Group: rbacv1.GroupName, Resource: "clusterroles", Verbs: []string{"bind"}, Names: []string{"firebreak-approver"}, Grave: true}}
+}
 
 const thingBooks = `---
 apiVersion: firebreak.io/v1alpha1
@@ -35,6 +42,14 @@ spec:
   when: finding.rule == "none"
   mode: act
   steps: [{name: act, action: identity.deny, undo_after: 1h, at_end: restore}]
+---
+apiVersion: firebreak.io/v1alpha1
+kind: Playbook
+metadata: {name: unbind-approver}
+spec:
+  when: finding.rule == "none"
+  mode: act
+  steps: [{name: act, action: identity.unbind, with: {roles: [ClusterRole/firebreak-approver]}, undo_after: 1h, at_end: restore}]
 ---
 apiVersion: firebreak.io/v1alpha1
 kind: Playbook
