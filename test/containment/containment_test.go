@@ -6,6 +6,9 @@ import (
 	"os"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/firebreak-io/firebreak/internal/kube/reach"
@@ -78,5 +81,46 @@ func TestSealedLetsNothingThrough(t *testing.T) {
 	})
 	if sealed == 0 {
 		t.Error("nothing was sealed")
+	}
+}
+
+// What a report can't write out for want of room is compared no further than it is
+// written: the addresses that it does name, and every pod.
+func TestMoreBlocksThanAreWritten(t *testing.T) {
+	except := []string{"2001:db8::1/128", "fd00:10::c8/128", "fd00:16::9/128", "2001:dead::7/128"}
+	space := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+	pod := func(name, address string) corev1.Pod {
+		return corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "a"},
+			Status:     corev1.PodStatus{PodIP: address, PodIPs: []corev1.PodIP{{IP: address}}},
+		}
+	}
+	s := State{
+		Namespaces: []corev1.Namespace{space},
+		Pods:       []corev1.Pod{pod("p", "fd00:10::1"), pod("q", "fd00:10::2")},
+		Policies: []networkingv1.NetworkPolicy{{ObjectMeta: metav1.ObjectMeta{Name: "n", Namespace: "a"}, Spec: networkingv1.NetworkPolicySpec{
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+			Egress:      []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "::/0", Except: except}}}}},
+		}}},
+	}
+	cut := 0
+	state, err := s.Reach()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := reach.New(state).Report("a", "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Egress {
+		if n := len(f.Peer.Blocks); n > 0 && f.Peer.Blocks[n-1] == reach.AndMore {
+			cut++
+		}
+	}
+	if cut == 0 {
+		t.Fatalf("all is written: %+v", r.Egress)
+	}
+	if n, err := Compare(s, s.Allowed); err != nil || n == 0 {
+		t.Errorf("%d compared: %v", n, err)
 	}
 }

@@ -22,7 +22,8 @@ type Peer struct {
 	All   bool `json:"all,omitempty"`
 	// Names are some of them.
 	Names []string `json:"names,omitempty"`
-	// Blocks are the addresses, outside the cluster and in it.
+	// Blocks are the addresses, outside the cluster and in it, as CIDRs; where they
+	// are too many to be written, the last says [AndMore].
 	Blocks []string `json:"blocks,omitempty"`
 	Hosts  []string `json:"hosts,omitempty"`
 }
@@ -193,7 +194,7 @@ func blocksOf(parts []part) []string {
 	for _, r := range runs {
 		var list []netip.Prefix
 		if list = r.prefixes(); len(out)+len(list) > maxBlocks {
-			return append(out, "and more")
+			return append(out, AndMore)
 		}
 		for _, p := range list {
 			out = append(out, p.String())
@@ -201,6 +202,9 @@ func blocksOf(parts []part) []string {
 	}
 	return out
 }
+
+// AndMore stands for the blocks that a peer is not written as.
+const AndMore = "and more"
 
 // maxBlocks bounds how many CIDRs one peer is written as.
 const maxBlocks = 256
