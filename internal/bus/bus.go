@@ -25,11 +25,12 @@ type Bus struct {
 	groups  map[Stream]*group
 	unlock  func() error
 	closed  atomic.Bool
+	begins  beginnings
 	room    sync.Mutex // held while room is made in EVENTS
 }
 
 // Open starts the embedded server, or connects to the external one, and
-// makes the streams that are missing. Streams that exist keep what they
+// makes the streams that are missing; see [Options.Patient]. Streams that exist keep what they
 // hold. Two processes can't open one data directory: the second gets
 // [ErrLocked].
 func Open(ctx context.Context, o Options) (*Bus, error) {
@@ -46,7 +47,7 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 }
 
 func (b *Bus) connect(ctx context.Context) error {
-	if err := b.attach(); err != nil {
+	if err := b.attach(ctx); err != nil {
 		return err
 	}
 	js, err := jetstream.New(b.conn, jetstream.WithDefaultTimeout(requestTimeout))
@@ -55,7 +56,11 @@ func (b *Bus) connect(ctx context.Context) error {
 	}
 	b.js = js
 	for _, config := range topology(b.opts) {
-		s, err := b.provide(ctx, config)
+		var s jetstream.Stream
+		err := b.Begin(ctx, "create stream "+config.Name, func(ctx context.Context) (err error) {
+			s, err = b.provide(ctx, config)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("create stream %s: %w", config.Name, err)
 		}
@@ -65,10 +70,12 @@ func (b *Bus) connect(ctx context.Context) error {
 }
 
 // attach makes the connection, and before it the server if it is ours.
-func (b *Bus) attach() (err error) {
+func (b *Bus) attach(ctx context.Context) (err error) {
 	if b.opts.URL != "" {
-		b.conn, err = dial(b.opts)
-		return err
+		return b.Begin(ctx, "connect", func(context.Context) (err error) {
+			b.conn, err = dial(b.opts)
+			return err
+		})
 	}
 	if b.unlock, err = lock(b.opts.Dir); err != nil {
 		b.unlock = func() error { return nil }
@@ -102,8 +109,8 @@ func (b *Bus) Close() error {
 	return nil
 }
 
-// Healthy says what is wrong: no connection, a server that can't write, or a
-// stream without a leader.
+// Healthy says what is wrong: no connection, a server that can't write, a
+// stream without a leader, or a part that could not begin yet.
 func (b *Bus) Healthy(ctx context.Context) error {
 	if b.closed.Load() {
 		return fmt.Errorf("bus: %w", ErrClosed)
@@ -120,6 +127,9 @@ func (b *Bus) Healthy(ctx context.Context) error {
 		if _, err := b.State(ctx, name); err != nil {
 			return fmt.Errorf("bus: %w", err)
 		}
+	}
+	if err := b.begins.pending(); err != nil {
+		return fmt.Errorf("bus: %w", err)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable, filter string
 		Durable: durable, FilterSubject: filter, DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1,
 	}}
-	if err := c.open(ctx); err != nil {
+	if err := b.Begin(ctx, "consume as "+durable, c.open); err != nil {
 		return nil, fmt.Errorf("consume %s as %s: %w", stream, durable, err)
 	}
 	return c, nil

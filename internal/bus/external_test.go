@@ -113,6 +113,12 @@ func (s *said) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
+func (s *said) has(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.text.String(), text)
+}
+
 // TestReaderNeedsNoHeartbeatToNotice: a reader that waits while the server is
 // started again goes on with the connection, not when it misses heartbeats. A
 // machine that stands still for seconds misses them, too: it may try again.

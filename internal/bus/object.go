@@ -19,8 +19,14 @@ type Objects struct {
 // Objects opens an object store of a name, and makes it if there is none. most
 // bounds its bytes: what is over it is refused; -1 is no bound.
 func (b *Bus) Objects(ctx context.Context, name string, most int64) (*Objects, error) {
-	store, err := b.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket: name, Description: "large objects", MaxBytes: most, Storage: jetstream.FileStorage, Replicas: max(b.opts.Replicas, 1),
+	var store jetstream.ObjectStore
+	err := b.Begin(ctx, "open object store "+name, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+		store, err = b.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket: name, Description: "large objects", MaxBytes: most, Storage: jetstream.FileStorage, Replicas: max(b.opts.Replicas, 1),
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open object store %s: %w", name, err)

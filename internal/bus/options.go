@@ -25,6 +25,9 @@ type Options struct {
 	// first. 0 is 4 GiB and 8 days.
 	MaxEventBytes int64
 	EventAge      time.Duration
+	// Patient makes Open, and what [Bus.Begin] begins, wait for a server that gives no
+	// answer.
+	Patient bool
 	// Name is what the server's monitoring calls this client.
 	Name string
 	// Logger is told what the server and the connection do; nil is silent.

@@ -39,7 +39,11 @@ func (b *Bus) Queue(ctx context.Context, stream Stream, durable, filter string, 
 		// rest from being taken.
 		MaxAckPending: -1,
 	}}
-	if _, err := q.consumer(ctx); err != nil {
+	err := b.Begin(ctx, "open queue "+durable, func(ctx context.Context) error {
+		_, err := q.consumer(ctx)
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("queue %s of %s: %w", durable, stream, err)
 	}
 	return q, nil

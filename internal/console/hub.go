@@ -90,7 +90,11 @@ func (h *hub) run(ctx context.Context) error {
 	defer h.close()
 	group, ctx := errgroup.WithContext(ctx)
 	for i, stream := range []bus.Stream{bus.Incidents, bus.Runs} {
-		state, err := h.bus.State(ctx, stream)
+		var state bus.State
+		err := h.bus.Begin(ctx, "follow "+string(stream), func(ctx context.Context) (err error) {
+			state, err = h.bus.State(ctx, stream)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -103,7 +107,11 @@ func (h *hub) run(ctx context.Context) error {
 }
 
 func (h *hub) follow(ctx context.Context, i int, stream bus.Stream, from uint64) error {
-	reader, err := h.bus.Read(ctx, stream, from)
+	var reader *bus.Reader
+	err := h.bus.Begin(ctx, "read "+string(stream), func(ctx context.Context) (err error) {
+		reader, err = h.bus.Read(ctx, stream, from)
+		return err
+	})
 	if err != nil {
 		return err
 	}

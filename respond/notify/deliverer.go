@@ -26,7 +26,8 @@ type Deliverer struct {
 	Alarm func(ctx context.Context, d event.Delivery)
 }
 
-// Run sends until ctx ends. It returns an error only when it can't begin.
+// Run sends until ctx ends. It returns an error only when it can't begin, see
+// [bus.Bus.Begin].
 func (d *Deliverer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range d.Outbox.receivers {

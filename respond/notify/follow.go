@@ -26,7 +26,8 @@ type Follower struct {
 	Logger *slog.Logger
 }
 
-// Run follows until ctx ends. It returns an error only when it can't begin.
+// Run follows until ctx ends. It returns an error only when it can't begin, see
+// [bus.Bus.Begin].
 func (f *Follower) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for stream, see := range map[bus.Stream]func(context.Context, bus.Message) error{bus.Incidents: f.incident, bus.Inputs: f.input} {

@@ -51,6 +51,15 @@ func (s streams) Queue(ctx context.Context, receiver string) (Queue, error) {
 	return queue{q}, err
 }
 
+// Subjects is asked as deliverers begin.
+func (s streams) Subjects(ctx context.Context, filter string) (all map[string]uint64, err error) {
+	err = s.Begin(ctx, "look for messages", func(ctx context.Context) error {
+		all, err = s.Bus.Subjects(ctx, filter)
+		return err
+	})
+	return all, err
+}
+
 type queue struct{ *bus.Queue }
 
 func (q queue) Take(ctx context.Context) (Taken, error) {

@@ -30,23 +30,12 @@ func notifier() error {
 	if err != nil {
 		return err
 	}
-	for {
-		b, err := bus.Open(ctx, bus.Options{URL: os.Getenv(urlVar), Replicas: 1, Name: "notify", Logger: logger})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			shortly(time.Second)
-			continue
-		}
-		d := &notify.Deliverer{Outbox: notify.NewOutbox(notify.On(b), to, nil), Metrics: telemetry.Nop().Metrics(), Logger: logger}
-		err = d.Run(ctx)
-		if !errors.Is(err, context.DeadlineExceeded) {
-			return errors.Join(err, errors.New("it ended by itself"))
-		}
-		// It could not begin: a NATS that was just killed had no answer. A service
-		// ends then, and is started anew.
-		fmt.Fprintln(os.Stderr, err)
-		_ = b.Close()
+	b, err := bus.Open(ctx, bus.Options{URL: os.Getenv(urlVar), Replicas: 1, Patient: true, Name: "notify", Logger: logger})
+	if err != nil {
+		return err
 	}
+	d := &notify.Deliverer{Outbox: notify.NewOutbox(notify.On(b), to, nil), Metrics: telemetry.Nop().Metrics(), Logger: logger}
+	return errors.Join(d.Run(ctx), errors.New("it ended by itself"))
 }
 
 // pages is the one receiver of these tests, at a URL.

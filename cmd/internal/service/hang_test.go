@@ -1,6 +1,7 @@
 package service
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,4 +43,26 @@ func TestHangingNATS(t *testing.T) {
 		status, _, _ := a.send("audit", auditEvent)
 		return status == 200
 	})
+}
+
+// TestNATSAwayAtTheBeginning: a service whose NATS is restarted beside it lives, says that
+// it is not ready and why, and begins when NATS is there.
+func TestNATSAwayAtTheBeginning(t *testing.T) {
+	a := newApart(t)
+	a.nats.Shutdown()
+	a.nats.WaitForShutdown()
+	a.launch(Ingest, Detect, Respond)
+	wait.Until(t, "it says that it is alive and not ready", func() bool {
+		live, _ := a.get("/livez")
+		ready, why := a.get("/readyz")
+		return live == 200 && ready == 503 && strings.Contains(why, "start")
+	})
+	a.listen()
+	wait.Until(t, "it is ready", func() bool {
+		status, _ := a.get("/readyz")
+		return status == 200
+	})
+	if status, _, _ := a.send("audit", auditEvent); status != 200 {
+		t.Errorf("status %d", status)
+	}
 }

@@ -95,10 +95,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	// What is stopped must still be able to log, store and send its spans.
 	rest := context.WithoutCancel(ctx)
 	defer func() { err = errors.Join(err, s.tel.Shutdown(rest)) }()
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.bus.Close()) }()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return keepSmall(ctx) })
 	var started atomic.Bool
@@ -108,7 +104,15 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 		return nil
 	})
-	for _, start := range []func(context.Context, *errgroup.Group) error{s.health, s.ingest, s.detect, s.respond} {
+	// Whoever asks how we are is told while the store is waited for.
+	if err := s.health(ctx, group); err != nil {
+		return errors.Join(err, s.stop(group))
+	}
+	if err := s.open(ctx); err != nil {
+		return errors.Join(ended(ctx, err), s.stop(group))
+	}
+	defer func() { err = errors.Join(err, s.bus.Close()) }()
+	for _, start := range []func(context.Context, *errgroup.Group) error{s.ingest, s.detect, s.respond} {
 		if err := start(ctx, group); err != nil {
 			return errors.Join(err, s.stop(group))
 		}
@@ -156,7 +160,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	n := c.NATS
 	s.bus, err = bus.Open(ctx, bus.Options{
 		Dir: c.Path(c.Data), URL: n.URL, Credentials: c.Path(n.Credentials.Path), CA: c.Path(n.CA), Cert: c.Path(n.Cert),
-		Key: c.Path(n.Key), Replicas: n.Replicas, MaxEventBytes: n.MaxBytes, EventAge: n.MaxAge.Std(), Logger: s.logger,
+		Key: c.Path(n.Key), Replicas: n.Replicas, Patient: true, MaxEventBytes: n.MaxBytes, EventAge: n.MaxAge.Std(), Logger: s.logger,
 	})
 	if err != nil {
 		return err

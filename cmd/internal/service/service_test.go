@@ -149,6 +149,16 @@ func (p *process) start() *process { return p.startRoles(Roles()...) }
 
 func (p *process) startRoles(roles ...Role) *process {
 	p.t.Helper()
+	p.launch(roles...)
+	wait.Until(p.t, "it is ready", func() bool {
+		status, _ := p.get("/readyz")
+		return status == http.StatusOK
+	})
+	return p
+}
+
+// launch starts it and does not wait.
+func (p *process) launch(roles ...Role) {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, Options{Config: p.config, Roles: roles, Version: "test", Log: p.log}) }()
@@ -162,11 +172,6 @@ func (p *process) startRoles(roles ...Role) *process {
 		}
 	})
 	p.t.Cleanup(p.stop)
-	wait.Until(p.t, "it is ready", func() bool {
-		status, _ := p.get("/readyz")
-		return status == http.StatusOK
-	})
-	return p
 }
 
 func (p *process) get(path string) (int, string) {
