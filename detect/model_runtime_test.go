@@ -50,15 +50,15 @@ func intrusions() []intrusion {
 		{"a miner, by a rule that it often has", []string{"binary", "parent"}, func(_ *alerting, w *workload) event.Event {
 			return alerted(w.jobs[0].rule, "xmrig", "sh", w.jobs[0].user, w.jobs[0].files[0])
 		}},
-		{"a file that it never read", []string{"target"}, func(_ *alerting, w *workload) event.Event {
+		{"a file that it never read", []string{"target", "place"}, func(_ *alerting, w *workload) event.Event {
 			j := w.jobs[0]
 			return alerted(j.rule, j.binary, j.parent, j.user, "/run/secrets/kubernetes.io/serviceaccount/token")
 		}},
-		{"as a user that it never was", []string{"by"}, func(_ *alerting, w *workload) event.Event {
+		{"as a user that it never was", []string{"user", "by"}, func(_ *alerting, w *workload) event.Event {
 			j := w.jobs[0]
 			return alerted(j.rule, j.binary, j.parent, "daemon", j.files[0])
 		}},
-		{"what others do, in one that never does", []string{"what", "binary", "parent", "target", "by"}, func(a *alerting, w *workload) event.Event {
+		{"what others do, in one that never does", []string{"what", "binary", "parent", "target", "place", "user", "by"}, func(a *alerting, w *workload) event.Event {
 			for {
 				if o := &a.loads[a.r.IntN(len(a.loads))]; o.space != w.space {
 					j := o.jobs[0]
