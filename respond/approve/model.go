@@ -71,7 +71,12 @@ func (a *API) verdict(c call) error {
 	if _, err := a.desk().store(c.r.Context(), order); err != nil {
 		return err
 	}
-	return a.detectors(c, v.Event(now))
+	told, err := a.tellDetectors(c.r.Context(), v.Event(now))
+	if err != nil {
+		return err
+	}
+	answer(c.w, http.StatusAccepted, told)
+	return nil
 }
 
 // model takes an order to a model.
@@ -97,11 +102,27 @@ func (a *API) model(c call) error {
 	if err != nil {
 		return err
 	}
+	last, _, err := a.desk().lastOrdered(c.r.Context(), o.Model)
+	if err != nil {
+		return err
+	}
+	all = all.after(o.Model, last)
 	if err := all.bars(o); err != nil {
 		return err
 	}
 	a.Logger.InfoContext(c.r.Context(), "model", "model", o.Model, "do", o.Do, "user", o.Who)
-	return a.detectors(c, o.Event(a.now()))
+	told, err := a.tellDetectors(c.r.Context(), o.Event(a.now()))
+	if err != nil {
+		return err
+	}
+	if len(all.Models) > 0 {
+		// The order stands: without the note the next is judged as it was before.
+		if err := a.desk().noteOrdered(c.r.Context(), o.Model, ordered{told.Sequence, all.leaves(o)}); err != nil {
+			a.Logger.WarnContext(c.r.Context(), "an order at once after this one may be refused", "error", err)
+		}
+	}
+	answer(c.w, http.StatusAccepted, told)
+	return nil
 }
 
 // Models are the models as the detectors said last.
@@ -111,8 +132,8 @@ type Models struct {
 	Models   []event.ModelState `json:"models"`
 }
 
-// bars is why an order would do nothing, as far as the detectors said. While they
-// said nothing yet, any is stored for them.
+// bars is why an order would do nothing, as far as the detectors said, and what was
+// ordered since. While they said nothing yet, any is stored for them.
 func (m Models) bars(o event.ModelOrder) error {
 	if len(m.Models) == 0 {
 		return nil
@@ -194,16 +215,15 @@ func (d Desk) Models(ctx context.Context) (all Models, err error) {
 	return all, nil
 }
 
-// detectors stores a control event in the stream, where it stays for the record.
-func (a *API) detectors(c call, e event.Event) error {
+// tellDetectors stores a control event in the stream, where it stays for the record.
+func (a *API) tellDetectors(ctx context.Context, e event.Event) (Told, error) {
 	data, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("store %s: %w", e.Verb, err)
+		return Told{}, fmt.Errorf("store %s: %w", e.Verb, err)
 	}
-	seq, err := a.Bus.Publish(c.r.Context(), bus.SubjectEvents, event.EncodeFrame([][]byte{data}))
+	seq, err := a.Bus.Publish(ctx, bus.SubjectEvents, event.EncodeFrame([][]byte{data}))
 	if err != nil {
-		return fmt.Errorf("store %s: %w", e.Verb, err)
+		return Told{}, fmt.Errorf("store %s: %w", e.Verb, err)
 	}
-	answer(c.w, http.StatusAccepted, Told{Sequence: seq})
-	return nil
+	return Told{Sequence: seq}, nil
 }

@@ -110,6 +110,56 @@ func TestOrdersInVain(t *testing.T) {
 	}
 }
 
+// An order is judged by those before it, too, which detectors have not read yet.
+func TestOrdersAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.cluster.may["ann update models/held"], r.cluster.may["ann update models/lost"] = true, true
+	said := func(all Models) {
+		t.Helper()
+		data, err := json.Marshal(all)
+		if err == nil {
+			err = r.bus.Snapshots().Put(t.Context(), bus.SnapshotModels, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	order := func(model string, want int, all ...string) {
+		t.Helper()
+		for _, do := range all {
+			if status, body := r.call("POST", "/v1/models/"+model+"/"+do, "token-ann", "{}"); status != want {
+				t.Errorf("%s %s: answered %d %s", do, model, status, body)
+			}
+		}
+	}
+	models := []event.ModelState{{Name: "held", Ready: true, Pinned: true}, {Name: "lost", Ready: true, Anew: &event.ModelAnew{Unpinned: true}}}
+	said(Models{Models: models})
+	order("held", 202, "unpin", "pin")
+	order("held", 409, "pin")
+	order("held", 202, "approve", "rollback", "unpin")
+	order("held", 409, "unpin", "rollback")
+	order("lost", 202, "unpin")
+	order("lost", 409, "unpin")
+	order("lost", 202, "pin", "rollback")
+	// The detectors have read all of them: their word counts.
+	said(Models{Sequence: 1000, Models: models})
+	order("held", 409, "pin")
+	order("held", 202, "unpin")
+}
+
+// Of orders that come at the same time the later one in the stream is kept.
+func TestLaterOrderIsKept(t *testing.T) {
+	d := Desk{Bus: newRig(t).bus}
+	for _, o := range []ordered{{5, true}, {9, false}, {7, true}} {
+		if err := d.noteOrdered(t.Context(), "m", o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last, _, err := d.lastOrdered(t.Context(), "m"); err != nil || last != (ordered{9, false}) {
+		t.Errorf("kept is %+v, %v", last, err)
+	}
+}
+
 // How a model stands is what its detector said last.
 func TestModelStates(t *testing.T) {
 	r := newRig(t)
