@@ -22,6 +22,9 @@ func falcoRuntime(e *event.Event, source string) {
 	e.Class = falcoClass(e, source)
 	e.Verb = known(f, "evt.type")
 	e.Actor = event.Actor{User: known(f, "user.name"), Process: known(f, "proc.cmdline")}
+	if !runtimeSource(source) {
+		falcoCloud(e)
+	}
 	// The k8smeta plugin has the pod under names of its own; what the runtime
 	// said comes first.
 	e.Object = event.Ref{

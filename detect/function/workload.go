@@ -1,12 +1,18 @@
 package function
 
-import "github.com/firebreak-io/firebreak/internal/conf"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/firebreak-io/firebreak/internal/conf"
+)
 
 func init() {
 	register(Function{
 		Func:  conf.Func{Name: "pod_spec", Signature: new(func(any) any), Fn: func(a ...any) (any, error) { return podSpec(a[0]), nil }},
 		Usage: "pod_spec(object) mapping or nil",
-		Doc:   "The pod spec of a Pod, of a workload with a template, of a CronJob, or of a patch of one of them, as in pod_spec(fields.request).",
+		Doc:   "The pod spec of a Pod, of a workload with a template, of a CronJob, or of a patch of one of them, as in pod_spec(fields.request); of a JSON patch when it replaces the whole of it.",
 		// The object of an audit event's request.
 		Example: `pod_spec({"kind": "Deployment", "spec": {"template": {"spec": {"hostPID": true}}}}).hostPID == true`,
 	})
@@ -19,8 +25,12 @@ func init() {
 }
 
 // podSpec is the pod spec of a Pod, of a workload with a template, of a
-// CronJob, or of a patch of one of them; else nil.
+// CronJob, or of a patch of one of them; else nil. Of a JSON patch it is the
+// last value that holds a whole pod spec.
 func podSpec(object any) any {
+	if ops, ok := object.([]any); ok {
+		return patchedSpec(ops)
+	}
 	spec := at(object, "spec")
 	for _, path := range [][]string{
 		{"template", "spec"}, {"jobTemplate", "spec", "template", "spec"},
@@ -33,6 +43,35 @@ func podSpec(object any) any {
 		return inner
 	}
 	return spec
+}
+
+// patchedSpec is the pod spec of the last operation of a JSON patch (RFC 6902)
+// whose path leads to one or to what holds one: "", /spec, /spec/template,
+// /spec/template/spec and their kin below /spec/jobTemplate.
+func patchedSpec(ops []any) any {
+	for _, op := range slices.Backward(ops) {
+		what, _ := at(op, "op").(string)
+		path, _ := at(op, "path").(string)
+		value, isObject := at(op, "value").(map[string]any)
+		if !isObject || what != "add" && what != "replace" {
+			continue
+		}
+		path = cmp.Or(path, "/")
+		if held := strings.TrimPrefix(path, "/spec/jobTemplate"); held != path {
+			path = cmp.Or(held, "/")
+		}
+		switch path {
+		case "/":
+			return podSpec(value)
+		case "/spec":
+			return podSpec(map[string]any{"spec": value})
+		case "/spec/template":
+			return at(value, "spec")
+		case "/spec/template/spec":
+			return value
+		}
+	}
+	return nil
 }
 
 // containers are all containers of an object's pod spec: those, the init

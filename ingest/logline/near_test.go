@@ -38,6 +38,16 @@ func TestNearMiss(t *testing.T) {
 		`203.0.113.5:33317 [10/Oct/2023:13:55:36.655] http-in static/srv1 10/0/30/69/x 200 2750 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"`,
 		`203.0.113.5 [10/Oct/2023:13:55:36.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"`,
 		`Connect from here to there (as/HTTP)`,
+		// Squid.
+		`1286536309.450 0 192.0.2.10 hello/200 12 GET http://x - y/z -`,
+		`1286536309 0 192.0.2.10 TCP_MISS/200 12 GET http://x - HIER_NONE/- -`,
+		`1286536309.450 0 192.0.2.10 TCP_MISS/200 12 GET http://x`,
+		// W3C.
+		`2024-01-10 10:00:01 INFO handled GET /a in 200 ms by 10.0.0.1`,
+		`2024-01-10 10:00:01 server said GET /a - from 10.0.0.1 got 404 back`,
+		`2024-01-10 10:00:01 GET /a - 200 extra words here`,
+		`2024-01-10 10:00:01 10.0.0.5 GET index.html - 80 - 203.0.113.9 - - 200 0 0 15`,
+		`#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status`,
 		// uvicorn.
 		`INFO:     203.0.113.5:52782 - "WebSocket /ws" [accepted]`,
 		`INFO:     Started server process [1]`,
