@@ -43,6 +43,13 @@ playbooks.firebreak.io in the target's namespace.`,
 		if err != nil {
 			return err
 		}
+		word := approve.Say{Reason: reason}
+		if run.Approval != nil {
+			word.Digest = run.Approval.Digest
+		}
+		if err := api.May(cmd.Context(), run.ID, approve.BreakGlass, word); err != nil {
+			return err // before anything begins anew, or there is a plan to read
+		}
 		if run.State == event.RunExpired {
 			if run, err = anew(cmd.Context(), api, run, reason); err != nil {
 				return err

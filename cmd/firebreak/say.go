@@ -31,7 +31,7 @@ func vote(deed, short string) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: deed + " RUN", Short: short, Args: cobra.ExactArgs(1),
-		Long: short + ".\n\nThe cluster says who you are (TokenReview) and whether you may (SubjectAccessReview:\nverb approve on playbooks.firebreak.io in the target's namespace).",
+		Long: short + ".\n\nThe cluster says who you are (TokenReview) and whether you may (SubjectAccessReview:\nverb approve on playbooks.firebreak.io in the target's namespace).\nWhere you may not, or your vote would not count, it says so and why, and shows no plan.",
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		api, err := c.connect()
@@ -45,11 +45,15 @@ func vote(deed, short string) *cobra.Command {
 		if run.Approval == nil || run.Approval.State != event.ApprovalOpen {
 			return fmt.Errorf("run %s waits for no approval: it is %s", run.ID, run.State)
 		}
+		word := approve.Say{Digest: run.Approval.Digest, Reason: reason, Hold: hold}
+		if err := api.May(cmd.Context(), run.ID, deed, word); err != nil {
+			return err // before there is a plan to read
+		}
 		timeline.Plan(cmd.OutOrStdout(), run)
 		if err := confirm(cmd, yes, deed+"?"); err != nil {
 			return err
 		}
-		said, after, err := api.Say(cmd.Context(), run.ID, deed, approve.Say{Digest: run.Approval.Digest, Reason: reason, Hold: hold})
+		said, after, err := api.Say(cmd.Context(), run.ID, deed, word)
 		if err != nil {
 			return err
 		}

@@ -105,6 +105,11 @@ func (v *visit) question(r event.Run) (*questionView, error) {
 		q.Lacks = "You started it or are named in the finding: others have to decide."
 	case !c.Now().Before(a.Expires):
 		q.Lacks = "Its time is over."
+	case !slices.ContainsFunc(a.Votes, func(x event.Vote) bool { return x.User == v.user.Name && x.Refused == "" }):
+		// Who has said yes already may still say no.
+		if why := c.House.Uncounted(r, v.user); why != "" {
+			q.Lacks = "Your vote would not count: " + line(why, 300) + "."
+		}
 	}
 	none, err := v.lacks(r, "break-glass")
 	q.Glass = err == nil && none == ""
@@ -113,6 +118,9 @@ func (v *visit) question(r event.Run) (*questionView, error) {
 
 // lacks says why a person may not say something to a run.
 func (v *visit) lacks(r event.Run, verb string) (string, error) {
+	if run := v.locked(); run != "" {
+		return lockedText(run), nil
+	}
 	ok, err := v.console.rights.may(v.r.Context(), v.user, verb, "playbooks", r.Playbook, r.Target.Space())
 	if err != nil || ok {
 		return "", err
@@ -122,6 +130,11 @@ func (v *visit) lacks(r event.Run, verb string) (string, error) {
 		where = "in namespace " + line(space, 63)
 	}
 	return fmt.Sprintf("You may not %s the playbook %s %s, says the cluster (%s playbooks.%s).", verb, line(r.Playbook, 63), where, verb, Group), nil
+}
+
+// lockedText says why somebody whom a run locks out can't decide.
+func lockedText(run string) string {
+	return fmt.Sprintf("You are locked out by run %s: nothing you decide counts until that is undone, which somebody else has to say.", line(run, 64))
 }
 
 // ending is what can be said to a run that is not over; nil is nothing.

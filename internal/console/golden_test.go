@@ -17,14 +17,19 @@ var update = flag.Bool("update", false, "write the golden pages anew")
 // of an asset.
 var unsteady = regexp.MustCompile(`(name="form" value=")[^"]*|(asset/[a-z]+-)[0-9a-f]+|(seen=)[0-9]+-[0-9]+`)
 
-// TestGolden: the pages as they are, of ordinary data and of data that somebody
-// wrote to break them.
+// TestGolden: the pages as they are, of ordinary data, of data that somebody wrote to
+// break them, and to somebody whom a run locks out.
 func TestGolden(t *testing.T) {
-	for _, c := range []struct{ name, text string }{{"plain", ""}, {"hostile", hostile}} {
+	for _, c := range []struct{ name, text string }{{"plain", ""}, {"hostile", hostile}, {"locked", ""}} {
 		r := newRig(t)
 		r.fill(c.text)
 		ann := r.as("ann")
-		for _, path := range []string{"", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "holds", "approvals", "reviews", "models", "system", "me", "nothing"} {
+		pages := []string{"", "incidents/" + incidentID, "findings/" + findingID, "runs/" + runID, "runs", "holds", "approvals", "reviews", "models", "system", "me", "nothing"}
+		if c.name == "locked" {
+			r.house.locked = map[string]string{"ann": strings.Repeat("ab", 16)}
+			pages = []string{"incidents/" + incidentID, "runs/" + runID, "holds", "approvals", "reviews", "system"}
+		}
+		for _, path := range pages {
 			status, text := ann.get(Root + path)
 			if want := map[bool]int{true: 404, false: 200}[path == "nothing"]; status != want {
 				t.Fatalf("%s of %s data: status %d", path, c.name, status)

@@ -70,10 +70,16 @@ type Words interface {
 	Holds(event.Run) []string
 	// Told is how a message to people fared.
 	Told(event.Delivery) string
+	// Uncounted is why somebody's yes to what a run asks would not count as its record
+	// stands, whatever they may; empty is that it would.
+	Uncounted(run event.Run, user kube.User) string
 }
 
 // Desk takes what people say. It asks the cluster whether they may, each time.
 type Desk interface {
+	// LockedOut is the run that locks somebody out right now; empty is none. To ask is
+	// not to try.
+	LockedOut(ctx context.Context, user kube.User) (run string, err error)
 	// Say gives the sequence at which the run has taken it in.
 	Say(ctx context.Context, user kube.User, run string, say Say) (sequence uint64, err error)
 	Judge(ctx context.Context, user kube.User, incident string, right bool, why string) error

@@ -77,13 +77,13 @@ func (c *Console) incident(v *visit) error {
 	if over := len(out.Timeline) - maxMoments; over > 0 {
 		out.Timeline, out.Forgotten = out.Timeline[over:], out.Forgotten+over
 	}
-	if out.MayJudge, err = v.sight.may(v.r.Context(), "create", "verdicts", ""); err != nil {
+	if out.MayJudge, err = v.mayDecide("create", "verdicts"); err != nil {
 		return err
 	}
-	if out.MaySeeTo, err = v.sight.may(v.r.Context(), "acknowledge", "incidents", ""); err != nil {
+	if out.MaySeeTo, err = v.mayDecide("acknowledge", "incidents"); err != nil {
 		return err
 	}
-	if out.MayClose, err = v.sight.may(v.r.Context(), "update", "incidents", ""); err != nil {
+	if out.MayClose, err = v.mayDecide("update", "incidents"); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, "incident", page{Title: "Incident " + short(in.ID), Here: "incidents", Live: in.ID, Page: out})

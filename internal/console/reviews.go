@@ -64,7 +64,7 @@ func (c *Console) reviews(v *visit) error {
 		return err
 	}
 	var out reviewsView
-	if out.MayClose, err = v.sight.may(v.r.Context(), "update", "reviews", ""); err != nil {
+	if out.MayClose, err = v.mayDecide("update", "reviews"); err != nil {
 		return err
 	}
 	slices.SortStableFunc(all, func(a, b Review) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID)) })

@@ -79,6 +79,8 @@ type memory struct {
 	flow      Flow
 	heard     []string
 	refuse    error
+	// locked is the run that locks somebody out, uncounted why a vote would not count.
+	locked, uncounted map[string]string
 	// take is what a run makes of what is said to it.
 	take func(m *memory, user, run string, s Say)
 }
@@ -252,6 +254,12 @@ func (m *memory) Holds(event.Run) []string {
 }
 func (m *memory) Told(d event.Delivery) string {
 	return d.Step + " to " + d.Receiver + " is " + string(d.State)
+}
+
+func (m *memory) Uncounted(_ event.Run, user kube.User) string { return m.uncounted[user.Name] }
+
+func (m *memory) LockedOut(_ context.Context, user kube.User) (string, error) {
+	return m.locked[user.Name], nil
 }
 
 func (m *memory) hear(user kube.User, format string, args ...any) error {

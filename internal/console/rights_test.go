@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,6 +82,44 @@ func TestRights(t *testing.T) {
 	}
 	if len(r.house.heard) != 1 {
 		t.Errorf("the desk heard %q", r.house.heard)
+	}
+}
+
+// TestLockedOutIsSaidBefore: whom a run locks out is told so on every page, by which
+// run, and finds no form to send; what they may look at they see. Whose vote would not
+// count is told why.
+func TestLockedOutIsSaidBefore(t *testing.T) {
+	r := newRig(t)
+	r.fill("")
+	locks := strings.Repeat("ab", 16)
+	r.house.locked = map[string]string{"ann": locks}
+	ann := r.as("ann")
+	for _, path := range []string{"", "runs", "runs/" + runID, "approvals", "holds", "reviews", "models", "system", "me", "incidents/" + incidentID} {
+		status, text := ann.get(Root + path)
+		if status != http.StatusOK || !strings.Contains(text, "<strong>You are locked out</strong> by <a href=\"/console/runs/"+locks+"\"") {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+		for _, form := range regexp.MustCompile(`<form method="post" action="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+			if form[1] != Root+"logout" {
+				t.Errorf("%s has a form for %s", path, form[1])
+			}
+		}
+	}
+	for path, buttons := range map[string][]string{"runs/" + runID: {"Approve", "Deny", "Undo"}, "approvals": {"Approve", "Deny"}, "holds": {"Undo"}} {
+		_, text := ann.get(Root + path)
+		for _, b := range buttons {
+			if !regexp.MustCompile(`<button type="button" disabled aria-describedby="lacks-[-a-z0-9]+">` + b).MatchString(text) {
+				t.Errorf("%s shows no button %s that is disabled", path, b)
+			}
+		}
+		if !strings.Contains(text, "You are locked out by run "+locks) {
+			t.Errorf("%s does not say why", path)
+		}
+	}
+	r.house.locked, r.house.uncounted = nil, map[string]string{"ann": "not among those who may approve: group/oncall"}
+	if _, text := ann.get(Root + "runs/" + runID); strings.Contains(text, "locked out") || strings.Contains(text, `class="yes"`) ||
+		!strings.Contains(text, "Your vote would not count: not among those who may approve: group/oncall.") || !strings.Contains(text, "/undo") {
+		t.Errorf("a vote that would not count: %s", text)
 	}
 }
 

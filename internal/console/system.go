@@ -47,6 +47,9 @@ func (c *Console) system(v *visit) error {
 			return err
 		}
 		*one.into = ok
+		if one.verb != "get" && one.verb != "list" && v.locked() != "" {
+			*one.into = false
+		}
 	}
 	if !out.SeesBrake && !out.SeesPlaybooks && !out.SeesRates && !out.Brake.MayPause && !out.Brake.MayResume {
 		return v.needs("get", "pauses")

@@ -99,6 +99,10 @@ func (v *visit) lost(group []Unclaimed, more bool) (lostView, error) {
 			out.Commands = append(out.Commands, lines(u.Commands, 1000, 20)...)
 		}
 	}
+	if run := v.locked(); run != "" {
+		out.Lacks = lockedText(run)
+		return out, nil
+	}
 	if out.Hidden {
 		out.Lacks = "You can't put it back: it holds more, in namespaces that you may not see."
 		return out, nil

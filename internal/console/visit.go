@@ -21,6 +21,8 @@ type visit struct {
 	key     string
 	session session
 	sight   *sight
+	// lockedBy is the run that locks them out, once that was looked up.
+	lockedBy *string
 	// seen is how far the streams were when it came: what it shows is not older.
 	seen position
 }
@@ -100,6 +102,31 @@ func (v *visit) needs(verb, resource string, namespaces ...string) error {
 	return Problem{http.StatusForbidden, text + ", says the cluster."}
 }
 
+// locked is the run that locks the person out; empty is none. Where that can't be
+// read nothing is said: the desk has the last word, and asks again.
+func (v *visit) locked() string {
+	if v.lockedBy == nil {
+		run := ""
+		if v.user.Name != "" {
+			var err error
+			if run, err = v.console.House.LockedOut(v.r.Context(), v.user); err != nil {
+				v.console.Logger.WarnContext(v.r.Context(), "the page does not say who is locked out", "user", v.user.Name, "error", err)
+			}
+		}
+		v.lockedBy = &run
+	}
+	return *v.lockedBy
+}
+
+// mayDecide says whether the person may decide something, as far as the page knows:
+// who is locked out may nothing.
+func (v *visit) mayDecide(verb, resource string) (bool, error) {
+	if v.locked() != "" {
+		return false, nil
+	}
+	return v.sight.may(v.r.Context(), verb, resource, "")
+}
+
 // page is what every template gets.
 type page struct {
 	Title   string
@@ -112,6 +139,8 @@ type page struct {
 	Proxied bool
 	// Form is what each form sends back.
 	Form string
+	// Locked is the run that locks the person out.
+	Locked idView
 	// Live is what the page is about, as live answers are asked for: an id, or
 	// "all"; empty is nothing that changes.
 	Live string
@@ -124,6 +153,9 @@ type page struct {
 func (v *visit) show(status int, name string, p page) error {
 	p.Form, p.Seen, p.Cluster, p.Version = v.formToken(), v.seen.String(), line(v.console.Cluster, maxName), line(v.console.Version, 40)
 	p.User, p.Proxied = line(v.user.Name, maxName), v.user.Name != "" && v.key == ""
+	if run := v.locked(); run != "" {
+		p.Locked = idView{line(run, 64), short(run)}
+	}
 	var out bytes.Buffer
 	if err := v.console.pages.write(&out, name, p); err != nil {
 		return err

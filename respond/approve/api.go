@@ -77,6 +77,7 @@ type API struct {
 //	POST /v1/runs/{id}/approve       approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/deny          approve playbooks/NAME in the target's namespace
 //	POST /v1/runs/{id}/break-glass   break-glass playbooks/NAME in the target's namespace
+//	POST /v1/runs/{id}/{deed}/may    as the deed: whether it would count now; nothing is said
 //	GET  /v1/reviews                 list reviews, see [Reviews]
 //	POST /v1/reviews/{id}/close      update reviews; never by who broke the glass
 //	POST /v1/runs/{id}/undo          undo playbooks/NAME in the target's namespace
@@ -130,6 +131,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/readers", a.signed(a.readers))
 	mux.HandleFunc("DELETE /v1/readers/{name}", a.signed(a.forget))
 	mux.HandleFunc("POST /v1/runs/{id}/{deed}", a.signed(a.say))
+	mux.HandleFunc("POST /v1/runs/{id}/{deed}/may", a.signed(a.could))
 	mux.HandleFunc("GET /v1/holds", a.signed(a.holds))
 	mux.HandleFunc("GET /v1/holds/{run}", a.signed(a.lostRun))
 	mux.HandleFunc("POST /v1/holds/{run}/free", a.signed(a.freeHolds))

@@ -116,15 +116,69 @@ func (d Desk) Say(ctx context.Context, user kube.User, run, deed string, body Sa
 	return d.say(ctx, user, run, deed, body, d.May)
 }
 
+// Could says whether the word would count as the record stands, and stores nothing:
+// nil, or the [Problem] with which it would be refused. It is for who is about to say
+// it, so that they hear it before they read a plan; that somebody who is locked out
+// asked is on record like any attempt.
+func (d Desk) Could(ctx context.Context, user kube.User, run, deed string, body Say) error {
+	rec, in, err := d.heard(ctx, user, run, deed, body, d.May)
+	if err != nil || in.Vote == nil || rec.State == event.RunExpired && deed == BreakGlass {
+		return err
+	}
+	if why := respond.Uncounted(rec, *in.Vote, in.Time); why != "" {
+		return Problem{http.StatusForbidden, "your vote does not count: " + why}
+	}
+	return nil
+}
+
 // may is how somebody is asked whether they may.
 type may func(ctx context.Context, user kube.User, verb, resource, name, namespace string) error
 
 func (d Desk) say(ctx context.Context, user kube.User, run, deed string, body Say, may may) (Said, error) {
-	if err := short("the reason", body.Reason); err != nil {
+	rec, in, err := d.heard(ctx, user, run, deed, body, may)
+	if err != nil {
 		return Said{}, err
 	}
-	in := event.Input{Run: run, ID: rand.Text(), User: user.Name, Reason: body.Reason, Time: d.now()}
-	verb := "undo"
+	if deed == BreakGlass {
+		return d.breakGlass(ctx, rec, in)
+	}
+	return d.store(ctx, in)
+}
+
+// heard is what somebody says to a run as it is stored, and the run, when they may
+// say it and it makes sense.
+func (d Desk) heard(ctx context.Context, user kube.User, run, deed string, body Say, may may) (event.Run, event.Input, error) {
+	refused := func(err error) (event.Run, event.Input, error) { return event.Run{}, event.Input{}, err }
+	if err := short("the reason", body.Reason); err != nil {
+		return refused(err)
+	}
+	in, verb, err := d.input(user, run, deed, body)
+	if err != nil {
+		return refused(err)
+	}
+	rec, err := d.Run(ctx, run)
+	if err != nil {
+		return refused(err)
+	}
+	if err := may(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Space()); err != nil {
+		return refused(err)
+	}
+	if about(rec.Run, user) {
+		return refused(Problem{http.StatusForbidden, "the run is about " + user.Name + ", who can't decide on it: somebody else has to"})
+	}
+	if deed == BreakGlass && strings.TrimSpace(in.Reason) == "" {
+		return refused(Problem{http.StatusBadRequest, "who breaks the glass has to say why"})
+	}
+	if deed != BreakGlass || rec.Run.State != event.RunExpired {
+		err = d.sensible(rec.Run, in)
+	}
+	return rec.Run, in, err
+}
+
+// input is what is stored of a deed, and the verb that it takes.
+func (d Desk) input(user kube.User, run, deed string, body Say) (in event.Input, verb string, err error) {
+	in = event.Input{Run: run, ID: rand.Text(), User: user.Name, Reason: body.Reason, Time: d.now()}
+	verb = "undo"
 	switch deed {
 	case Approve, Deny:
 		verb, in.Kind = "approve", event.InputVote
@@ -145,25 +199,9 @@ func (d Desk) say(ctx context.Context, user kube.User, run, deed string, body Sa
 	case Extend:
 		in.Kind, in.Until = event.InputExtend, body.Until
 	default:
-		return Said{}, Problem{http.StatusNotFound, "approve, deny, break-glass, undo, extend and keep are what can be said to a run"}
+		return in, "", Problem{http.StatusNotFound, "approve, deny, break-glass, undo, extend and keep are what can be said to a run"}
 	}
-	rec, err := d.Run(ctx, run)
-	if err != nil {
-		return Said{}, err
-	}
-	if err := may(ctx, user, verb, "playbooks", rec.Run.Playbook, rec.Run.Target.Space()); err != nil {
-		return Said{}, err
-	}
-	if about(rec.Run, user) {
-		return Said{}, Problem{http.StatusForbidden, "the run is about " + user.Name + ", who can't decide on it: somebody else has to"}
-	}
-	if deed == BreakGlass {
-		return d.breakGlass(ctx, rec.Run, in)
-	}
-	if err := d.sensible(rec.Run, in); err != nil {
-		return Said{}, err
-	}
-	return d.store(ctx, in)
+	return in, verb, nil
 }
 
 // about says whether a run denies something to this very person: whoever holds a

@@ -23,29 +23,42 @@ func (d Desk) barred(ctx context.Context, user kube.User, verb, resource, name, 
 	if looks(verb) {
 		return nil
 	}
-	all, err := d.Log.LockedOut(ctx)
+	run, err := d.LockedOut(ctx, user)
 	if err != nil {
 		if verb == "create" && resource == "pauses" {
 			// To stop is always possible: who can't be looked up may do it.
 			d.Logger.WarnContext(ctx, "a pause goes by no lockout: who is locked out can't be read", "user", user.Name, "error", err)
 			return nil
 		}
-		return fmt.Errorf("look who is locked out: %w", err)
+		return err
+	}
+	if run == "" {
+		return nil
+	}
+	what := verb + " " + resource
+	if name != "" {
+		what += " " + name
+	}
+	if namespace != "" {
+		what += " in namespace " + namespace
+	}
+	d.attempted(ctx, user, what, run)
+	return Problem{http.StatusForbidden, fmt.Sprintf("%s is locked out by run %s: nothing they decide counts until that is undone, which somebody else has to say", user.Name, run)}
+}
+
+// LockedOut is the run that locks somebody out right now; empty is none. To ask is no
+// attempt.
+func (d Desk) LockedOut(ctx context.Context, user kube.User) (run string, err error) {
+	all, err := d.Log.LockedOut(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look who is locked out: %w", err)
 	}
 	for _, run := range slices.Sorted(maps.Keys(all)) {
 		if slices.ContainsFunc(all[run], func(i event.Identity) bool { return i.Is(user.Name, user.Groups, user.Extra) }) {
-			what := verb + " " + resource
-			if name != "" {
-				what += " " + name
-			}
-			if namespace != "" {
-				what += " in namespace " + namespace
-			}
-			d.attempted(ctx, user, what, run)
-			return Problem{http.StatusForbidden, fmt.Sprintf("%s is locked out by run %s: nothing they decide counts until that is undone, which somebody else has to say", user.Name, run)}
+			return run, nil
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // attempted puts an attempt on record. That it could not be stored changes nothing of

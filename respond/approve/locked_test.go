@@ -128,3 +128,62 @@ func TestWhoIsLockedOut(t *testing.T) {
 		t.Error("a run that would deny somebody by the user that the step names is not about them alone")
 	}
 }
+
+// TestSaidBefore: who is about to decide hears before whether it would count, with the
+// reason that they would hear then, and nothing is stored. That somebody who is locked
+// out asked is on record like an attempt.
+func TestSaidBefore(t *testing.T) {
+	r := newRig(t)
+	r.cluster.may["ann break-glass playbooks/contain shop"] = true
+	run := r.run.Run
+	run.Approval = &event.Approval{
+		State: event.ApprovalOpen, Digest: "d1", Need: 2, By: []string{"group/oncall-ann"}, Excluded: []string{"pat"}, Expires: r.now.Add(time.Hour),
+	}
+	rec, err := r.log.Append(t.Context(), r.run, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"pat", "rose"} {
+		r.cluster.may[who+" approve playbooks/contain shop"] = true
+	}
+	at := "/v1/runs/" + run.ID
+	for _, tt := range []struct {
+		who, deed, body string
+		status          int
+		text            string
+	}{
+		{"ann", "approve", `{"digest":"d1"}`, 200, `"user":"ann"`},
+		{"ann", "deny", `{"digest":"d1"}`, 200, ""},
+		{"ann", "undo", "", 200, ""},
+		{"ann", "break-glass", `{"digest":"d1","reason":"now"}`, 200, ""},
+		{"ann", "break-glass", `{"digest":"d1"}`, 400, "has to say why"},
+		{"ann", "approve", `{"digest":"d0"}`, 409, "has changed"},
+		{"ann", "explode", "", 404, "are what can be said"},
+		{"bob", "approve", `{"digest":"d1"}`, 403, "bob may not approve playbooks.firebreak.io contain in namespace shop"},
+		{"pat", "approve", `{"digest":"d1"}`, 403, "your vote does not count: who started the run"},
+		{"rose", "approve", `{"digest":"d1"}`, 403, "your vote does not count: not among those who may approve: group/oncall-ann"},
+		{"nobody", "approve", `{"digest":"d1"}`, 401, ""},
+	} {
+		if status, text := r.call("POST", at+"/"+tt.deed+"/may", "token-"+tt.who, tt.body); status != tt.status || !strings.Contains(text, tt.text) {
+			t.Errorf("%s asks about %s: answered %d %s", tt.who, tt.deed, status, text)
+		}
+	}
+	over := rec.Run
+	over.State = event.RunExpired
+	if _, err := r.log.Append(t.Context(), rec, over); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := r.call("POST", at+"/break-glass/may", "token-ann", `{"reason":"now"}`); status != 200 {
+		t.Errorf("of one that nobody approved in time: answered %d %s", status, text)
+	}
+	if list := r.inputs(); len(list) > 0 {
+		t.Errorf("stored: %+v", list)
+	}
+	locks := r.locking("ann", event.Identity{User: "ann"})
+	if status, text := r.call("POST", at+"/approve/may", "token-ann", `{"digest":"d1"}`); status != 403 || !strings.Contains(text, "ann is locked out by run "+locks.Run.ID) {
+		t.Errorf("who is locked out: answered %d %s", status, text)
+	}
+	if alarms, err := respond.NewControl(r.bus, event.ModeAsk).PeopleAlarms(t.Context()); err != nil || len(alarms) != 1 {
+		t.Errorf("alarms %+v %v", alarms, err)
+	}
+}

@@ -58,6 +58,19 @@ func (a *API) say(c call) error {
 	return nil
 }
 
+// could answers whether it would count, and stores nothing.
+func (a *API) could(c call) error {
+	body, err := read(c)
+	if err != nil {
+		return err
+	}
+	if err := a.desk().Could(c.r.Context(), c.user, c.r.PathValue("id"), c.r.PathValue("deed"), body); err != nil {
+		return err
+	}
+	answer(c.w, http.StatusOK, Said{Run: c.r.PathValue("id"), User: c.user.Name})
+	return nil
+}
+
 func read(c call) (Say, error) {
 	var body Say
 	if err := decode(c, &body); err != nil {

@@ -79,6 +79,9 @@ func (l *loop) silenced(token, says string, asks, locks event.Run) {
 		all = append(all, append([]string{says}, strings.Fields(line)...))
 	}
 	l.refused(token, all)
+	if out, _ := l.command(token, "approve", asks.ID, "--yes"); strings.Contains(out, string(event.RunAwaiting)) {
+		l.t.Errorf("the plan is shown before the refusal: %s", out)
+	}
 	for path, body := range map[string]any{
 		"runs/" + asks.ID + "/approve": map[string]string{"digest": asks.Approval.Digest}, "runs/" + asks.ID + "/deny": map[string]string{"digest": asks.Approval.Digest},
 		"runs/" + locks.ID + "/undo": map[string]string{}, "pause": map[string]string{}, "models/probe/pin": map[string]string{},
@@ -125,6 +128,9 @@ func (l *loop) silencedOnThePage(token, says string, asks event.Run) {
 	form = formOf.FindStringSubmatch(text)
 	if form == nil {
 		t.Fatalf("no form in %s", text)
+	}
+	if said := "You are locked out by run "; strings.Count(text, said) != 2 || strings.Contains(text, `class="yes"`) {
+		t.Errorf("the page of the run: %s", text)
 	}
 	for path, fields := range map[string]url.Values{
 		at + "/approve": {"digest": {asks.Approval.Digest}}, at + "/deny": {"digest": {asks.Approval.Digest}}, at + "/undo": {}, "/console/pause": {},

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -289,6 +290,17 @@ func (c *Client) Say(ctx context.Context, id, deed string, what approve.Say) (ap
 		case <-tick.C:
 		}
 	}
+}
+
+// May is the server's refusal of what one is about to say to a run, nil if it would
+// count now. A server that can't be asked so says it when it is said.
+func (c *Client) May(ctx context.Context, id, deed string, what approve.Say) error {
+	var said approve.Said
+	err := c.call(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(id)+"/"+deed+"/may", what, &said)
+	if e := new(Error); errors.As(err, &e) && e.Text == "404 Not Found" {
+		return nil
+	}
+	return err
 }
 
 // Verdict says whether a finding was right.

@@ -207,3 +207,34 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// TestMayBeforeItIsSaid: what the server refuses is heard, and a server that knows no
+// such question leaves it to the word itself.
+func TestMayBeforeItIsSaid(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"may": {func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/runs/r1/approve/may" || r.Method != http.MethodPost {
+				http.NotFound(w, r)
+				return
+			}
+			fmt.Fprint(w, `{"run":"r1","user":"ann"}`)
+		}, ""},
+		"may not": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"error":"ann is locked out by run x"}`)
+		}, "ann is locked out by run x"},
+		"no such run": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":"there is no such run"}`)
+		}, "there is no such run"},
+		"an older server": {http.NotFound, ""},
+	} {
+		err := serve(t, tt.answer).May(t.Context(), "r1", "approve", approve.Say{Digest: "d1"})
+		if (err == nil) != (tt.want == "") || err != nil && err.Error() != tt.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

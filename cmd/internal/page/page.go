@@ -231,6 +231,19 @@ func (h House) Say(ctx context.Context, user kube.User, run string, s console.Sa
 	return said.Sequence, told(err)
 }
 
+// LockedOut is the run that locks somebody out.
+func (h House) LockedOut(ctx context.Context, user kube.User) (string, error) {
+	return h.Desk.LockedOut(ctx, user)
+}
+
+// Uncounted is why a yes would not count.
+func (h House) Uncounted(run event.Run, user kube.User) string {
+	if run.Approval == nil {
+		return ""
+	}
+	return respond.Uncounted(run, event.Vote{User: user.Name, Groups: user.Groups, Approve: true, Digest: run.Approval.Digest, Reason: "-"}, h.now())
+}
+
 // Judge takes whether an incident was real.
 func (h House) Judge(ctx context.Context, user kube.User, incident string, right bool, why string) error {
 	_, err := h.Desk.Judge(ctx, user, incident, approve.Verdict{True: &right, Why: why})
