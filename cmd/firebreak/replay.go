@@ -52,8 +52,8 @@ With --live plans are made in the cluster of --kubeconfig as it is now: what is
 there no more has no plan; else the plan says what each write is, what it would
 take away, and what the API server says to it (it is sent with dryRun=All, which
 changes nothing). Plans are made as the service makes them with the config of
---config: by its guards, what it protects, its receivers, routes and functions. Where
-that is not given, steps that page people or call functions say so. Nobody is told
+--config: by its ceiling of modes, its guards, what it protects, its receivers, routes
+and functions; --mode says another ceiling. Where no config is given, steps that page people or call functions say so. Nobody is told
 anything, and nothing is called.
 
 The exit code is 0 when all input was read, whatever was found or rejected;
@@ -74,7 +74,7 @@ removed (-), and those that say something else now (~).`,
 	r.selection.flags(cmd)
 	r.streamed.flags(cmd)
 	f.StringVarP(&r.output, "output", "o", "text", "text or ndjson")
-	f.StringVar(&r.mode, "mode", string(event.ModeAct), "the ceiling: observe, ask or act; no playbook's mode exceeds it")
+	f.StringVar(&r.mode, "mode", "", "the ceiling: observe, ask or act; no playbook's mode exceeds it (with --live the mode of --config, else act)")
 	f.BoolVar(&r.live, "live", false, "plan in the cluster of --kubeconfig as it is now, and try each write without effect")
 	f.StringVarP(&r.namespace, "namespace", "n", "", "with --live: the service's own namespace (the account's own, or else firebreak)")
 	f.StringArrayVar(&r.against, "against", nil, "file or directory of older rules and playbooks (repeatable): say what would change")
@@ -134,9 +134,13 @@ func (r *replayed) options(cmd *cobra.Command, tell func(replay.Progress)) (o re
 	if r.output != "text" && r.output != "ndjson" {
 		return o, exit{2, fmt.Errorf("--output %q is neither text nor ndjson", r.output)}
 	}
-	mode := event.Mode(r.mode)
-	if !slices.Contains([]event.Mode{event.ModeObserve, event.ModeAsk, event.ModeAct}, mode) {
-		return o, exit{2, fmt.Errorf("--mode %q is none of observe, ask, act", r.mode)}
+	by, err := r.configured()
+	if err != nil {
+		return o, exit{2, err}
+	}
+	mode, err := r.ceiling(by)
+	if err != nil {
+		return o, exit{2, err}
 	}
 	inputs, err := r.inputs(cmd, r.since != "")
 	if err != nil {
@@ -165,15 +169,38 @@ func (r *replayed) options(cmd *cobra.Command, tell func(replay.Progress)) (o re
 		}
 	}
 	if r.live {
-		if o.Live, err = r.place(cmd.Context()); err != nil {
+		if o.Live, err = r.place(cmd.Context(), by); err != nil {
 			return o, exit{2, err}
 		}
 	}
 	return o, nil
 }
 
+// configured is the service's config, where plans are made as by that; nil is none.
+func (r *replayed) configured() (*config.Config, error) {
+	if !r.live || r.config == "" {
+		return nil, nil
+	}
+	return config.Load(r.config)
+}
+
+// ceiling is the mode that none exceeds: as it is said, as the service's config has
+// it, or act.
+func (r *replayed) ceiling(by *config.Config) (event.Mode, error) {
+	mode := event.Mode(r.mode)
+	switch {
+	case mode == "" && by != nil:
+		return by.Respond.Mode, nil
+	case mode == "":
+		return event.ModeAct, nil
+	case !slices.Contains([]event.Mode{event.ModeObserve, event.ModeAsk, event.ModeAct}, mode):
+		return mode, fmt.Errorf("--mode %q is none of observe, ask, act", r.mode)
+	}
+	return mode, nil
+}
+
 // place is the cluster that plans are made in.
-func (r *replayed) place(ctx context.Context) (*replay.Cluster, error) {
+func (r *replayed) place(ctx context.Context, by *config.Config) (*replay.Cluster, error) {
 	c, err := kube.New(kube.Options{Kubeconfig: r.kubeconfig, Context: r.context})
 	if err != nil {
 		return nil, err
@@ -181,12 +208,6 @@ func (r *replayed) place(ctx context.Context) (*replay.Cluster, error) {
 	who, err := c.Who(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("plan in the cluster: %w", err)
-	}
-	var by *config.Config
-	if r.config != "" {
-		if by, err = config.Load(r.config); err != nil {
-			return nil, err
-		}
 	}
 	return replay.NewCluster(kube.NewCache(c), who, r.namespace, by)
 }

@@ -274,7 +274,7 @@ func (l *loop) replayedAlike(viewer string, pod corev1.Pod) {
 			want[book] = append(want[book], foresee(s.Name, s.Action, run.Steps[i].Plan, s.Verdicts))
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), command.Path(t), "replay", "--live", "--kubeconfig", filepath.Join(l.dir, "kubeconfig"), "--config", filepath.Join(l.dir, "config.yaml"), "--mode", "observe",
+	cmd := exec.CommandContext(t.Context(), command.Path(t), "replay", "--live", "--kubeconfig", filepath.Join(l.dir, "kubeconfig"), "--config", filepath.Join(l.dir, "config.yaml"),
 		"--playbooks", filepath.Join(l.dir, "playbooks.yaml"), "--falco", l.write("alerts.json", lines.String()), "-o", "ndjson")
 	var faults strings.Builder
 	cmd.Stderr = &faults
