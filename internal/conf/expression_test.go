@@ -133,6 +133,7 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		`toJSON(fields) == ""`:                                               `not supported`,
 		`object.Danger() == ""`:                                              `methods can't be called`,
 		`object.String() == ""`:                                              `methods can't be called`,
+		`startswith(verb, "x")`:                                              `unknown function startswith: it is an operator, as in verb startsWith "x"`,
 		`danger() == ""`:                                                     `unknown function danger`,
 		`__get(fields, "x") == 1`:                                            `unknown function __get`,
 		`$env.verb == "x"`:                                                   `unknown name`,

@@ -214,7 +214,7 @@ func (in *inspector) call(n *ast.CallNode) {
 	case in.part.nested && (name.Value == aggregateName || name.Value == holdsName):
 		return
 	case !slices.Contains(in.funcs, name.Value) || strings.HasPrefix(name.Value, "__"):
-		in.refuse(n, "unknown function %s%s", name.Value, Suggest(name.Value, slices.Concat(iterating, plainFunctions, in.funcs)))
+		in.refuse(n, "unknown function %s%s", name.Value, in.instead(name.Value))
 	}
 	for _, arg := range n.Arguments {
 		in.walk(arg)
@@ -308,4 +308,14 @@ func (in *inspector) inner(n ast.Node) bool {
 		})
 	}
 	return false
+}
+
+// instead says what somebody may have meant by a function that is not there.
+func (in *inspector) instead(name string) string {
+	for _, operator := range []string{"startsWith", "endsWith", "contains", "matches"} {
+		if strings.EqualFold(name, operator) {
+			return fmt.Sprintf(": it is an operator, as in verb %s %q", operator, "x")
+		}
+	}
+	return Suggest(name, slices.Concat(iterating, plainFunctions, in.funcs))
 }
