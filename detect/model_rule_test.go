@@ -257,3 +257,22 @@ func TestThresholdAlone(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 }
+
+// A feature that does not ask for a value learns none: not that of the event before,
+// which is another's.
+func TestWhatIsNotAskedIsNotLearned(t *testing.T) {
+	g := modelOf(t, quick, "path: surprisal(http.path)", `path: 'http.method == "POST" ? surprisal(http.path) : 0'`)
+	e := quickEvent(1, "web-1", 1, "/theirs")
+	e.HTTP.Method = "POST"
+	folded(t, g, e)
+	folded(t, g, quickEvent(2, "web-2", 1, "/own"))
+	m := modelIn(g)
+	for _, c := range []struct {
+		name, path string
+		known      bool
+	}{{"web-1", "/theirs", true}, {"web-2", "/theirs", false}, {"web-2", "/own", false}} {
+		if known := m.base.Novelty(m.baseOf(c.name), 0, valueOfText(c.path), modelStart) == baseline.Known; known != c.known {
+			t.Errorf("%s knows %s: %v", c.name, c.path, known)
+		}
+	}
+}

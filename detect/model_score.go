@@ -71,6 +71,9 @@ func (m *modeller) measure(o *observation) []event.Finding {
 
 // fill makes the row of what is observed.
 func (m *modeller) fill(o *observation) {
+	for _, c := range m.measures { // an expression may ask for some of them alone
+		c.seen, c.noted, c.given = c.seen[:0], baseline.Value{}, math.NaN()
+	}
 	for i, f := range m.features {
 		v, err := f.Any(o.env)
 		m.failed(err)

@@ -198,7 +198,8 @@ func (s *Store) Learn(e *Entity, number int, x float64, b Basis, now time.Time) 
 	}
 	q, g := &e.series[number], &s.graces[number]
 	z, ok := s.off(e, number, x, b, now)
-	quickly := s.excused(e, number, now)
+	fresh := s.excused(e, number, now)
+	quickly := fresh
 	if quickly && ok {
 		quickly = g.explains(z)
 		g.note(z)
@@ -207,7 +208,7 @@ func (s *Store) Learn(e *Entity, number int, x float64, b Basis, now time.Time) 
 		q.peaks(z * q.wider())
 		q.noteLately(z)
 	}
-	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], quickly)
+	q.learn(squash(x, s.counts(number)), b.Trust, now, &s.spreads[number], fresh, quickly)
 }
 
 // excused says whether a new version excuses a number of an entity now.

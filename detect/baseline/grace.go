@@ -14,23 +14,26 @@ const (
 	// graced is how many times larger deviations are in the time of grace.
 	graced = 3
 	// acquainted is how many numbers of times of grace say how far those go: until
-	// then a new version excuses whatever it does.
+	// then they go as far as numbers ever count, wild. A deviation is a third of an
+	// entity's own peaks at least, so that this is five times as far as what comes
+	// once in 200 times of its steady life.
 	acquainted = 200
 	// seldom is the share of numbers in times of grace that go farther.
 	seldom = 1.0 / 2000
 )
 
 // limit is how far a new version goes: what is twice as far is not of it.
-func (g *grace) limit() (far float64, known bool) { return max(g.far, outlier), g.n >= acquainted }
+func (g *grace) limit() float64 {
+	if g.n < acquainted {
+		return wild
+	}
+	return max(g.far, outlier)
+}
 
 // excuse is what is left of a distance in the time of grace: a part, as far as new
 // versions go. Beyond that the excuse fades, and at twice as far there is none.
 func (g *grace) excuse(z float64) float64 {
-	far, known := g.limit()
-	if !known {
-		return z / graced
-	}
-	told := max(0, math.Abs(z)/far-1)
+	told := max(0, math.Abs(z)/g.limit()-1)
 	if told >= 1 {
 		return z
 	}
@@ -38,10 +41,7 @@ func (g *grace) excuse(z float64) float64 {
 }
 
 // explains says whether it may be because of the new version at all.
-func (g *grace) explains(z float64) bool {
-	far, known := g.limit()
-	return !known || math.Abs(z) <= 2*far
-}
+func (g *grace) explains(z float64) bool { return math.Abs(z) <= 2*g.limit() }
 
 // note takes by how many deviations a number was off in a time of grace: a
 // quantile by the pinball loss, on the logarithm, once there are enough of them.

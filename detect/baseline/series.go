@@ -129,9 +129,9 @@ func deviation(own float64, n uint32, all float64) float64 {
 }
 
 // learn takes a number that was squashed, as far as it is to be trusted: 0 is not at all. One far
-// off counts as less far: a spike is not the new usual. quickly is for the time
-// of grace.
-func (s *series) learn(y, trust float64, now time.Time, all *spread, quickly bool) {
+// off counts as less far: a spike is not the new usual. fresh is for a
+// time of grace, quickly where the new version explains the number, too.
+func (s *series) learn(y, trust float64, now time.Time, all *spread, fresh, quickly bool) {
 	if before := s.expected(now); s.n > 0 {
 		y = before + trust*(y-before)
 	}
@@ -151,7 +151,7 @@ func (s *series) learn(y, trust float64, now time.Time, all *spread, quickly boo
 		off, jump := far*far, farFast*farFast
 		s.variance += keep * (off - s.variance)
 		s.fastVariance += keep * (jump - s.fastVariance)
-		if !quickly { // what a new version does says nothing of how much others vary
+		if !fresh { // what a new version does says nothing of how much others vary
 			all.add(off, jump)
 		}
 		took := max(0, now.UnixNano()-s.last)
