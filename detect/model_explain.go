@@ -46,7 +46,7 @@ func (m *modeller) featureOf(o *observation, c forest.Contribution) event.Featur
 	one := event.Feature{Name: f.name, Contribution: c.Depth, Scaled: finiteOrNil(c.Value), Direction: direction(c)}
 	if f.told != nil && f.told.category >= 0 {
 		one.Value, one.Text = one.Scaled, f.told.noted.Text
-		one.Usual, _ = m.base.Usual(o.e, f.told.category)
+		one.Usual, one.Peers = m.base.Usual(o.e, f.told.category)
 		if one.Direction == "new" && one.Usual == one.Text && one.Text != "" {
 			one.Direction = "above" // it is rarer than it was, and no new value
 		}
@@ -154,7 +154,7 @@ func phrase(f event.Feature) string {
 	case f.Text != "":
 		text += " " + strconv.Quote(f.Text)
 		if f.Usual != "" && f.Usual != f.Text {
-			text += " (usually " + strconv.Quote(f.Usual) + ")"
+			text += " (" + whose(f) + "usually " + strconv.Quote(f.Usual) + ")"
 		} else if f.Direction == "new" {
 			text += " (never seen)"
 		}
@@ -169,6 +169,14 @@ func phrase(f event.Feature) string {
 	return text
 }
 
+// whose usual a feature has, where it is not the entity's own.
+func whose(f event.Feature) string {
+	if f.Peers {
+		return "its peers "
+	}
+	return ""
+}
+
 // wishes are the usual values of what would have to be otherwise.
 func (m *modeller) wishes(o *observation, x *forest.Explanation) []string {
 	var all []string
@@ -177,8 +185,12 @@ func (m *modeller) wishes(o *observation, x *forest.Explanation) []string {
 		wish := f.name + " " + short(c.To)
 		if f.told != nil && f.told.category >= 0 {
 			wish = f.name + " as usual"
-			if usual, _ := m.base.Usual(o.e, f.told.category); usual != "" {
+			usual, peers := m.base.Usual(o.e, f.told.category)
+			if usual != "" {
 				wish = f.name + " " + strconv.Quote(usual)
+			}
+			if peers {
+				wish += " as of its peers"
 			}
 		} else if low, high, ok := m.base.Range(o.e, f.number, o.at); ok {
 			wish = f.name + " " + span(low, high)

@@ -272,8 +272,22 @@ func (m *modelled) score(cmd *cobra.Command, name string) error {
 	}
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	to := map[string]func(io.Writer) replay.Sink{"text": replay.Text, "ndjson": replay.NDJSON}[m.output](out)
-	if err := m.fold(cmd, name, &modelOnly{Sink: to, name: name}, nil); err != nil {
+	err := m.fold(cmd, name, &modelOnly{Sink: to, name: name}, func(g *detect.Engine) error {
+		warnUnready(cmd.ErrOrStderr(), g, name)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	return out.Flush()
+}
+
+// warnUnready says that few findings, or none, are no proof of peace where the model
+// was not ready when the events ended.
+func warnUnready(w io.Writer, g *detect.Engine, name string) {
+	for _, s := range g.Models() {
+		if s.Name == name && !s.Ready {
+			fmt.Fprintf(w, "%s still warms up after these events: %s\n", tame(name), lacking(s))
+		}
+	}
 }

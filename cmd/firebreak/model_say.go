@@ -99,7 +99,7 @@ func sayModel(w io.Writer, s event.ModelState) {
 	}
 	ready := "ready"
 	if !s.Ready {
-		ready = fmt.Sprintf("%d measurements and %s missing before anything is found", s.Missing, s.MissingTime.Round(time.Second))
+		ready = lacking(s)
 	}
 	fmt.Fprintf(w, "measured    %d, %s\n", s.Measured, ready)
 	fmt.Fprintf(w, "entities    %d in %d peer groups, %d evicted, %d events late\n", s.Entities, s.Groups, s.Evicted, s.Late)
@@ -111,7 +111,11 @@ func sayModel(w io.Writer, s event.ModelState) {
 	fmt.Fprintf(w, "reservoir   %d of %d rows, of %d principals\n", s.Rows, s.Reservoir, s.Principals)
 	fmt.Fprintf(w, "quarantine  %d rows that are not learned, %d findings without a verdict, %d dropped\n", s.Quarantined, s.Waiting, s.Spilt)
 	b := s.Budget
-	fmt.Fprintf(w, "budget      %s; needs p %.3g now, about score %.3f\n", allowance(b), s.NeedP, s.Threshold)
+	needs := fmt.Sprintf("needs p %.3g now, about score %.3f", s.NeedP, s.Threshold)
+	if !s.Ready {
+		needs = "none of it is spent while it warms up"
+	}
+	fmt.Fprintf(w, "budget      %s; %s\n", allowance(b), needs)
 	fmt.Fprintf(w, "found       %d, %.3g a day; %d held back, %d because a rule matched; verdicts %d right, %d false alarms\n", b.Found, b.Rate, b.Held, b.Helped, b.True, b.False)
 	var all []string
 	for _, f := range s.Features {
@@ -125,6 +129,11 @@ func sayModel(w io.Writer, s event.ModelState) {
 	for _, text := range s.Said {
 		fmt.Fprintf(w, "verdict     %s\n", tame(text))
 	}
+}
+
+// lacking is what a model that warms up has to see yet.
+func lacking(s event.ModelState) string {
+	return fmt.Sprintf("%d measurements and %s missing before anything is found", s.Missing, s.MissingTime.Round(time.Second))
 }
 
 func allowance(b event.ModelBudget) string {

@@ -46,16 +46,16 @@ func (s *Store) Novelty(e *Entity, category int, v Value, now time.Time) float64
 	return Unheard
 }
 
-// Usual is the value that an entity has most, or, where it has none, its peers,
-// and its share of all that came. The text is empty when nothing came.
-func (s *Store) Usual(e *Entity, category int) (text string, share float64) {
-	if text, share = e.tables[category].usual(); text != "" {
-		return text, share
+// Usual is the value that an entity has most, or, where it has none, that its peers
+// have, which is said. The text is empty when nothing came.
+func (s *Store) Usual(e *Entity, category int) (text string, peers bool) {
+	if text = e.tables[category].usual(); text != "" {
+		return text, false
 	}
 	if g := s.groups[e.peers]; g != nil {
-		return g.tables[category].usual()
+		text = g.tables[category].usual()
 	}
-	return "", 0
+	return text, text != ""
 }
 
 // See makes a value one that came. What an entity has that is not established

@@ -57,11 +57,22 @@ func TestSurprisalBacksOff(t *testing.T) {
 	if last < 15 {
 		t.Errorf("what nobody ever did has %.1f bits", last)
 	}
-	if text, share := s.Usual(e, 0); text != "get pods" || share != 1 {
-		t.Errorf("usual is %q, %v", text, share)
+	if text, of := s.Usual(e, 0); text != "get pods" || of {
+		t.Errorf("usual is %q, of its peers: %v", text, of)
+	}
+	if text, of := s.Usual(s.Touch(who(8, 1)), 0); text == "" || !of {
+		t.Errorf("usual of one that did nothing is %q, of its peers: %v", text, of)
 	}
 	if got := s.Surprisal(s.Touch(who(9, 1)), 0, peers, now); got > 2 {
 		t.Errorf("a new one that does as its peers: %.1f bits", got)
+	}
+}
+
+// What is empty of a value is one of its parts, and no space that people see.
+func TestValueOfEmpty(t *testing.T) {
+	bare, full := ValueOf("get", "", "pods"), ValueOf("get", "pods")
+	if bare.Text != "get pods" || bare.Hash == full.Hash {
+		t.Errorf("it is %+v, without it %+v", bare, full)
 	}
 }
 

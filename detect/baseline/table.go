@@ -163,14 +163,11 @@ func (t *table) share(hash uint64, below float64) float64 {
 func (t *table) has(hash uint64) bool { return t != nil && t.find(hash) >= 0 }
 
 // usual is the value that came most, and its share of all.
-func (t *table) usual() (text string, share float64) {
+func (t *table) usual() string {
 	if t == nil || t.total <= 0 {
-		return "", 0
+		return ""
 	}
-	if i := t.find(t.topHash); i >= 0 {
-		share = float64(t.slots[i].count) / t.total
-	}
-	return t.top, min(1, share)
+	return t.top
 }
 
 func (t *table) bytes() int {

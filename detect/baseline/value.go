@@ -37,17 +37,21 @@ type Value struct {
 	Text string
 }
 
-// ValueOf is the value that texts are together.
+// ValueOf is the value that texts are together. An empty one counts and is not shown.
 func ValueOf(texts ...string) Value {
 	h := sha256.New()
 	var n [8]byte
+	shown := make([]string, 0, len(texts))
 	for _, t := range texts {
+		if t != "" {
+			shown = append(shown, t)
+		}
 		binary.LittleEndian.PutUint64(n[:], uint64(len(t)))
 		h.Write(n[:])
 		h.Write([]byte(t))
 	}
 	var sum [sha256.Size]byte
-	return Value{max(1, binary.LittleEndian.Uint64(h.Sum(sum[:0])[:8])), cut(strings.Join(texts, " "), maxText)}
+	return Value{max(1, binary.LittleEndian.Uint64(h.Sum(sum[:0])[:8])), cut(strings.Join(shown, " "), maxText)}
 }
 
 // cut shortens a text to about so many bytes.

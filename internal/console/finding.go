@@ -72,6 +72,8 @@ func measured(f event.Feature) string {
 	switch {
 	case f.Low != nil || f.High != nil:
 		out += fmt.Sprintf(" (usual %s to %s)", number(f.Low), number(f.High))
+	case f.Usual != "" && f.Peers:
+		out += " (usual of its peers: " + f.Usual + ")"
 	case f.Usual != "":
 		out += " (usual " + f.Usual + ")"
 	}

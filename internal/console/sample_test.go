@@ -123,7 +123,7 @@ func sampleFinding(x string) event.Finding {
 	f := sampleRun(x).Finding
 	number := 412.0
 	f.Subject, f.Time, f.Received = event.PodRef("shop", "web "+x), began, began
-	f.Features = []event.Feature{{Name: "unique_ips " + x, Value: &number, Direction: "above", Contribution: 3.2}, {Name: "country", Text: "new " + x, Usual: "old", Direction: "new"}}
+	f.Features = []event.Feature{{Name: "unique_ips " + x, Value: &number, Direction: "above", Contribution: 3.2}, {Name: "country", Text: "new " + x, Usual: "old", Peers: true, Direction: "new"}}
 	f.Attack, f.Counterfactual = []string{"T1611"}, []string{"unique_ips"}
 	return f
 }

@@ -14,6 +14,9 @@ type Feature struct {
 	Low   *float64 `json:"low,omitempty" expr:"low"`
 	High  *float64 `json:"high,omitempty" expr:"high"`
 	Usual string   `json:"usual,omitempty" expr:"usual"`
+	// Peers says that Usual is what the entity's peers have most: of its own there
+	// is none yet.
+	Peers bool `json:"peers,omitempty" expr:"peers"`
 	// Direction is above, below or inside the usual, or new for what was never
 	// seen before.
 	Direction string `json:"direction,omitempty" expr:"direction"`

@@ -69,6 +69,8 @@ func featureText(f event.Feature) string {
 		text += ", " + f.Direction + " the usual"
 	}
 	switch {
+	case f.Usual != "" && f.Peers:
+		text += ", its peers usually " + strconv.Quote(short(f.Usual))
 	case f.Usual != "":
 		text += ", usually " + strconv.Quote(short(f.Usual))
 	case f.Low != nil && f.High != nil:

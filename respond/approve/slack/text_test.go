@@ -182,7 +182,7 @@ func drawCard(t *rapid.T) Card {
 	for i := range rapid.IntRange(0, 6).Draw(t, "runs") {
 		r := event.Run{
 			ID: event.HashID("r", string(rune('a'+i))), Playbook: hostile(t, "playbook"), State: rapid.SampledFrom(event.RunStates()).Draw(t, "run"), Target: ref("target"), Reason: hostile(t, "reason"),
-			Finding:  event.Finding{ID: "f", Title: hostile(t, "title"), Explanation: hostile(t, "explanation"), Counterfactual: texts("counterfactual"), Features: []event.Feature{{Name: hostile(t, "feature"), Text: hostile(t, "value"), Usual: hostile(t, "usual"), Direction: hostile(t, "direction")}}},
+			Finding:  event.Finding{ID: "f", Title: hostile(t, "title"), Explanation: hostile(t, "explanation"), Counterfactual: texts("counterfactual"), Features: []event.Feature{{Name: hostile(t, "feature"), Text: hostile(t, "value"), Usual: hostile(t, "usual"), Peers: rapid.Bool().Draw(t, "peers"), Direction: hostile(t, "direction")}}},
 			Approval: &event.Approval{State: event.ApprovalOpen, ID: "a", Digest: "d", Steps: []string{"s0", "s1", "s2"}, By: texts("by"), Reasons: texts("reasons"), Votes: []event.Vote{{User: hostile(t, "voter"), Approve: true}}},
 		}
 		for j := range rapid.IntRange(0, 3).Draw(t, "steps") {
@@ -200,4 +200,18 @@ func drawCard(t *rapid.T) Card {
 		c.Runs = append(c.Runs, r)
 	}
 	return c
+}
+
+// A feature says whose usual it is that it is unlike.
+func TestFeatureInWords(t *testing.T) {
+	low, high, value := 1.0, 2.0, 9.0
+	for want, f := range map[string]event.Feature{
+		"agent is curl, new; usual is kubectl":              {Name: "agent", Text: "curl", Direction: "new", Usual: "kubectl"},
+		"agent is curl, new; usual of its peers is kubectl": {Name: "agent", Text: "curl", Direction: "new", Usual: "kubectl", Peers: true},
+		"rate is 9, above; usual is 1 to 2":                 {Name: "rate", Value: &value, Direction: "above", Low: &low, High: &high},
+	} {
+		if got := feature(f); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }

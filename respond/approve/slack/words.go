@@ -73,6 +73,8 @@ func feature(f event.Feature) string {
 		text += ", " + Text(f.Direction, 20)
 	}
 	switch {
+	case f.Usual != "" && f.Peers:
+		text += "; usual of its peers is " + Text(f.Usual, 120)
 	case f.Usual != "":
 		text += "; usual is " + Text(f.Usual, 120)
 	case f.Low != nil && f.High != nil:
