@@ -3,9 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
@@ -101,42 +99,15 @@ func (l *loop) silenced(token, says string, asks, locks event.Run) {
 func (l *loop) silencedOnThePage(token, says string, asks event.Run) {
 	t := l.t
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Jar: loopback{jar}}
-	read := func(resp *http.Response, err error) (int, string) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(text)
-	}
-	_, text := read(client.Get(l.api + "/console/login"))
-	form := formOf.FindStringSubmatch(text)
-	if form == nil {
-		t.Fatalf("no form in %s", text)
-	}
 	at := "/console/runs/" + asks.ID
-	_, text = read(client.PostForm(l.api+"/console/login", url.Values{"form": {form[1]}, "token": {token}, "next": {at}}))
-	form = formOf.FindStringSubmatch(text)
-	if form == nil {
-		t.Fatalf("no form in %s", text)
-	}
+	v, _, text := l.signIn(token, at)
 	if said := "You are locked out by run "; strings.Count(text, said) != 2 || strings.Contains(text, `class="yes"`) {
 		t.Errorf("the page of the run: %s", text)
 	}
 	for path, fields := range map[string]url.Values{
 		at + "/approve": {"digest": {asks.Approval.Digest}}, at + "/deny": {"digest": {asks.Approval.Digest}}, at + "/undo": {}, "/console/pause": {},
 	} {
-		fields.Set("form", form[1])
-		if status, text := read(client.PostForm(l.api+path, fields)); status != http.StatusForbidden || !strings.Contains(text, says) {
+		if status, text := v.post(path, fields); status != http.StatusForbidden || !strings.Contains(text, says) {
 			t.Errorf("%s answered %d: %s", path, status, text)
 		}
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -151,40 +148,15 @@ func (l *loop) decide(namespace string, script bool, other event.Run) event.Run 
 	return run
 }
 
-var formOf = regexp.MustCompile(`name="form" value="([^"]*)"`)
-
 // watch: who may only look sees the run, has no button, and a form that is sent
 // all the same is refused.
 func (l *loop) watch(token string, run, other event.Run) {
 	t := l.t
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Jar: loopback{jar}}
-	read := func(resp *http.Response, err error) (int, string) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(text)
-	}
-	_, text := read(client.Get(l.api + "/console/login"))
-	form := formOf.FindStringSubmatch(text)
-	if form == nil {
-		t.Fatalf("no form in %s", text)
-	}
-	status, text := read(client.PostForm(l.api+"/console/login", url.Values{"form": {form[1]}, "token": {token}, "next": {"/console/runs/" + run.ID}}))
+	v, status, text := l.signIn(token, "/console/runs/"+run.ID)
 	if status != http.StatusOK || !strings.Contains(text, "You may not approve the playbook ask-page in namespace "+run.Target.Namespace) || strings.Contains(text, `class="yes"`) {
 		t.Fatalf("%d %s", status, text)
 	}
-	form = formOf.FindStringSubmatch(text)
-	status, text = read(client.PostForm(l.api+"/console/runs/"+run.ID+"/approve", url.Values{"form": {form[1]}, "digest": {run.Approval.Digest}}))
+	status, text = v.post("/console/runs/"+run.ID+"/approve", url.Values{"digest": {run.Approval.Digest}})
 	if status != http.StatusForbidden || !strings.Contains(text, "may not approve playbooks.firebreak.io ask-page in namespace "+run.Target.Namespace) {
 		t.Errorf("%d %s", status, text)
 	}
@@ -192,24 +164,9 @@ func (l *loop) watch(token string, run, other event.Run) {
 	if other.ID == "" {
 		return
 	}
-	if status, _ := read(client.Get(l.api + "/console/runs/" + other.ID)); status != http.StatusForbidden {
+	if status, _ := v.get("/console/runs/" + other.ID); status != http.StatusForbidden {
 		t.Errorf("a run of another namespace: %d", status)
 	}
-}
-
-// loopback is a jar that takes cookies for secure places to this machine too, as
-// browsers do.
-type loopback struct{ *cookiejar.Jar }
-
-func (j loopback) SetCookies(u *url.URL, cookies []*http.Cookie) {
-	j.Jar.SetCookies(secure(u), cookies)
-}
-func (j loopback) Cookies(u *url.URL) []*http.Cookie { return j.Jar.Cookies(secure(u)) }
-
-func secure(u *url.URL) *url.URL {
-	s := *u
-	s.Scheme = "https"
-	return &s
 }
 
 // tab is a tab of a headless browser.
